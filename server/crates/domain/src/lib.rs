@@ -1,1 +1,27 @@
-//! domain
+//! The nouns of Parlour: ids, small enums and entities, as plain data.
+//!
+//! This crate knows nothing of databases, HTTP or the engine, so that all of them can share it. Times are milliseconds
+//! since 1970-01-01T00:00:00Z; whoever makes an entity brings its id and its times along.
+
+mod accounts;
+mod audit;
+mod conversations;
+mod definitions;
+mod ids;
+mod knowledge;
+mod names;
+mod plugins;
+mod runs;
+
+pub use accounts::{ApiKey, Role, Session, Tenant, User};
+pub use audit::AuditEntry;
+pub use conversations::{Conversation, Message, MessageRole, MessageStatus};
+pub use definitions::{Definition, DefinitionKind, Version};
+pub use ids::{
+    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginId, RunId, TenantId, UserId,
+    VersionId,
+};
+pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
+pub use names::UnknownName;
+pub use plugins::Plugin;
+pub use runs::{Run, RunEvent, RunKind, RunStatus};

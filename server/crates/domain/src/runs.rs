@@ -1,0 +1,72 @@
+//! Runs of workflows and of assistants, and what happened in them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::names::named;
+use crate::{ConversationId, MessageId, RunId, VersionId};
+
+named!(
+    RunKind, "kind of run", {
+        Workflow = "workflow",
+        /// One turn of an assistant.
+        Chat = "chat",
+    }
+);
+
+named!(
+    RunStatus, "run status", {
+        Queued = "queued",
+        Running = "running",
+        /// Only a person can make it go on.
+        Waiting = "waiting",
+        Finished = "finished",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+);
+
+impl RunStatus {
+    /// Whether the run is over: a terminal status never changes again.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            RunStatus::Finished | RunStatus::Failed | RunStatus::Cancelled => true,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub kind: RunKind,
+    /// The workflow's or the assistant's name.
+    pub name: String,
+    /// None when the text was never saved, as in a run from a file.
+    pub version: Option<VersionId>,
+    pub conversation: Option<ConversationId>,
+    /// The assistant's message that this run writes.
+    pub message: Option<MessageId>,
+    /// The run whose node started this one.
+    pub parent_run: Option<RunId>,
+    pub parent_node: Option<String>,
+    pub status: RunStatus,
+    pub inputs: Value,
+    pub outputs: Option<Value>,
+    pub answer: Option<String>,
+    /// `{code, message, hint?, node?}`.
+    pub error: Option<Value>,
+    pub started_at: i64,
+    pub finished_at: Option<i64>,
+}
+
+/// One stored event. Its number is what a reader gives back to go on from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// 1, 2, 3, … within the run.
+    pub seq: i64,
+    pub name: String,
+    /// JSON text, sent on as it is.
+    pub data: String,
+    pub at: i64,
+}
