@@ -1,0 +1,196 @@
+//! Compiled plugins on disk. A file here becomes machine code, so it is believed only when three things hold: it lies in a
+//! folder that nobody else can write, its name says which upload, engine and settings it was made for, and its checksum
+//! (over that name and the content) is right. Anything else is deleted and made again.
+
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::PluginError;
+
+/// Opens every file; another layout gets another number.
+const MAGIC: &[u8; 16] = b"parlour-cwasm-01";
+const CHECKSUM_BYTES: usize = 32;
+/// The version that wrote a file is part of its name; the compatibility hash covers settings and processor features.
+const WASMTIME_VERSION: &str = "48.0.8";
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// Of the engine: version, settings, processor.
+    compatibility: u64,
+    /// Makes temporary names unique within the process.
+    next_temporary: AtomicU64,
+}
+
+impl Cache {
+    pub(crate) fn open(folder: PathBuf, engine: &Engine) -> Result<Self, PluginError> {
+        make_private(&folder)?;
+        let mut hasher = StableHasher::default();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Ok(Self { folder, compatibility: hasher.finish(), next_temporary: AtomicU64::new(0) })
+    }
+
+    /// The compiled component of an upload, if a trustworthy file is there. A file that is not is deleted.
+    pub(crate) fn read(&self, engine: &Engine, sha256: &str) -> Option<Component> {
+        let name = self.name(sha256);
+        let path = self.folder.join(&name);
+        // Not following links: a link would point at a file that this folder's permissions say nothing about.
+        if !fs::symlink_metadata(&path).ok()?.is_file() {
+            self.discard(&path, "it is not a regular file");
+            return None;
+        }
+        let bytes = fs::read(&path).ok()?;
+        let Some(code) = checked_code(&name, &bytes) else {
+            self.discard(&path, "its checksum is wrong");
+            return None;
+        };
+        match deserialize(engine, code) {
+            Ok(component) => Some(component),
+            Err(error) => {
+                self.discard(&path, &format!("the engine refused it: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Stores a compiled component. Failing to do so costs the next start a compilation and nothing else, so it is logged.
+    pub(crate) fn write(&self, sha256: &str, component: &Component) {
+        let code = match component.serialize() {
+            Ok(code) => code,
+            Err(error) => {
+                tracing::warn!(plugin.sha256 = sha256, %error, "a compiled plugin could not be serialized for the cache");
+                return;
+            }
+        };
+        let name = self.name(sha256);
+        if let Err(error) = self.write_atomically(&name, &code) {
+            tracing::warn!(
+                folder = %self.folder.display(), %error,
+                "a compiled plugin could not be cached; it will be compiled again at the next start"
+            );
+        }
+    }
+
+    pub(crate) fn file_of(&self, sha256: &str) -> PathBuf {
+        self.folder.join(self.name(sha256))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn name(&self, sha256: &str) -> String {
+        format!("{sha256}-{:016x}-{WASMTIME_VERSION}.cwasm", self.compatibility)
+    }
+
+    fn write_atomically(&self, name: &str, code: &[u8]) -> std::io::Result<()> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.folder.join(format!("{name}.{}-{number}.new", std::process::id()));
+        let written = (|| {
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+            file.write_all(MAGIC)?;
+            file.write_all(&checksum(name, code))?;
+            file.write_all(code)?;
+            file.sync_all()?;
+            fs::rename(&temporary, self.folder.join(name))
+        })();
+        if written.is_err() {
+            let _gone_already = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn discard(&self, path: &Path, reason: &str) {
+        tracing::warn!(file = %path.display(), reason, "a compiled plugin in the cache is not usable and is compiled again");
+        if let Err(error) = fs::remove_file(path) {
+            tracing::warn!(file = %path.display(), %error, "the unusable file could not be deleted");
+        }
+    }
+}
+
+fn checksum(name: &str, code: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = Sha256::new();
+    hasher.update(name.as_bytes());
+    hasher.update([0]);
+    hasher.update(code);
+    hasher.finalize().into()
+}
+
+fn checked_code<'bytes>(name: &str, bytes: &'bytes [u8]) -> Option<&'bytes [u8]> {
+    let (stored, code) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECKSUM_BYTES)?;
+    (stored == checksum(name, code).as_slice()).then_some(code)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "loading compiled code is unsafe by nature; the caller has checked where the bytes are from"
+)]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are what `Component::serialize` gave: they come from a file in a folder only this user can write,
+    // and the checksum over name and content held. wasmtime checks version, settings and processor itself.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> Result<(), PluginError> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let refuse = |error: std::io::Error| PluginError::Cache { path: folder.to_owned(), reason: error.to_string() };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
+    let metadata = fs::symlink_metadata(folder).map_err(refuse)?;
+    if !metadata.is_dir() {
+        return Err(PluginError::Cache { path: folder.to_owned(), reason: "it is not a folder".to_owned() });
+    }
+    // Only the owner may change permissions, so this also proves that the folder is ours.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(refuse)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> Result<(), PluginError> {
+    fs::create_dir_all(folder)
+        .map_err(|error| PluginError::Cache { path: folder.to_owned(), reason: error.to_string() })
+}
+
+/// FNV-1a: the standard library's hasher is not promised to give the same number in the next release.
+struct StableHasher(u64);
+
+impl Default for StableHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for StableHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_binds_name_and_content() {
+        let mut file = MAGIC.to_vec();
+        file.extend(checksum("a.cwasm", b"code"));
+        file.extend(b"code");
+        assert_eq!(checked_code("a.cwasm", &file), Some(b"code".as_slice()));
+        assert_eq!(checked_code("b.cwasm", &file), None, "a file under another plugin's name");
+        file.push(0);
+        assert_eq!(checked_code("a.cwasm", &file), None, "a changed file");
+        assert_eq!(checked_code("a.cwasm", b"short"), None);
+    }
+}
