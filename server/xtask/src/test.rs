@@ -1,0 +1,80 @@
+//! `cargo xtask test`: every test there is, with what they need. A step that fails does not hide the ones that do not need it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use crate::process::{cargo, run, target_directory};
+use crate::report::{Kind, Report};
+use crate::server::{self, Profile};
+use crate::{browser, plugins, tools, web};
+
+const PARTS: [&str; 4] = ["plugins", "web", "rust", "browser"];
+
+/// # Errors
+/// A tool is missing, something does not compile, or a test fails.
+pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    if let Some(unknown) = arguments.iter().find(|it| !PARTS.contains(&it.as_str())) {
+        bail!("`cargo xtask test` does not know `{unknown}`\nhint: the parts are {}; without any, all of them", PARTS.join(", "));
+    }
+    let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|it| it == part);
+    let mut report = Report::default();
+    let binary = server::binary(root, Profile::Debug);
+
+    // Without these nothing else can be built, so they end the run at once.
+    if report.step(Kind::SetUp, "C compiler", tools::require_c_compiler).is_none() {
+        return report.finish(None);
+    }
+    if report.step(Kind::Build, "plugins to WebAssembly", || plugins::build(root)).is_none() {
+        return report.finish(None);
+    }
+    if wanted("plugins") {
+        report.step(Kind::Test, "plugins, natively", || plugins::test(root));
+    }
+    report.step(Kind::SetUp, "web packages", || web::install(root));
+    let page = report.step(Kind::Build, "web page", || web::build(root));
+    if wanted("web") && page.is_some() {
+        report.step(Kind::Test, "web linter", || web::script(root, "lint"));
+        report.step(Kind::Test, "web unit tests", || web::script(root, "test"));
+    }
+    if page.is_none() {
+        // The server embeds the page.
+        return report.finish(None);
+    }
+    let mut built = None;
+    if wanted("rust") {
+        built = rust(root, &mut report);
+    }
+    if wanted("browser") {
+        if built.is_none() {
+            built = report.step(Kind::Build, "server", || server::build(root, Profile::Debug));
+        }
+        let chromium = report.step(Kind::SetUp, "Chromium and a Chinese font", || {
+            tools::require_chinese_font()?;
+            tools::chromium()
+        });
+        if let (Some(_), Some(chromium)) = (built, chromium) {
+            report.step(Kind::Test, "browser", || browser::test(root, &chromium));
+        }
+    }
+    report.finish(Some(binary))
+}
+
+/// The workspace's own tests. Gives the server's program file, which they build on the way.
+fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
+    let python = report.step(Kind::SetUp, "Python clients", || tools::python_with_clients(root, &target_directory(root).join("clients")))?;
+    report.step(Kind::Build, "server and tests", || run(cargo(root).args(["test", "--workspace", "--no-run"])))?;
+    let model = report.step(Kind::SetUp, "embedding model", || run(&mut crate::codegen::model_fetch(root)));
+    report.step(Kind::Test, "cargo test --workspace", || {
+        let mut command = cargo(root);
+        // Every crate's failures are worth knowing, not only the first crate's.
+        command.args(["test", "--workspace", "--no-fail-fast"]);
+        command.env("PARLOUR_TEST_PYTHON", &python);
+        if model.is_some() {
+            // The tests of search and intents then use the real model instead of saying that it is not there.
+            command.env("PARLOUR_TEST_EMBEDDING", "1");
+        }
+        run(&mut command)
+    });
+    Some(server::binary(root, Profile::Debug))
+}
