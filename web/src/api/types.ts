@@ -1,0 +1,165 @@
+// The shapes that the server sends and accepts, by the HTTP contract. `npm run codegen` writes the same from the
+// server's OpenAPI document into schema.d.ts; this file names what the page uses and how strictly it relies on it.
+
+/** A text that the server may hold in both languages (plugin titles) or in the author's one. */
+export type LocalText = string | { en?: string | null; zh?: string | null };
+
+export interface ProblemBody {
+  type?: string;
+  title?: string;
+  status?: number;
+  code?: string;
+  detail?: string;
+  hint?: string | null;
+  errors?: { code?: string; message: string; hint?: string | null; line?: number; column?: number; path?: string }[];
+  request_id?: string;
+}
+
+export interface Session {
+  user: { id: string; name: string | null; email: string | null; role: string; has_password: boolean };
+  tenant: { id: string; name: string; slug: string };
+}
+
+export interface AssistantSummary {
+  name: string;
+  title?: string | null;
+  description?: string | null;
+  opening?: string | null;
+  suggestions?: string[] | null;
+  version?: number | string | null;
+  updated_at?: Timestamp | null;
+}
+
+/** Milliseconds since the epoch, or RFC 3339 text. */
+export type Timestamp = number | string;
+
+export interface Conversation {
+  id: string;
+  assistant: string;
+  title?: string | null;
+  created_at?: Timestamp;
+  updated_at?: Timestamp;
+}
+
+export type MessageStatus = "complete" | "streaming" | "failed" | "cancelled";
+
+export interface RunErrorBody {
+  code: string;
+  message: string;
+  hint?: string | null;
+  node?: string | null;
+}
+
+export interface Message {
+  id: string;
+  role: "user" | "assistant";
+  content: string;
+  status: MessageStatus;
+  error?: RunErrorBody | null;
+  run?: string | null;
+  created_at?: Timestamp;
+}
+
+export type RunStatus = "queued" | "running" | "waiting" | "finished" | "failed" | "cancelled";
+export type NodeState = "waiting" | "running" | "done" | "skipped" | "failed";
+
+export interface GraphNode {
+  id: string;
+  kind: string;
+  title?: LocalText | null;
+  ports?: string[] | null;
+  dependencies?: Dependency[] | null;
+}
+
+/** What a node waits for: a node's id, `node.port`, or the two apart. */
+export type Dependency = string | { node: string; port?: string | null };
+
+export interface RunGraph {
+  nodes: GraphNode[];
+}
+
+export interface LogLine {
+  level: string;
+  message: string;
+}
+
+export interface RunNode {
+  id: string;
+  kind: string;
+  title?: LocalText | null;
+  state: string;
+  port?: string | null;
+  started_at?: Timestamp | null;
+  finished_at?: Timestamp | null;
+  duration_ms?: number | null;
+  input?: unknown;
+  output?: unknown;
+  error?: RunErrorBody | null;
+  child_run?: string | null;
+  logs?: LogLine[] | null;
+}
+
+export interface RunSummary {
+  id: string;
+  kind: "workflow" | "chat";
+  name: string;
+  title?: LocalText | null;
+  status: RunStatus;
+  started_at?: Timestamp | null;
+  finished_at?: Timestamp | null;
+  parent?: string | null;
+  conversation?: string | null;
+}
+
+export interface RunDetail extends RunSummary {
+  inputs?: unknown;
+  outputs?: unknown;
+  answer?: string | null;
+  error?: RunErrorBody | null;
+  graph?: RunGraph | null;
+  nodes?: RunNode[] | null;
+}
+
+export interface WorkflowSummary {
+  name: string;
+  title?: string | null;
+  description?: string | null;
+  inputs?: JsonSchema | null;
+  outputs?: string[] | null;
+}
+
+export interface JsonSchema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  enum?: unknown[];
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+  format?: string;
+  [key: string]: unknown;
+}
+
+export interface ModelsStatus {
+  configured: boolean;
+  base_url?: string | null;
+  model?: string | null;
+  source?: string | null;
+  reachable?: boolean | null;
+  offer?: { base_url: string; models: string[] } | null;
+  embedding?: {
+    state: string;
+    model?: string | null;
+    reason?: string | null;
+    done?: number | null;
+    total?: number | null;
+  } | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}

@@ -1,0 +1,132 @@
+// One run, live while it goes on and unchanged afterwards: the drawing, the steps, what went in and what came out.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useEffect, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { asProblem, request } from "@/api/client";
+import { follow } from "@/api/event-stream";
+import { runQuery } from "@/api/queries";
+import { applyFrame, fromDetail, isOver, millis } from "@/api/run-progress";
+import type { RunProgress } from "@/api/run-progress";
+import { startWorkflow } from "@/api/start-workflow";
+import type { RunDetail } from "@/api/types";
+import { local } from "@/i18n";
+import { Button } from "@/ui/button";
+import { Retry, Stop } from "@/ui/icons";
+import { JsonView } from "@/ui/json-view";
+import { Markdown } from "@/ui/markdown";
+import { EmptyState, Loading, useTitle } from "@/ui/page";
+import { ErrorNotice, ProblemNotice } from "@/ui/problem-notice";
+import { formatDuration, formatMoment } from "@/ui/time";
+import { RunGraph } from "./run-graph";
+import { StatusTag } from "./state";
+import { Part, Timeline } from "./timeline";
+
+export function RunPage({ run: id }: { run: string }) {
+  const { t } = useTranslation();
+  const run = useQuery(runQuery(id));
+  useTitle(run.data ? run.data.name : t("runs.title"));
+  const problem = run.error ? asProblem(run.error) : null;
+  return (
+    <div className="mx-auto w-full max-w-6xl px-4 py-6 sm:px-6 sm:py-10">
+      <Link to="/runs" className="text-sm text-quiet hover:text-ink">← {t("runs.title")}</Link>
+      {run.isPending && <Loading label={t("common.loading")} />}
+      {problem?.status === 404 ? (
+        <div className="mt-6"><EmptyState title={t("runs.gone_title")}><p>{t("runs.gone_text")}</p></EmptyState></div>
+      ) : problem && !run.data ? (
+        <div className="mt-6"><ProblemNotice problem={problem} onRetry={() => void run.refetch()} /></div>
+      ) : null}
+      {run.data && <RunView key={id} detail={run.data} />}
+    </div>
+  );
+}
+
+/** The run as stored, and while it goes on, with its events on top. */
+function useLiveRun(detail: RunDetail): { run: RunProgress; reconnecting: boolean } {
+  const queries = useQueryClient();
+  const stored = useMemo(() => fromDetail(detail), [detail]);
+  const [live, setLive] = useState<RunProgress | null>(null);
+  const [reconnecting, setReconnecting] = useState(false);
+  const over = isOver(stored.status);
+  useEffect(() => {
+    if (over) return;
+    const abort = new AbortController();
+    let run = stored;
+    let drawing = false;
+    void follow({
+      run: detail.id, signal: abort.signal, onWaiting: setReconnecting,
+      onFrame: (frame) => {
+        run = applyFrame(run, frame);
+        if (drawing) return;
+        // A replay of many events is one change on the screen.
+        drawing = true;
+        setTimeout(() => { drawing = false; if (!abort.signal.aborted) setLive(run); }, 30);
+      },
+    }).catch(() => undefined).then(() => {
+      if (!abort.signal.aborted) return queries.invalidateQueries({ queryKey: runQuery(detail.id).queryKey });
+    });
+    return () => abort.abort();
+    // The stream begins from what was stored when the page opened; later reads of the detail do not restart it.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [detail.id, over]);
+  return { run: over || !live ? stored : live, reconnecting: reconnecting && !over };
+}
+
+function RunView({ detail }: { detail: RunDetail }) {
+  const { t, i18n } = useTranslation();
+  const { run, reconnecting } = useLiveRun(detail);
+  const [selected, setSelected] = useState<string | null>(() => fromDetail(detail).nodes.find((node) => node.state === "failed")?.id ?? null);
+  const startedAt = millis(detail.started_at);
+  const finishedAt = millis(detail.finished_at);
+  const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t("runs.live");
+  const over = isOver(run.status);
+  const settled = run.nodes.filter((node) => node.state !== "waiting" && node.state !== "running").length;
+  return (
+    <>
+      <header className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
+        <h1 className="font-display text-3xl font-semibold tracking-tight">{local(detail.title, i18n.language) || detail.name}</h1>
+        <StatusTag status={run.status} />
+        <div className="ms-auto flex gap-2"><Actions detail={detail} over={over} /></div>
+      </header>
+      <p className="mt-1 text-sm text-quiet">
+        {t(`runs.${detail.kind}`)} <span className="font-mono">{detail.name}</span> · {formatMoment(startedAt, i18n.language)} · {t("runs.steps_took", { done: settled, all: run.nodes.length, time: took })}
+        {detail.parent && <> · <Link to="/runs/$run" params={{ run: detail.parent }} className="underline decoration-brass underline-offset-4">{t("runs.parent")}</Link></>}
+      </p>
+      {reconnecting && <p role="status" className="mt-3 text-sm text-quiet">{t("chat.reconnecting")}</p>}
+      {run.error && <div className="mt-5"><ErrorNotice error={run.error} /></div>}
+      <div className="mt-6 grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)]">
+        <section aria-label={t("runs.graph")} className="hidden rounded-2xl border border-line bg-paper p-4 md:block lg:sticky lg:top-20 lg:max-h-[calc(100dvh-6rem)] lg:overflow-auto">
+          <RunGraph nodes={run.nodes} selected={selected} onSelect={setSelected} />
+        </section>
+        <div className="min-w-0 space-y-6">
+          <section aria-label={t("runs.steps")}>
+            {run.nodes.length === 0 ? <p className="text-quiet">{t("runs.no_steps")}</p> : <Timeline nodes={run.nodes} selected={selected} onSelect={setSelected} />}
+          </section>
+          {run.answer && (
+            <Part title={t("runs.answer")}><div className="rounded-2xl border border-line bg-raised px-5 py-4"><Markdown text={run.answer} streaming={!over} /></div></Part>
+          )}
+          {detail.inputs !== undefined && <Part title={t("runs.inputs")}><JsonView value={detail.inputs} label={t("runs.inputs")} /></Part>}
+          {run.outputs !== undefined && run.outputs !== null && <Part title={t("runs.outputs")}><JsonView value={run.outputs} label={t("runs.outputs")} /></Part>}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Actions({ detail, over }: { detail: RunDetail; over: boolean }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const cancel = useMutation({ mutationFn: () => request<unknown>(`/api/v1/runs/${encodeURIComponent(detail.id)}/cancel`, { method: "POST" }) });
+  const again = useMutation({
+    mutationFn: () => startWorkflow(detail.name, detail.inputs),
+    onSuccess: (run) => navigate({ to: "/runs/$run", params: { run } }),
+  });
+  const problem = cancel.error ?? again.error;
+  return (
+    <>
+      {problem && <span role="alert" className="self-center text-sm text-seal">{asProblem(problem).message}</span>}
+      {!over && <Button onClick={() => cancel.mutate()} disabled={cancel.isPending}><Stop />{t("runs.cancel")}</Button>}
+      {over && detail.kind === "workflow" && <Button onClick={() => again.mutate()} disabled={again.isPending}><Retry />{t("runs.again")}</Button>}
+    </>
+  );
+}

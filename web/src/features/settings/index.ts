@@ -1,0 +1,3 @@
+export { AccountPage } from "./account-page";
+export { SetupPage } from "./setup-page";
+export { SignInPage } from "./sign-in-page";

@@ -1,0 +1,101 @@
+// The house's parts, for the header and for the drawer on a phone, and the menu of the person signed in.
+import * as Dropdown from "@radix-ui/react-dropdown-menu";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { request } from "@/api/client";
+import { sessionQuery } from "@/api/queries";
+import { LANGUAGES, setLanguage } from "@/i18n";
+import { Bell, Check, Person } from "./icons";
+import { setTheme, THEMES, useTheme } from "./theme";
+
+const PLACES = [
+  { to: "/", label: "nav.assistants" },
+  { to: "/workflows", label: "nav.workflows" },
+  { to: "/runs", label: "nav.runs" },
+  { to: "/help", label: "nav.help" },
+] as const;
+
+export function Wordmark() {
+  return (
+    <Link to="/" className="flex items-center gap-2 rounded-lg px-1 text-ink" aria-label="Parlour">
+      <Bell className="size-7 text-lacquer dark:text-on-lacquer" />
+      <span className="font-display text-xl font-semibold tracking-tight">Parlour</span>
+    </Link>
+  );
+}
+
+export function Places({ upright = false, onGo }: { upright?: boolean; onGo?: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <nav aria-label={t("nav.main")} className={upright ? "flex flex-col" : "flex items-center gap-1"}>
+      {PLACES.map((place) => (
+        <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === "/" }} {...(onGo ? { onClick: onGo } : {})}
+          className="rounded-lg px-3 py-2 text-[0.94rem] text-quiet transition-colors hover:bg-wash hover:text-ink"
+          activeProps={{ className: "!text-ink font-medium", "aria-current": "page" }}>
+          {t(place.label)}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+const ITEM =
+  "flex cursor-pointer items-center justify-between gap-6 rounded-md px-3 py-2 text-sm outline-none data-[highlighted]:bg-wash";
+const HEADING = "px-3 pt-2 pb-1 text-xs text-faint";
+
+/** Language and appearance; for someone signed in also the account. */
+export function PersonMenu() {
+  const { t, i18n } = useTranslation();
+  const theme = useTheme();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const session = useQuery({ ...sessionQuery, enabled: false }).data;
+  const signOut = async () => {
+    await request("/api/v1/session", { method: "DELETE" }).catch(() => undefined);
+    queries.clear();
+    await navigate({ to: "/signin" });
+  };
+  return (
+    <Dropdown.Root modal={false}>
+      <Dropdown.Trigger data-testid="person-menu" aria-label={`${t("nav.account")}, ${t("language.label")}, ${t("theme.label")}`}
+        className="inline-flex size-9 items-center justify-center rounded-full border border-line bg-raised text-quiet hover:border-brass hover:text-ink">
+        <Person />
+      </Dropdown.Trigger>
+      <Dropdown.Portal>
+        <Dropdown.Content align="end" sideOffset={6}
+          className="z-50 min-w-52 rounded-xl border border-line bg-raised p-1.5 text-ink shadow-desk">
+          {session && (
+            <>
+              <div className="px-3 py-2 text-sm"><p className="font-medium">{session.user.name || session.user.email || session.tenant.name}</p></div>
+              <Dropdown.Item className={ITEM} onSelect={() => void navigate({ to: "/account" })}>{t("nav.account")}</Dropdown.Item>
+              <Dropdown.Separator className="my-1 h-px bg-line" />
+            </>
+          )}
+          <Dropdown.Label className={HEADING}>{t("language.label")}</Dropdown.Label>
+          <Dropdown.RadioGroup value={i18n.language} onValueChange={(value) => setLanguage(value as (typeof LANGUAGES)[number]["tag"])}>
+            {LANGUAGES.map((one) => (
+              <Dropdown.RadioItem key={one.tag} value={one.tag} lang={one.tag} className={ITEM}>
+                {one.name}<Dropdown.ItemIndicator><Check /></Dropdown.ItemIndicator>
+              </Dropdown.RadioItem>
+            ))}
+          </Dropdown.RadioGroup>
+          <Dropdown.Label className={HEADING}>{t("theme.label")}</Dropdown.Label>
+          <Dropdown.RadioGroup value={theme} onValueChange={(value) => setTheme(value as (typeof THEMES)[number])}>
+            {THEMES.map((one) => (
+              <Dropdown.RadioItem key={one} value={one} className={ITEM}>
+                {t(`theme.${one}`)}<Dropdown.ItemIndicator><Check /></Dropdown.ItemIndicator>
+              </Dropdown.RadioItem>
+            ))}
+          </Dropdown.RadioGroup>
+          {session && (
+            <>
+              <Dropdown.Separator className="my-1 h-px bg-line" />
+              <Dropdown.Item className={ITEM} onSelect={() => void signOut()}>{t("nav.sign_out")}</Dropdown.Item>
+            </>
+          )}
+        </Dropdown.Content>
+      </Dropdown.Portal>
+    </Dropdown.Root>
+  );
+}

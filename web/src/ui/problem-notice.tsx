@@ -1,0 +1,61 @@
+// What went wrong, in words: what happened, what helps, and a way to try again. Known codes are said in the reader's
+// language; the server's own detail stands below when it says more.
+import type { TFunction } from "i18next";
+import { useTranslation } from "react-i18next";
+import type { Problem } from "@/api/client";
+import type { RunErrorBody } from "@/api/types";
+import { Button } from "./button";
+import { Retry, Warning } from "./icons";
+import { Words } from "./words";
+
+interface Said {
+  title: string;
+  detail: string;
+  hint: string;
+}
+
+/** The words for an error code, its message and its hint. */
+export function sayError(t: TFunction, error: { code: string; message: string; hint?: string | null | undefined }): Said {
+  const key = error.code as keyof typeof import("../i18n/en.json").errors.code;
+  const known = t(`errors.code.${key}`, { defaultValue: "" });
+  const ownHint = t(`errors.code_hint.${key as "timeout"}`, { defaultValue: "" });
+  const title = known || error.message || t("errors.unknown");
+  return { title, detail: known && error.message !== known ? error.message : "", hint: error.hint || ownHint };
+}
+
+export function fromProblem(problem: Problem): RunErrorBody {
+  return { code: problem.code, message: problem.detail, hint: problem.hint };
+}
+
+interface NoticeProps {
+  error: RunErrorBody;
+  onRetry?: (() => void) | undefined;
+  retryLabel?: string;
+  requestId?: string | null;
+  heading?: string;
+}
+
+export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading }: NoticeProps) {
+  const { t } = useTranslation();
+  const said = sayError(t, error);
+  return (
+    <div role="alert" data-testid="error-notice" className="rounded-xl border border-seal/35 bg-seal-wash px-4 py-3 text-[0.95rem]">
+      <div className="flex gap-3">
+        <span className="mt-0.5 text-seal"><Warning /></span>
+        <div className="min-w-0 flex-1">
+          <p className="font-medium">{heading ? `${heading}${/[\u3400-\u9fff]/.test(heading) ? "：" : ": "}` : ""}<Words text={said.title} /></p>
+          {said.detail && <p className="mt-1 text-quiet"><Words text={said.detail} /></p>}
+          {said.hint && <p className="mt-1 text-quiet"><span className="font-medium text-ink">{t("errors.hint")}</span> · <Words text={said.hint} /></p>}
+          {requestId && <p className="mt-1 text-xs text-faint">{t("errors.request", { id: requestId })}</p>}
+          {onRetry && (
+            <Button className="mt-3" onClick={onRetry}><Retry />{retryLabel ?? t("common.retry")}</Button>
+          )}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+export function ProblemNotice({ problem, onRetry }: { problem: Problem; onRetry?: () => void }) {
+  return <ErrorNotice error={fromProblem(problem)} onRetry={onRetry} requestId={problem.requestId} />;
+}
