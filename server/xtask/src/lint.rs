@@ -7,8 +7,8 @@ use anyhow::bail;
 use crate::process::{cargo, run};
 use crate::web;
 
-/// The three cargo workspaces: the server's, the plugins' and the kit that plugin developers use.
-const WORKSPACES: [&str; 3] = ["Cargo.toml", "plugins/Cargo.toml", "plugin-sdk/Cargo.toml"];
+/// The two cargo workspaces: the server's, and that of the plugins and the kit they are written with.
+const WORKSPACES: [&str; 2] = ["Cargo.toml", "plugins/Cargo.toml"];
 
 /// # Errors
 /// Something is not formatted or a linter complains.

@@ -1,0 +1,46 @@
+# syntax=docker/dockerfile:1
+# The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused:
+# a change in the server's code builds neither the web page nor the plugins again.
+
+# The web page: plain files, so it is built once for all platforms.
+FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY web/ ./
+RUN npm run build
+
+FROM rust:1.95-bookworm AS server
+RUN rustup target add wasm32-unknown-unknown
+WORKDIR /src
+COPY . .
+COPY --from=web /src/web/dist web/dist
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,id=parlour-target \
+    --mount=type=cache,target=/src/plugins/target,id=parlour-plugins \
+    cargo xtask plugins \
+    && cargo build --workspace --bin parlour --release --locked \
+    && cp target/release/parlour /parlour
+
+FROM debian:bookworm-slim
+# Certificates for model providers; curl for the health check.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --user-group --no-create-home parlour \
+    && install -d -o parlour -g parlour -m 0700 /data
+COPY --from=server /parlour /usr/local/bin/parlour
+COPY workflows/restaurant /projects/restaurant
+COPY workflows/marketing /projects/marketing
+# One folder holds everything that must outlive the container, the embedding model included.
+ENV PARLOUR_DATA=/data \
+    PARLOUR_MODEL_DIR=/data/models \
+    PARLOUR_LISTEN=0.0.0.0:7272 \
+    PARLOUR_PROJECT=/projects/restaurant,/projects/marketing
+USER parlour
+WORKDIR /data
+VOLUME /data
+EXPOSE 7272
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD curl -fsS http://127.0.0.1:7272/healthz || exit 1
+ENTRYPOINT ["parlour"]
+CMD ["serve"]
