@@ -183,6 +183,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_version_in_the_name_is_the_one_that_is_built_in() {
+        let workspace = include_str!("../../../../Cargo.toml");
+        let line = workspace.lines().find(|line| line.starts_with("wasmtime = ")).expect("the dependency is there");
+        assert!(line.contains(&format!("\"={WASMTIME_VERSION}\"")), "{line}");
+    }
+
+    #[test]
     fn a_checksum_binds_name_and_content() {
         let mut file = MAGIC.to_vec();
         file.extend(checksum("a.cwasm", b"code"));

@@ -74,7 +74,13 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(host: &HostInner, manifest: Option<Arc<Manifest>>, limits: Limits, context: CallContext) -> Self {
+    pub(crate) fn new(
+        host: &HostInner,
+        manifest: Option<Arc<Manifest>>,
+        limits: Limits,
+        context: CallContext,
+        server: Handle,
+    ) -> Self {
         let CallContext { grants, config, limits: _, knowledge } = context;
         Self {
             manifest,
@@ -87,7 +93,7 @@ impl Guest {
             growth: Growth::new(limits.memory_bytes),
             denied_grant: None,
             host_calls: 0,
-            server: Handle::try_current().unwrap_or_else(|_outside| host.pool.handle().clone()),
+            server,
         }
     }
 
@@ -147,8 +153,13 @@ pub(crate) async fn call(
     let began = Instant::now();
     let meter = Arc::new(Meter::default());
     let subject = Subject::tool(&plugin.inner.manifest, &tool);
-    let work =
-        Work { host: Arc::clone(&host), plugin: plugin.inner, subject: subject.clone(), meter: Arc::clone(&meter) };
+    let work = Work {
+        server: caller_runtime(&host),
+        host: Arc::clone(&host),
+        plugin: plugin.inner,
+        subject: subject.clone(),
+        meter: Arc::clone(&meter),
+    };
     let moving = Box::pin(work.perform(tool, input, context));
     let (result, ran) = match host.pool.run(meter, moving).await {
         Ok(finished) => finished,
@@ -195,6 +206,7 @@ pub(crate) async fn run_guest(host: Arc<HostInner>, ready: PluginPre<Guest>, gue
 
 /// A call as it moves from the caller's thread to the pool.
 struct Work {
+    server: Handle,
     host: Arc<HostInner>,
     plugin: Arc<PluginInner>,
     subject: Subject,
@@ -212,7 +224,8 @@ impl Work {
             Ok(slots) => slots,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
-        let guest = Guest::new(&self.host, Some(Arc::clone(&self.plugin.manifest)), limits, context);
+        let manifest = Arc::clone(&self.plugin.manifest);
+        let guest = Guest::new(&self.host, Some(manifest), limits, context, self.server.clone());
         let asked = GuestCall::Invoke { tool: tool.clone(), input };
         let subject = self.subject.clone();
         let ran = run_in_store(&self.host, &self.meter, &self.plugin.ready, (guest, subject), asked).await;
@@ -314,6 +327,11 @@ async fn run_in_store(
     };
     let (logs, dropped_log_lines) = guest.log.take();
     Ran { result, logs, dropped_log_lines, cpu_us, memory_peak_bytes: guest.growth.used() }
+}
+
+/// Where whoever calls runs; looked at before the call may move to the pool.
+pub(crate) fn caller_runtime(host: &HostInner) -> Handle {
+    Handle::try_current().unwrap_or_else(|_outside| host.pool.handle().clone())
 }
 
 /// `None` when the time is over first. The timer belongs to the host's own runtime, so any executor may poll this.

@@ -11,7 +11,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::accept::{accept, first_line};
 use crate::bindings::{Plugin as Contract, PluginPre};
-use crate::call::{CallContext, Guest, GuestCall, run_guest};
+use crate::call::{CallContext, Guest, GuestCall, caller_runtime, run_guest};
 use crate::capabilities::knowledge::{Grants, NoKnowledge};
 use crate::error::{CallError, CallErrorKind, PluginError};
 use crate::host::HostInner;
@@ -145,7 +145,7 @@ fn link(host: &HostInner, component: &Component) -> Result<PluginPre<Guest>, Plu
 async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<CheckedManifest, PluginError> {
     let context =
         CallContext { grants: Grants::default(), config: Map::new(), limits: None, knowledge: Arc::new(NoKnowledge) };
-    let guest = Guest::new(host, None, DESCRIBE_LIMITS, context);
+    let guest = Guest::new(host, None, DESCRIBE_LIMITS, context, caller_runtime(host));
     match run_guest(Arc::clone(host), ready, guest, GuestCall::Describe).await.result {
         Ok(text) => manifest::check(&text).map_err(|problems| PluginError::InvalidManifest { problems }),
         Err(CallError { kind: CallErrorKind::Unavailable, message, .. }) => {

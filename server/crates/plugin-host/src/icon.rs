@@ -93,7 +93,6 @@ const ATTRIBUTES: &[&str] = &[
     "href",
     "pathLength",
     "vector-effect",
-    "class",
 ];
 
 /// Says what keeps the image from being shown.

@@ -1,0 +1,243 @@
+//! Every way a guest can go too far ends as an error in words, and the call after it works.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use plugin_host::{CallContext, CallErrorKind, CallReport, Plugin};
+use serde_json::json;
+
+use crate::support::{SLOTS, Shelf, call, context, failure, host, limited, plugin, without_grants};
+
+async fn still_works(plugin: &Plugin) {
+    let input = json!({"dish": "麻婆豆腐", "n": [1, 2.5, null]});
+    assert_eq!(call(plugin, "echo", input.clone()).await.result, Ok(input));
+}
+
+#[tokio::test]
+async fn an_echo_comes_back_with_its_figures() {
+    let plugin = plugin("menu").await;
+    still_works(&plugin).await;
+    let report = call(&plugin, "echo", json!({})).await;
+    assert_eq!(report.memory_peak_bytes, 4 * 65_536);
+    assert!(report.cpu_us > 0 && report.cpu_us <= report.duration_us + 1_000, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_with_its_processor_time() {
+    let plugin = plugin("menu").await;
+    let report = host().call(&plugin, "loop", json!({}), limited(|limits| limits.cpu_ms = 200)).await;
+    assert!((200_000..400_000).contains(&report.cpu_us), "{report:?}");
+    let error = failure(&plugin, report, CallErrorKind::CpuLimit);
+    assert!(error.message.contains("200 ms"), "{error:?}");
+    assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("plugins.limits.cpu_ms")), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn waiting_for_the_host_is_not_billed_as_processor_time() {
+    let plugin = plugin("slow").await;
+    let report = host().call(&plugin, "ask", json!({}), limited(|limits| limits.cpu_ms = 50)).await;
+    assert_eq!(report.result, Ok(json!({})));
+    assert!(report.duration_us >= 400_000 && report.cpu_us < 50_000, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_never_answers_meets_the_wall_clock() {
+    let plugin = plugin("stuck").await;
+    let report = host().call(&plugin, "ask", json!({}), limited(|limits| limits.wall_ms = 100)).await;
+    let error = failure(&plugin, report, CallErrorKind::TimeLimit);
+    assert!(error.message.contains("100 ms"), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn a_busy_guest_meets_the_wall_clock_too() {
+    let plugin = plugin("menu").await;
+    let report = host().call(&plugin, "loop", json!({}), limited(|limits| limits.wall_ms = 40)).await;
+    failure(&plugin, report, CallErrorKind::TimeLimit);
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn a_memory_bomb_is_named_as_one() {
+    let plugin = plugin("menu").await;
+    let report = host().call(&plugin, "grow", json!({}), limited(|limits| limits.memory_bytes = 8 << 20)).await;
+    assert!(report.memory_peak_bytes <= 8 << 20, "{report:?}");
+    let error = failure(&plugin, report, CallErrorKind::MemoryLimit);
+    assert!(error.message.contains("8388608"), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn a_trap_carries_the_guests_own_words_to_the_developer_only() {
+    let plugin = plugin("menu").await;
+    let report = call(&plugin, "trap", json!({})).await;
+    assert_eq!(report.logs.len(), 1, "the log survives the trap");
+    let error = failure(&plugin, report, CallErrorKind::Trap);
+    assert!(error.message.contains("panicked") && !error.message.contains("src/lib.rs"), "{error:?}");
+    assert!(
+        error.detail.as_ref().is_some_and(|detail| detail.contains("src/lib.rs:7: the pot boiled over")),
+        "{error:?}"
+    );
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn a_stack_overflow_is_a_trap() {
+    let plugin = plugin("menu").await;
+    let report = call(&plugin, "recurse", json!({})).await;
+    let error = failure(&plugin, report, CallErrorKind::Trap);
+    assert!(error.message.contains("stack"), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn an_output_flood_is_stopped() {
+    let plugin = plugin("menu").await;
+    let report = call(&plugin, "flood", json!({})).await;
+    let error = failure(&plugin, report, CallErrorKind::OutputLimit);
+    assert!(error.message.contains("4194304"), "{error:?}");
+    let report =
+        host().call(&plugin, "echo", json!({"a": "b".repeat(200)}), limited(|limits| limits.output_bytes = 100));
+    failure(&plugin, report.await, CallErrorKind::OutputLimit);
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn a_large_input_within_the_limits_comes_back_whole() {
+    let plugin = plugin("menu").await;
+    let input = json!({"text": "辣".repeat(1_000_000)});
+    assert_eq!(call(&plugin, "echo", input.clone()).await.result, Ok(input));
+    let report = call(&plugin, "echo", json!({"text": "a".repeat(4 << 20)})).await;
+    let error = failure(&plugin, report, CallErrorKind::InvalidInput);
+    assert!(error.message.contains("4194304"), "{error:?}");
+}
+
+#[tokio::test]
+async fn log_lines_beyond_the_budget_are_dropped_and_counted() {
+    let plugin = plugin("menu").await;
+    let CallReport { result, logs, dropped_log_lines, .. } = call(&plugin, "noise", json!({})).await;
+    assert_eq!(result, Ok(json!("line")));
+    assert_eq!((logs.len(), dropped_log_lines), (256, 744));
+}
+
+#[tokio::test]
+async fn a_flood_of_host_calls_is_stopped() {
+    let plugin = plugin("menu").await;
+    let shelf = Arc::new(Shelf::default());
+    let mut context = limited(|limits| limits.host_calls = 50);
+    context.knowledge = Arc::clone(&shelf) as _;
+    let report = host().call(&plugin, "calls", json!({}), context).await;
+    let error = failure(&plugin, report, CallErrorKind::HostCallLimit);
+    assert!(error.message.contains("50 calls"), "{error:?}");
+    assert_eq!(shelf.asked.load(Ordering::Relaxed), 50);
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn knowledge_needs_both_the_asking_and_the_grant() {
+    let (asked, not_asked) = (plugin("menu").await, plugin("payroll").await);
+    assert_eq!(call(&asked, "ask", json!({})).await.result, Ok(json!({})));
+
+    let shelf = Arc::new(Shelf::default());
+    let ungranted = CallContext { knowledge: Arc::clone(&shelf) as _, ..without_grants() };
+    let error = failure(&asked, host().call(&asked, "ask", json!({}), ungranted).await, CallErrorKind::Denied);
+    assert!(error.message.contains("`knowledge: menu` would allow it"), "{error:?}");
+
+    let granted = CallContext { knowledge: Arc::clone(&shelf) as _, ..context() };
+    let error = failure(&not_asked, host().call(&not_asked, "ask", json!({}), granted).await, CallErrorKind::Denied);
+    assert!(error.message.contains("does not ask"), "{error:?}");
+    assert_eq!(shelf.asked.load(Ordering::Relaxed), 0, "a refused question never reaches the server");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_servers_answer_fails_that_call_alone() {
+    let plugin = plugin("broken").await;
+    let report = call(&plugin, "ask", json!({})).await;
+    failure(&plugin, report, CallErrorKind::Failed);
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
+async fn input_and_output_are_held_to_their_schemas() {
+    let plugin = plugin("menu").await;
+    let error = failure(&plugin, call(&plugin, "echo", json!({"base": 7})).await, CallErrorKind::InvalidInput);
+    assert!(error.message.contains("at `/base`: 7 is not of type \"string\""), "{error:?}");
+    failure(&plugin, call(&plugin, "echo", json!("text")).await, CallErrorKind::InvalidInput);
+    failure(&plugin, call(&plugin, "unlike", json!({})).await, CallErrorKind::BadOutput);
+    failure(&plugin, call(&plugin, "junk", json!({})).await, CallErrorKind::BadOutput);
+    let error = failure(&plugin, call(&plugin, "cook", json!({})).await, CallErrorKind::NotFound);
+    assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("`echo`")), "{error:?}");
+}
+
+#[tokio::test]
+async fn no_memory_is_seen_twice() {
+    let plugin = plugin("menu").await;
+    for _ in 0..20 {
+        assert_eq!(call(&plugin, "mark", json!({})).await.result, Ok(json!(1)), "a fresh instance each time");
+    }
+}
+
+#[tokio::test]
+async fn dropped_calls_leave_nothing_behind() {
+    let (menu, stuck) = (plugin("menu").await, plugin("stuck").await);
+    for number in 0..3 * SLOTS {
+        // Some are computing when they are dropped, some wait for the host, some for a slot.
+        let (plugin, tool) = if number % 2 == 0 { (&menu, "loop") } else { (&stuck, "ask") };
+        let dropped = tokio::time::timeout(Duration::from_millis(5), call(plugin, tool, json!({}))).await;
+        assert!(dropped.is_err());
+    }
+    for number in 0..1_000 {
+        let input = json!({"n": number});
+        assert_eq!(call(&menu, "echo", input.clone()).await.result, Ok(input));
+    }
+}
+
+/// One worker thread, so a guest that held it would stop everything.
+#[tokio::test]
+async fn busy_guests_do_not_starve_another_plugin_or_the_server() {
+    let (menu, slow) = (plugin("menu").await, plugin("slow").await);
+    still_works(&slow).await;
+    let looping: Vec<_> = (0..2)
+        .map(|_| {
+            let menu = menu.clone();
+            AbortOnDrop(tokio::spawn(async move { call(&menu, "loop", json!({})).await }))
+        })
+        .collect();
+    // Two more seconds of computing lie ahead of each; this thread gets its turns in between.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        still_works(&slow).await;
+    }
+    assert!(looping.iter().all(|looping| !looping.0.is_finished()), "both are still computing");
+    assert!(began.elapsed() < Duration::from_secs(1), "it took {:?}", began.elapsed());
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<CallReport>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[tokio::test]
+async fn one_plugin_cannot_take_every_slot() {
+    let (stuck, menu) = (plugin("stuck").await, plugin("menu").await);
+    let waiting: Vec<_> = (0..2 * SLOTS)
+        .map(|_| {
+            let stuck = stuck.clone();
+            tokio::spawn(async move {
+                host().call(&stuck, "ask", json!({}), limited(|limits| limits.wall_ms = 1_000)).await
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    still_works(&menu).await;
+    for call in waiting {
+        let error = call.await.expect("no panic").result.expect_err("nobody answers");
+        assert!(matches!(error.kind, CallErrorKind::TimeLimit | CallErrorKind::Unavailable), "{error:?}");
+    }
+}
