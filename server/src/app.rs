@@ -1,0 +1,169 @@
+//! The application: everything that outlives one request, and the use cases, one file per noun.
+
+pub mod accounts;
+pub mod catalog;
+pub mod chat;
+pub mod clock;
+pub mod definitions;
+pub mod error;
+pub mod knowledge;
+pub mod models;
+pub mod plugins;
+pub mod projects;
+pub mod runs;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use storage::Storage;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::run::live::LiveRuns;
+use clock::Clock;
+pub use error::{AppError, Problem, Result};
+
+/// Cheap to clone; every handler and every run has one.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    config: Config,
+    clock: Clock,
+    storage: Storage,
+    live: LiveRuns,
+    plugin_host: plugin_host::PluginHost,
+    /// Loaded plugins by the hash of their bytes; shared by all tenants, since a plugin holds nothing between calls.
+    loaded_plugins: Mutex<HashMap<String, plugin_host::Plugin>>,
+    knowledge: ::knowledge::Knowledge,
+    local_model: Option<Arc<::knowledge::LocalEmbedder>>,
+    embedder: Option<Arc<dyn ::knowledge::Embedder>>,
+    models: models::Models,
+    programs: catalog::Programs,
+    sign_ins: accounts::SignIns,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+/// Query embeddings that are kept: about 1.5 KB each.
+const CACHED_QUERIES: usize = 10_000;
+/// Plugin calls at one time in the whole server; each slot reserves address space, not memory.
+const PLUGIN_SLOTS: u32 = 64;
+
+impl App {
+    /// Opens the data folder and everything in it; makes the first tenant in a new one.
+    ///
+    /// # Errors
+    /// The folder cannot be written, the database is damaged or newer, or the sandbox cannot be set up.
+    pub async fn open(config: Config) -> anyhow::Result<App> {
+        create_private(&config.data)?;
+        let storage = Storage::open(&config.database())
+            .await
+            .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
+        let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
+            cache_dir: config.data.join("plugin-cache"),
+            pool_slots: PLUGIN_SLOTS,
+            limits: plugin_host::Limits::default(),
+        })?;
+        let local_model = App::local_embedder(&config)?;
+        let embedder: Option<Arc<dyn ::knowledge::Embedder>> = local_model
+            .clone()
+            .map(|it| Arc::new(::knowledge::CachedEmbedder::new(it, CACHED_QUERIES)) as Arc<dyn ::knowledge::Embedder>);
+        let knowledge = ::knowledge::Knowledge::open(config.data.join("knowledge"), embedder.clone())?;
+        let app = App(Arc::new(Parts {
+            clock: Clock::new(config.timezone.as_deref())?,
+            models: models::Models::new(models::http_client()?, config.model.clone()),
+            config,
+            storage,
+            live: LiveRuns::default(),
+            plugin_host,
+            loaded_plugins: Mutex::default(),
+            knowledge,
+            local_model,
+            embedder,
+            programs: catalog::Programs::default(),
+            sign_ins: accounts::SignIns::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        }));
+        app.ensure_first_tenant().await?;
+        app.install_shipped_plugins().await?;
+        Ok(app)
+    }
+
+    /// The in-process embedding model as configured; none when it is switched off. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn local_embedder(config: &Config) -> anyhow::Result<Option<Arc<::knowledge::LocalEmbedder>>> {
+        // reqwest and async-openai are built without a TLS provider of their own; the first one installed wins.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let Some(settings) = &config.embedding else { return Ok(None) };
+        let mut local = ::knowledge::LocalModelConfig::new(settings.model_dir.clone());
+        if let Some(index) = &settings.package_index {
+            local.package_index.clone_from(index);
+        }
+        if let Some(hub) = &settings.hub_endpoint {
+            local.hub_endpoint = Some(hub.clone());
+        }
+        Ok(Some(Arc::new(::knowledge::LocalEmbedder::new(local, models::http_client()?))))
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    pub fn live(&self) -> &LiveRuns {
+        &self.0.live
+    }
+
+    pub fn embedder(&self) -> Option<&Arc<dyn ::knowledge::Embedder>> {
+        self.0.embedder.as_ref()
+    }
+
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+
+    /// Resolves when the server begins to stop.
+    pub async fn stopping(&self) {
+        self.0.stopping.cancelled().await;
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.is_cancelled()
+    }
+
+    /// Lets every task come to rest. What was going on is stored and goes on at the next start.
+    pub async fn stop(&self) {
+        self.0.stopping.cancel();
+        self.0.tasks.close();
+        if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not stop within 10 s");
+        }
+    }
+}
+
+/// The data folder holds conversations and plugin code: only its owner may look into it.
+fn create_private(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create the data folder `{}`", path.display()))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("cannot make the data folder `{}` private", path.display()))?;
+    }
+    Ok(())
+}

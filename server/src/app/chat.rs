@@ -1,0 +1,172 @@
+//! Conversations: a visitor's message becomes a run of the assistant's program, its answer a message.
+
+use domain::{
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind, TenantId,
+};
+use serde_json::{Value, json};
+use storage::BeginTurn;
+use workflow_engine::{ChatContext, ChatTurn};
+
+use super::accounts::Caller;
+use super::clock::new_uuid;
+use super::runs::Started;
+use super::{App, AppError, Result};
+use crate::error_codes::ErrorCode;
+
+/// A conversation's name in the list, taken from its first message.
+const TITLE_CHARS: usize = 60;
+
+/// A turn without a stored conversation: the caller brings the history (OpenAI-compatible clients).
+pub struct LooseTurn {
+    pub assistant: String,
+    pub message: String,
+    pub history: Vec<ChatTurn>,
+}
+
+impl App {
+    pub async fn create_conversation(&self, caller: &Caller, assistant: &str) -> Result<Conversation> {
+        let tenant = caller.tenant.id;
+        self.definition(tenant, DefinitionKind::Assistant, assistant).await?;
+        let now = self.clock().now_ms();
+        let conversation = Conversation {
+            id: ConversationId::from_uuid(new_uuid()),
+            assistant: assistant.to_owned(),
+            user: caller.user.as_ref().map(|it| it.id),
+            title: String::new(),
+            state: json!({}),
+            created_at: now,
+            updated_at: now,
+        };
+        self.storage().create_conversation(tenant, conversation.clone()).await?;
+        Ok(conversation)
+    }
+
+    /// A conversation of the caller's own: another person's is as unknown as another tenant's.
+    pub async fn conversation(&self, caller: &Caller, id: ConversationId) -> Result<Conversation> {
+        let found = self.storage().conversation(caller.tenant.id, id).await?;
+        let mine = caller.user.as_ref().map(|it| it.id);
+        found
+            .filter(|it| it.user == mine || caller.user.is_none())
+            .ok_or_else(|| AppError::not_found("conversation", id))
+    }
+
+    /// Stores the message, starts the assistant's run, and answers at once with both.
+    pub async fn send(&self, caller: &Caller, id: ConversationId, content: &str) -> Result<(Message, Message, Started)> {
+        self.admit()?;
+        let content = content.trim();
+        self.check_message(content)?;
+        let tenant = caller.tenant.id;
+        let conversation = self.conversation(caller, id).await?;
+        let version = self.definition(tenant, DefinitionKind::Assistant, &conversation.assistant).await?;
+        let ready = self.assistant_program(tenant, &version).await?;
+        let window = i64::from(ready.document.memory.window);
+        let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
+        if let Some(busy) = earlier.iter().find(|it| it.status == MessageStatus::Streaming) {
+            if busy.run.is_some_and(|run| self.live().get(run).is_some()) {
+                return Err(AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
+                    .hint("wait for it, or stop it first"));
+            }
+        }
+        let now = self.clock().now_ms();
+        let mut run = self.new_run(RunKind::Chat, &conversation.assistant, &version);
+        let asked = new_message(id, MessageRole::User, content, MessageStatus::Complete, now);
+        let mut answer = new_message(id, MessageRole::Assistant, "", MessageStatus::Streaming, now);
+        answer.run = Some(run.id);
+        run.conversation = Some(id);
+        run.message = Some(answer.id);
+        run.inputs = json!({ "message": content });
+        let title = conversation.title.is_empty().then(|| content.chars().take(TITLE_CHARS).collect());
+        let turn = BeginTurn {
+            conversation: id,
+            user_message: asked.clone(),
+            assistant_message: answer.clone(),
+            run: run.clone(),
+            title,
+        };
+        self.storage().begin_chat_turn(tenant, turn).await?;
+        let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
+        let inputs = json!({});
+        let input = self.run_input(&run, inputs, Some(chat), caller.as_workflow_user(), conversation.state);
+        let started = self.launch(tenant, run, ready.program.clone(), input, (0, std::sync::Arc::default()));
+        Ok((asked, answer, started))
+    }
+
+    /// A turn whose history the caller brings; nothing of it becomes a conversation.
+    pub(crate) async fn send_loose(
+        &self,
+        caller: &Caller,
+        turn: LooseTurn,
+        usage: std::sync::Arc<crate::run::effects::Usage>,
+    ) -> Result<Started> {
+        self.admit()?;
+        self.check_message(&turn.message)?;
+        let tenant = caller.tenant.id;
+        let version = self.definition(tenant, DefinitionKind::Assistant, &turn.assistant).await?;
+        let ready = self.assistant_program(tenant, &version).await?;
+        let mut run = self.new_run(RunKind::Chat, &turn.assistant, &version);
+        let history: Vec<Value> =
+            turn.history.iter().map(|it| json!({ "role": it.role, "content": it.content })).collect();
+        run.inputs = json!({ "message": turn.message, "history": history });
+        self.storage().create_run(tenant, run.clone()).await?;
+        let chat = ChatContext { message: turn.message, history: turn.history, files: Vec::new() };
+        let input = self.run_input(&run, json!({}), Some(chat), caller.as_workflow_user(), json!({}));
+        Ok(self.launch(tenant, run, ready.program.clone(), input, (0, usage)))
+    }
+
+    fn check_message(&self, content: &str) -> Result<()> {
+        if content.is_empty() {
+            return Err(AppError::invalid("the message is empty"));
+        }
+        let limit = self.config().limits.message_chars;
+        let length = content.chars().count();
+        if length > limit {
+            return Err(AppError::new(
+                ErrorCode::MessageTooLong,
+                format!("the message has {length} characters; at most {limit} are taken"),
+            )
+            .hint("split it, or put long documents into a knowledge base"));
+        }
+        Ok(())
+    }
+
+    /// What a run of a conversation started with; used when it is taken up after a restart.
+    pub(super) async fn chat_context(&self, tenant: TenantId, run: &Run) -> Result<(Option<ChatContext>, Value, Value)> {
+        let user = json!({});
+        let message = run.inputs.get("message").and_then(Value::as_str).map(str::to_owned);
+        let (RunKind::Chat, Some(message)) = (run.kind, message) else { return Ok((None, user, json!({}))) };
+        let history = match run.conversation {
+            Some(conversation) => turns(&self.storage().recent_messages(tenant, conversation, 40).await?),
+            None => Vec::new(),
+        };
+        Ok((Some(ChatContext { message, history, files: Vec::new() }), user, json!({})))
+    }
+}
+
+fn new_message(
+    conversation: ConversationId,
+    role: MessageRole,
+    content: &str,
+    status: MessageStatus,
+    at: i64,
+) -> Message {
+    Message {
+        id: MessageId::from_uuid(new_uuid()),
+        conversation,
+        role,
+        content: content.to_owned(),
+        status,
+        error: None,
+        run: None,
+        created_at: at,
+        finished_at: (status == MessageStatus::Complete).then_some(at),
+    }
+}
+
+/// Earlier messages as the model sees them, oldest first; what failed without a word is left out.
+fn turns(messages: &[Message]) -> Vec<ChatTurn> {
+    messages
+        .iter()
+        .filter(|it| !it.content.is_empty())
+        .map(|it| ChatTurn { role: it.role.as_str().to_owned(), content: it.content.clone() })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! Assistants and workflows as documents: checked, versioned, published. A published version never changes.
+
+use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
+use workflow_engine::{Catalog, Compiled, Diagnostic, compile_assistant, compile_workflow};
+
+use super::catalog::accept;
+use super::clock::new_uuid;
+use super::{App, AppError, Result};
+use crate::error_codes::ErrorCode;
+
+/// A document that compiled, and what it says of itself.
+pub struct Checked {
+    pub kind: DefinitionKind,
+    pub name: String,
+    pub title: Option<String>,
+    pub description: Option<String>,
+}
+
+/// Which kind of document this is, by its first key.
+pub fn kind_of(yaml: &str) -> Option<DefinitionKind> {
+    yaml.lines().find_map(|line| {
+        let line = line.trim_start_matches('\u{feff}');
+        if line.starts_with("workflow:") {
+            Some(DefinitionKind::Workflow)
+        } else if line.starts_with("assistant:") {
+            Some(DefinitionKind::Assistant)
+        } else {
+            None
+        }
+    })
+}
+
+/// Compiles a document of either kind for its diagnostics and its header.
+pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>) {
+    if kind_of(yaml) == Some(DefinitionKind::Assistant) {
+        let Compiled { value, diagnostics } = compile_assistant(yaml, catalog);
+        let checked = value.map(|it| Checked {
+            kind: DefinitionKind::Assistant,
+            name: it.document.name.clone(),
+            title: it.document.title.clone(),
+            description: it.document.description.clone(),
+        });
+        return (checked, diagnostics);
+    }
+    let Compiled { value, diagnostics } = compile_workflow(yaml, catalog);
+    let checked = value.map(|it| Checked {
+        kind: DefinitionKind::Workflow,
+        name: it.name().to_owned(),
+        title: it.title().map(str::to_owned),
+        description: it.description().map(str::to_owned),
+    });
+    (checked, diagnostics)
+}
+
+impl App {
+    /// Checks a document and publishes it under the name that it gives itself.
+    ///
+    /// # Errors
+    /// Every diagnostic of a document that does not compile; a name or kind other than the expected one.
+    pub async fn publish(
+        &self,
+        tenant: TenantId,
+        expected: Option<(DefinitionKind, &str)>,
+        yaml: &str,
+        author: Option<String>,
+    ) -> Result<(Version, Vec<Diagnostic>)> {
+        let (checked, diagnostics) = check(yaml, &self.catalog(tenant).await?);
+        let Checked { kind, name, title, description } =
+            accept(Compiled { value: checked, diagnostics: diagnostics.clone() })?;
+        if let Some((expected_kind, expected_name)) = expected {
+            if kind != expected_kind {
+                return Err(AppError::new(
+                    ErrorCode::InvalidDefinition,
+                    format!("this document is of kind `{}`, not `{}`", kind.as_str(), expected_kind.as_str()),
+                )
+                .hint(format!("its first key should be `{}: {expected_name}`", expected_kind.as_str())));
+            }
+            if name != expected_name {
+                return Err(AppError::new(
+                    ErrorCode::InvalidDefinition,
+                    format!("the document names itself `{name}`, the address says `{expected_name}`"),
+                )
+                .hint("make the two equal"));
+            }
+        }
+        let checked = Checked { kind, name, title, description };
+        let stored = self.store_version(tenant, checked, yaml, author).await?;
+        Ok((stored, diagnostics))
+    }
+
+    /// Stores what compiled as the published version.
+    pub(super) async fn store_version(
+        &self,
+        tenant: TenantId,
+        checked: Checked,
+        yaml: &str,
+        author: Option<String>,
+    ) -> Result<Version> {
+        let Checked { kind, name, title, description } = checked;
+        let version = Version {
+            id: VersionId::from_uuid(new_uuid()),
+            number: 0,
+            yaml: yaml.to_owned(),
+            title,
+            description,
+            author,
+            created_at: self.clock().now_ms(),
+        };
+        let stored = self.storage().save_version(tenant, kind, &name, version).await?;
+        if kind == DefinitionKind::Workflow {
+            // Assistants and workflows that call this one were compiled against its old inputs.
+            self.programs().forget_all();
+        }
+        Ok(stored)
+    }
+
+    pub async fn definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Version> {
+        let found = self.storage().current_version(tenant, kind, name).await?;
+        found.ok_or_else(|| AppError::not_found(kind.as_str(), name))
+    }
+
+    pub async fn definitions(&self, tenant: TenantId, kind: DefinitionKind) -> Result<Vec<Definition>> {
+        Ok(self.storage().list_definitions(tenant, kind).await?)
+    }
+
+    /// Takes a document away. Old runs keep the version they used.
+    pub async fn delete_definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<()> {
+        if kind == DefinitionKind::Workflow {
+            let users = self.users_of_workflow(tenant, name).await?;
+            if !users.is_empty() {
+                return Err(AppError::new(ErrorCode::InUse, format!("`{name}` is used by {}", users.join(", ")))
+                    .hint("change or delete those first"));
+            }
+        }
+        if !self.storage().delete_definition(tenant, kind, name).await? {
+            return Err(AppError::not_found(kind.as_str(), name));
+        }
+        self.programs().forget_all();
+        Ok(())
+    }
+
+    /// Assistants and workflows that would no longer compile without the workflow.
+    async fn users_of_workflow(&self, tenant: TenantId, name: &str) -> Result<Vec<String>> {
+        let mut catalog = self.catalog(tenant).await?;
+        catalog.workflows.remove(name);
+        let mut users = Vec::new();
+        for kind in [DefinitionKind::Assistant, DefinitionKind::Workflow] {
+            for it in self.storage().list_definitions(tenant, kind).await? {
+                let own = kind == DefinitionKind::Workflow && it.name == name;
+                let missing = |d: &Diagnostic| d.is_error() && d.code == "unknown_workflow";
+                if !own && check(&it.version.yaml, &catalog).1.iter().any(missing) {
+                    users.push(format!("{} `{}`", kind.as_str(), it.name));
+                }
+            }
+        }
+        Ok(users)
+    }
+}

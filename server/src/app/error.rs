@@ -1,0 +1,149 @@
+//! What a use case answers when it cannot do what was asked. It knows the code, not the HTTP status.
+//!
+//! Two audiences, two texts: `detail` and `hint` are for the caller; `internal` is for the log and has no way to a client.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error_codes::ErrorCode;
+
+pub type Result<T> = std::result::Result<T, AppError>;
+
+#[derive(Debug)]
+pub struct AppError {
+    pub code: ErrorCode,
+    pub detail: String,
+    pub hint: Option<String>,
+    pub errors: Vec<Problem>,
+    pub retry_after_s: Option<u64>,
+    pub internal: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// One of several things that are wrong with what was sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    pub code: String,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// 1-based line in the document that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// 1-based column in characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// Where in the value, for example `/inputs/top_k`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl Problem {
+    pub fn new(code: &str, message: impl Into<String>) -> Problem {
+        Problem { code: code.to_owned(), message: message.into(), hint: None, line: None, column: None, path: None }
+    }
+}
+
+impl AppError {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> AppError {
+        AppError { code, detail: detail.into(), hint: None, errors: Vec::new(), retry_after_s: None, internal: None }
+    }
+
+    /// Missing and foreign things answer alike: the caller learns nothing about other tenants.
+    pub fn not_found(what: &str, name: impl std::fmt::Display) -> AppError {
+        AppError::new(ErrorCode::NotFound, format!("there is no {what} `{name}`"))
+    }
+
+    pub fn invalid(detail: impl Into<String>) -> AppError {
+        AppError::new(ErrorCode::InvalidInput, detail)
+    }
+
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
+        let mut it = AppError::new(ErrorCode::Internal, "the server's log has the reason under this request's id");
+        it.internal = Some(error.into());
+        it
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> AppError {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn maybe_hint(mut self, hint: Option<String>) -> AppError {
+        self.hint = hint.or(self.hint);
+        self
+    }
+
+    pub fn errors(mut self, errors: Vec<Problem>) -> AppError {
+        self.errors = errors;
+        self
+    }
+}
+
+impl std::fmt::Display for AppError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.code(), self.detail)
+    }
+}
+
+impl std::error::Error for AppError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.internal.as_ref().map(|it| it.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<storage::StorageError> for AppError {
+    fn from(error: storage::StorageError) -> AppError {
+        match error {
+            storage::StorageError::Conflict { ref what } => {
+                AppError::new(ErrorCode::Conflict, format!("there is already {what}"))
+            }
+            storage::StorageError::NotFound { what } => {
+                AppError::new(ErrorCode::NotFound, format!("there is no such {what}"))
+            }
+            storage::StorageError::InvalidCursor { ref cursor } => {
+                AppError::invalid(format!("`{cursor}` is not a cursor")).hint("take `next_cursor` of the page before")
+            }
+            storage::StorageError::StorageFull { .. } => {
+                let mut it = AppError::new(ErrorCode::StorageFull, "nothing was stored: the disk is full")
+                    .hint("free space on the disk of the data folder, then try again");
+                it.internal = Some(Box::new(error));
+                it
+            }
+            other => AppError::internal(other),
+        }
+    }
+}
+
+impl From<knowledge::KnowledgeError> for AppError {
+    fn from(error: knowledge::KnowledgeError) -> AppError {
+        let code = match error.code() {
+            "embedding_unavailable" => ErrorCode::EmbeddingUnavailable,
+            "internal" | "index" | "storage" | "io" => return AppError::internal(error),
+            _ => ErrorCode::InvalidDocument,
+        };
+        AppError::new(code, error.to_string()).maybe_hint(error.hint())
+    }
+}
+
+impl From<plugin_host::PluginError> for AppError {
+    fn from(error: plugin_host::PluginError) -> AppError {
+        let mut it = AppError::new(ErrorCode::InvalidPlugin, error.to_string()).maybe_hint(error.hint());
+        it.errors = vec![Problem::new(error.code(), error.to_string())];
+        it
+    }
+}
+
+/// Diagnostics of a workflow or assistant as the API's problems.
+pub(crate) fn problems(diagnostics: &[workflow_engine::Diagnostic]) -> Vec<Problem> {
+    diagnostics
+        .iter()
+        .map(|it| Problem {
+            code: it.code.to_string(),
+            message: it.message.clone(),
+            hint: it.hint.clone(),
+            line: Some(it.line),
+            column: Some(it.column),
+            path: it.node.clone(),
+        })
+        .collect()
+}

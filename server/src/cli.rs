@@ -1,0 +1,45 @@
+//! The commands, one file each. Only this folder prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
+
+mod keys;
+mod model;
+mod run;
+mod serve;
+mod validate;
+
+use std::process::ExitCode;
+
+use crate::app::AppError;
+use crate::config::{Command, Config};
+
+/// # Errors
+/// What the command says when it cannot do its work; the caller prints it.
+pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(_) => serve::execute(config).await,
+        Command::Validate(args) => validate::execute(config, args).await,
+        Command::Run(args) => run::execute(config, args).await,
+        Command::Key(command) => keys::key(config, command).await,
+        Command::Tenant(command) => keys::tenant(config, command).await,
+        Command::Model(command) => model::execute(config, command).await,
+        Command::Openapi => {
+            println!("{}", serde_json::to_string_pretty(crate::http::openapi::current())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema => {
+            println!("{}", serde_json::to_string_pretty(&workflow_engine::workflow_json_schema())?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// An error with what caused it and, where there is one, its hint.
+pub fn say_error(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    if let Some(hint) = error.downcast_ref::<AppError>().and_then(|it| it.hint.as_ref()) {
+        eprintln!("hint: {hint}");
+    }
+}

@@ -1,0 +1,214 @@
+//! `parlour run FILE`: one workflow, here and now, with a trace of every node.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::{DefinitionKind, RunStatus};
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::validate::project_of;
+use crate::app::App;
+use crate::config::{Config, Format, RunArgs};
+use crate::run::live::Frame;
+
+/// A preview of a value in the trace, in characters; `--format json` has it whole.
+const PREVIEW: usize = 120;
+
+pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result<ExitCode> {
+    let inputs = parse_inputs(&args.inputs)?;
+    // A run from a file leaves nothing behind in the data folder of a server.
+    let scratch = Scratch::new()?;
+    config.data.clone_from(&scratch.0);
+    let app = App::open(config).await?;
+    let tenant = app.first_tenant().await?.id;
+    if let Some(local) = app.local_model()
+        && let Err(error) = local.ensure(&super::model::show_progress()).await
+    {
+        eprintln!("note: {error}; search goes by words only");
+    }
+    let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read `{}`", args.file.display()))?;
+    if let Some(project) = project_of(&args.file) {
+        let loaded = app.load_project(tenant, &project).await?;
+        for problem in loaded.problems.iter().filter(|it| !it.contains(&args.file.display().to_string())) {
+            eprintln!("{problem}");
+        }
+    }
+    let Some(name) = publish(&app, tenant, &args.file, &text).await? else { return Ok(ExitCode::FAILURE) };
+    let started = app.start_workflow(tenant, &name, inputs, json!({ "id": "cli", "name": "CLI", "attributes": {} })).await?;
+    let live = started.live.clone();
+    let interrupted = live.cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupted.cancel();
+        }
+    });
+    follow(&app, &live, tenant, started.run.id, args.format).await?;
+    let run = app.run(tenant, started.run.id).await?;
+    let ended = json!({
+        "status": run.status.as_str(),
+        "outputs": run.outputs,
+        "answer": run.answer,
+        "error": run.error,
+    });
+    match args.format {
+        Format::Json => println!("{ended}"),
+        Format::Text => print_end(&ended),
+    }
+    app.stop().await;
+    Ok(if run.status == RunStatus::Finished { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn publish(app: &App, tenant: domain::TenantId, file: &Path, text: &str) -> anyhow::Result<Option<String>> {
+    let (checked, diagnostics) = crate::app::definitions::check(text, &app.catalog(tenant).await?);
+    for it in &diagnostics {
+        eprintln!("{}", it.render(&file.display().to_string(), text));
+    }
+    let Some(checked) = checked else { return Ok(None) };
+    if checked.kind != DefinitionKind::Workflow {
+        anyhow::bail!("`{}` is an assistant; `parlour serve` lets you talk to it", file.display());
+    }
+    app.publish(tenant, Some((DefinitionKind::Workflow, &checked.name)), text, None).await?;
+    Ok(Some(checked.name))
+}
+
+fn parse_inputs(given: &[String]) -> anyhow::Result<Value> {
+    let mut inputs = Map::new();
+    for it in given {
+        let (name, value) = it.split_once('=').with_context(|| format!("`{it}` is not NAME=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        inputs.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(inputs))
+}
+
+async fn follow(
+    app: &App,
+    live: &Arc<crate::run::live::LiveRun>,
+    tenant: domain::TenantId,
+    run: domain::RunId,
+    format: Format,
+) -> anyhow::Result<()> {
+    let mut after = 0;
+    let mut frames = live.subscribe().frames;
+    let mut trace = Trace { format, in_text: false };
+    loop {
+        for event in app.storage().run_events(tenant, run, after, 500).await? {
+            after = event.seq;
+            trace.event(&event.name, &event.data);
+        }
+        if live.done.is_cancelled() {
+            break;
+        }
+        let frame = tokio::select! {
+            biased;
+            frame = frames.recv() => frame,
+            () = live.done.cancelled() => continue,
+        };
+        match frame {
+            Ok(Frame::Stored { seq, name, data }) if seq > after => {
+                after = seq;
+                trace.event(name, &data);
+            }
+            Ok(Frame::Delta { text }) => trace.text(&text),
+            Ok(Frame::Stored { .. } | Frame::Note { .. }) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => {}
+        }
+    }
+    trace.end_text();
+    Ok(())
+}
+
+struct Trace {
+    format: Format,
+    in_text: bool,
+}
+
+impl Trace {
+    fn text(&mut self, text: &str) {
+        if self.format == Format::Json {
+            println!("{}", json!({ "event": "message.delta", "data": { "text": text } }));
+            return;
+        }
+        if !self.in_text {
+            eprintln!("  ┄ answer");
+            self.in_text = true;
+        }
+        print!("{text}");
+        let _ = std::io::stdout().flush();
+    }
+
+    fn end_text(&mut self) {
+        if self.in_text {
+            println!();
+            self.in_text = false;
+        }
+    }
+
+    fn event(&mut self, name: &str, data: &str) {
+        if self.format == Format::Json {
+            println!("{{\"event\":\"{name}\",\"data\":{data}}}");
+            return;
+        }
+        let data: Value = serde_json::from_str(data).unwrap_or_default();
+        let text = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or_default();
+        let took = data.get("duration_ms").and_then(Value::as_i64).unwrap_or(0);
+        let line = match name {
+            "node.started" => format!("  ▸ {} ({})", text("node"), text("kind")),
+            "node.finished" => {
+                let port = if text("port") == "done" { String::new() } else { format!(" → {}", text("port")) };
+                format!("  ✓ {}{port}  {took} ms  {}", text("node"), preview(data.get("output")))
+            }
+            "node.failed" => format!("  ✗ {}  {took} ms  {}", text("node"), preview(data.get("error"))),
+            "node.skipped" => format!("  · {} skipped", text("node")),
+            "node.retrying" => format!("  ↻ {} tries again", text("node")),
+            _ => return,
+        };
+        self.end_text();
+        eprintln!("{line}");
+    }
+}
+
+fn preview(value: Option<&Value>) -> String {
+    let text = value.map(Value::to_string).unwrap_or_default();
+    if text.chars().count() <= PREVIEW {
+        return text;
+    }
+    text.chars().take(PREVIEW).chain(['…']).collect()
+}
+
+fn print_end(ended: &Value) {
+    let text = |key: &str| ended.get(key).and_then(Value::as_str).unwrap_or_default();
+    if let Some(outputs) = ended.get("outputs").filter(|it| !it.is_null()) {
+        println!("outputs: {}", serde_json::to_string_pretty(outputs).unwrap_or_default());
+    }
+    if let Some(error) = ended.get("error").filter(|it| !it.is_null()) {
+        let field = |key: &str| error.get(key).and_then(Value::as_str);
+        let place = field("node").map(|it| format!(" (node `{it}`)")).unwrap_or_default();
+        eprintln!("error[{}]: {}{place}", field("code").unwrap_or("error"), field("message").unwrap_or_default());
+        if let Some(hint) = field("hint") {
+            eprintln!("hint: {hint}");
+        }
+    }
+    eprintln!("{}", text("status"));
+}
+
+/// A data folder that is gone when the command is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Scratch> {
+        let path = std::env::temp_dir().join(format!("parlour-run-{}", crate::app::clock::new_uuid()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! `parlour serve`: opens the data folder, loads the projects, listens, and stops without losing anything.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::app::App;
+use crate::app::plugins::shipped_count;
+use crate::app::projects::Loaded;
+use crate::config::Config;
+
+pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; another program may be there: try `--listen 127.0.0.1:0`", config.listen))?;
+    let address = listener.local_addr()?;
+    let app = App::open(config).await?;
+    if shipped_count() == 0 {
+        eprintln!("note: this build has no plugins; `cargo xtask plugins` builds the shipped ones");
+    }
+    let tenant = app.first_tenant().await?.id;
+    for project in app.config().projects.clone() {
+        let loaded = app.load_project(tenant, &project).await?;
+        report(&project, &loaded);
+        app.watch_project(tenant, project, report);
+    }
+    app.prepare_embeddings();
+    let resumed = app.resume_unfinished().await?;
+    if resumed > 0 {
+        println!("picked up {resumed} unfinished runs");
+    }
+    let url = app.config().public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    println!("listening on {url}");
+    if let Some(token) = app.setup_token().await? {
+        println!("set up at {url}/setup?token={token}");
+    }
+    tell_of_models(&app, tenant).await;
+    let stop = app.clone();
+    axum::serve(listener, crate::router(app.clone()))
+        .with_graceful_shutdown(async move {
+            wait_for_signal().await;
+            println!("stopping; a second signal stops at once");
+            tokio::spawn(async {
+                wait_for_signal().await;
+                std::process::exit(130);
+            });
+            stop.stop().await;
+        })
+        .await?;
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(project: &Path, loaded: &Loaded) {
+    for problem in &loaded.problems {
+        eprintln!("{problem}");
+    }
+    let Loaded { assistants, workflows, documents, problems: _ } = loaded;
+    println!(
+        "loaded {}: assistants {}, workflows {}, {documents} knowledge files",
+        project.display(),
+        names(assistants),
+        names(workflows),
+    );
+}
+
+fn names(all: &[String]) -> String {
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+async fn tell_of_models(app: &App, tenant: domain::TenantId) {
+    let Ok(status) = app.model_status(tenant).await else { return };
+    match (status.settings, status.offer) {
+        (Some((settings, _)), _) => println!("language model: {} at {}", settings.name, settings.base_url),
+        (None, Some((url, models))) => {
+            println!("no language model is set up, but an Ollama answers at {url} with: {}", names(&models));
+            println!("use it with one click on the start page, or set PARLOUR_MODEL_BASE_URL={url} and PARLOUR_MODEL_NAME");
+        }
+        (None, None) => {
+            println!("no language model is set up; {}", crate::app::models::HOW_TO_ADD_A_MODEL);
+        }
+    }
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

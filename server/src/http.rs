@@ -1,0 +1,179 @@
+//! THE route table. Each row says who may call it; the router, the OpenAPI document and the access test are made from it.
+
+mod accounts;
+pub(crate) mod body;
+pub mod caller;
+mod conversations;
+mod definitions;
+mod event_stream;
+mod health;
+mod knowledge_bases;
+mod models;
+mod openai;
+pub mod openapi;
+mod plugins;
+pub mod problem;
+mod runs;
+mod web_ui;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, delete, get, post, put};
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::app::App;
+use crate::app::accounts::Scope;
+use openapi::Payload;
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody who reaches the server.
+    Open,
+    /// A session or a key of any scope.
+    SignedIn,
+    /// A session or a key with this scope.
+    Needs(Scope),
+}
+
+/// One row of the table.
+pub struct Operation {
+    pub method: Method,
+    pub path: &'static str,
+    /// The operation's stable name, for generated clients.
+    pub id: &'static str,
+    pub summary: &'static str,
+    pub access: Access,
+    pub request: Payload,
+    pub response: Payload,
+    handler: MethodRouter<App>,
+}
+
+macro_rules! operations {
+    ($($verb:ident $path:literal $access:expr, $handler:path, $id:literal, $summary:literal, $request:expr => $response:expr;)*) => {
+        vec![$(Operation {
+            method: method(stringify!($verb)),
+            path: $path,
+            id: $id,
+            summary: $summary,
+            access: $access,
+            request: $request,
+            response: $response,
+            handler: $verb($handler),
+        }),*]
+    };
+}
+
+fn method(verb: &str) -> Method {
+    match verb {
+        "post" => Method::POST,
+        "put" => Method::PUT,
+        "delete" => Method::DELETE,
+        _ => Method::GET,
+    }
+}
+
+const CHAT: Access = Access::Needs(Scope::Chat);
+const RUN: Access = Access::Needs(Scope::Run);
+const MANAGE: Access = Access::Needs(Scope::Manage);
+
+#[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
+pub fn operations() -> Vec<Operation> {
+    use Access::{Open, SignedIn};
+    use Payload as P;
+    operations! {
+        get    "/api/v1/setup" Open, accounts::needs_setup, "get_setup", "Whether the installation still needs its first owner", P::none() => P::json::<accounts::SetupState>();
+        post   "/api/v1/setup" Open, accounts::use_setup_link, "use_setup_link", "Take the one-time link: signs in as the owner", P::json::<accounts::SetupToken>() => P::json::<accounts::SessionView>();
+        post   "/api/v1/session" Open, accounts::sign_in, "sign_in", "Sign in with e-mail and password", P::json::<accounts::Credentials>() => P::json::<accounts::SessionView>();
+        get    "/api/v1/session" SignedIn, accounts::who, "get_session", "Who is signed in", P::none() => P::json::<accounts::SessionView>();
+        delete "/api/v1/session" SignedIn, accounts::sign_out, "sign_out", "Sign out", P::none() => P::none();
+        put    "/api/v1/account" SignedIn, accounts::change_account, "change_account", "Change one's own name, e-mail or password", P::json::<accounts::AccountBody>() => P::json::<accounts::UserView>();
+        get    "/api/v1/keys" MANAGE, accounts::list_keys, "list_keys", "API keys, without their secrets", P::none() => P::json::<accounts::KeyList>();
+        post   "/api/v1/keys" MANAGE, accounts::create_key, "create_key", "Make an API key; its text is shown this once", P::json::<accounts::NewKey>() => P::json::<accounts::CreatedKey>();
+        delete "/api/v1/keys/{id}" MANAGE, accounts::delete_key, "delete_key", "Take an API key away", P::none() => P::none();
+
+        get    "/api/v1/assistants" CHAT, definitions::list_assistants, "list_assistants", "Assistants", P::none() => P::json::<definitions::AssistantList>();
+        get    "/api/v1/assistants/{name}" CHAT, definitions::show_assistant, "get_assistant", "One assistant", P::none() => P::json::<definitions::AssistantView>();
+        put    "/api/v1/assistants/{name}" MANAGE, definitions::put_assistant, "put_assistant", "Check and publish an assistant", P::json::<definitions::Document>() => P::json::<definitions::Published>();
+        delete "/api/v1/assistants/{name}" MANAGE, definitions::delete_assistant, "delete_assistant", "Delete an assistant", P::none() => P::none();
+        get    "/api/v1/workflows" RUN, definitions::list_workflows, "list_workflows", "Workflows", P::none() => P::json::<definitions::WorkflowList>();
+        get    "/api/v1/workflows/{name}" RUN, definitions::show_workflow, "get_workflow", "One workflow", P::none() => P::json::<definitions::WorkflowView>();
+        put    "/api/v1/workflows/{name}" MANAGE, definitions::put_workflow, "put_workflow", "Check and publish a workflow", P::json::<definitions::Document>() => P::json::<definitions::Published>();
+        delete "/api/v1/workflows/{name}" MANAGE, definitions::delete_workflow, "delete_workflow", "Delete a workflow", P::none() => P::none();
+        post   "/api/v1/workflows/{name}/runs" RUN, runs::start, "start_run", "Run a workflow; JSON when it has ended, or its events as they happen", P::json::<runs::NewRun>() => P::json_or_events::<runs::RunView>();
+        post   "/api/v1/validate" MANAGE, definitions::validate, "validate", "Check a document without publishing it", P::json::<definitions::Document>() => P::json::<definitions::Validation>();
+        get    "/api/v1/node-kinds" RUN, definitions::node_kinds, "list_node_kinds", "Node kinds of the workflow language, with schemas", P::none() => P::json::<definitions::NodeKindList>();
+
+        get    "/api/v1/runs" RUN, runs::list, "list_runs", "Runs, newest first", P::none() => P::json::<runs::RunList>();
+        get    "/api/v1/runs/{id}" RUN, runs::show, "get_run", "One run with its nodes", P::none() => P::json::<runs::RunView>();
+        get    "/api/v1/runs/{id}/events" CHAT, runs::events, "get_run_events", "A run's events: what was stored, then what happens", P::none() => P::events();
+        post   "/api/v1/runs/{id}/cancel" CHAT, runs::cancel, "cancel_run", "Stop a run; what it said so far is kept", P::none() => P::json::<runs::RunSummary>();
+
+        get    "/api/v1/conversations" CHAT, conversations::list, "list_conversations", "One's own conversations, newest first", P::none() => P::json::<conversations::ConversationList>();
+        post   "/api/v1/conversations" CHAT, conversations::create, "create_conversation", "Begin a conversation with an assistant", P::json::<conversations::NewConversation>() => P::json::<conversations::ConversationView>();
+        get    "/api/v1/conversations/{id}" CHAT, conversations::show, "get_conversation", "One conversation", P::none() => P::json::<conversations::ConversationView>();
+        delete "/api/v1/conversations/{id}" CHAT, conversations::remove, "delete_conversation", "Delete a conversation with its messages", P::none() => P::none();
+        get    "/api/v1/conversations/{id}/messages" CHAT, conversations::messages, "list_messages", "Messages, oldest first", P::none() => P::json::<conversations::MessageList>();
+        post   "/api/v1/conversations/{id}/messages" CHAT, conversations::send, "send_message", "Say something; JSON when it is answered, or the answer as it grows", P::json::<conversations::NewMessage>() => P::json_or_events::<conversations::Answered>();
+
+        get    "/api/v1/knowledge-bases" MANAGE, knowledge_bases::list, "list_knowledge_bases", "Knowledge bases", P::none() => P::json::<knowledge_bases::BaseList>();
+        post   "/api/v1/knowledge-bases" MANAGE, knowledge_bases::create, "create_knowledge_base", "Make a knowledge base with its fields", P::json::<knowledge_bases::NewBase>() => P::json::<knowledge_bases::BaseView>();
+        get    "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::show, "get_knowledge_base", "One knowledge base", P::none() => P::json::<knowledge_bases::BaseView>();
+        delete "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::remove, "delete_knowledge_base", "Delete a knowledge base with its documents", P::none() => P::none();
+        get    "/api/v1/knowledge-bases/{name}/documents" MANAGE, knowledge_bases::documents, "list_documents", "A knowledge base's documents", P::none() => P::json::<knowledge_bases::DocumentList>();
+        post   "/api/v1/knowledge-bases/{name}/documents" MANAGE, knowledge_bases::upload_file_or_records, "put_document", "Add a file (CSV, JSON, JSONL, text) or records; the same name replaces", P::json_or_file::<knowledge_bases::NewDocument>() => P::json::<knowledge_bases::DocumentView>();
+        delete "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, knowledge_bases::remove_document, "delete_document", "Delete a document", P::none() => P::none();
+        post   "/api/v1/knowledge-bases/{name}/search" RUN, knowledge_bases::search, "search", "Search a knowledge base; every hit with the scores of each stage", P::json::<knowledge_bases::SearchBody>() => P::json::<knowledge_bases::SearchView>();
+
+        get    "/api/v1/plugins" MANAGE, plugins::list, "list_plugins", "Installed plugins with what they ask for and what is granted", P::none() => P::json::<plugins::PluginList>();
+        post   "/api/v1/plugins" MANAGE, plugins::upload, "install_plugin", "Install a plugin from a .wasm file, with nothing granted", P::file() => P::json::<plugins::PluginView>();
+        get    "/api/v1/plugins/{id}" MANAGE, plugins::show, "get_plugin", "One plugin", P::none() => P::json::<plugins::PluginView>();
+        delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
+        put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();
+        post   "/api/v1/plugins/{id}/tools/{tool}/call" RUN, plugins::call, "call_tool", "Call a tool once", P::json::<plugins::CallBody>() => P::json::<plugins::CallView>();
+
+        get    "/api/v1/models" SignedIn, models::status, "get_models", "Which models there are, and what is missing", P::none() => P::json::<models::ModelsView>();
+        post   "/api/v1/models/offer" MANAGE, models::accept_offer, "accept_model_offer", "Use a model of the local Ollama", P::json::<models::OfferBody>() => P::json::<models::ModelsView>();
+
+        get    "/v1/models" CHAT, openai::models, "openai_list_models", "OpenAI-compatible: assistants as models", P::none() => P::any();
+        get    "/v1/models/{name}" CHAT, openai::model, "openai_get_model", "OpenAI-compatible: one assistant", P::none() => P::any();
+        post   "/v1/chat/completions" CHAT, openai::chat, "openai_chat", "OpenAI-compatible chat; `model` is an assistant's name", P::any() => P::any();
+
+        get    "/api/v1/openapi.json" Open, openapi::serve, "get_openapi", "This document", P::none() => P::any();
+        get    "/healthz" Open, health::alive, "healthz", "The process answers", P::none() => P::any();
+        get    "/readyz" Open, health::ready, "readyz", "The database answers", P::none() => P::any();
+    }
+}
+
+/// The whole HTTP surface.
+pub fn router(app: App) -> Router {
+    let mut router: Router<App> = Router::new();
+    for operation in operations() {
+        let guard = caller::Guard { app: app.clone(), access: operation.access };
+        router = router.route(operation.path, operation.handler.layer(from_fn_with_state(guard, caller::guard)));
+    }
+    let upload_limit = app.config().limits.upload_bytes;
+    router
+        .fallback(web_ui::serve)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(upload_limit))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(app.clone(), problem::render))
+        .layer(from_fn(problem::catch_panic))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::REFERRER_POLICY, "same-origin"))
+        .layer(header_layer(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .with_state(app)
+}
+
+/// Scripts only from here; styles may be inline because the graph places its nodes with them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}

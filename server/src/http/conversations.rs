@@ -1,0 +1,180 @@
+//! Conversations and their messages.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::{Conversation, ConversationId, Message, MessageStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body::{Asked, Body, In};
+use super::event_stream::{respond, wants_events};
+use super::runs::page_size;
+use crate::app::accounts::Caller;
+use crate::app::{App, AppError, Result};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConversation {
+    /// The assistant's name.
+    assistant: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    content: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConversationView {
+    id: String,
+    assistant: String,
+    /// The beginning of the first message.
+    title: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConversationList {
+    items: Vec<ConversationView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MessageView {
+    id: String,
+    /// `user` or `assistant`
+    role: String,
+    content: String,
+    /// `complete`, `streaming`, `failed` or `cancelled`
+    status: String,
+    #[schema(value_type = Object)]
+    error: Value,
+    /// The run that wrote it.
+    run: Option<String>,
+    created_at: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MessageList {
+    items: Vec<MessageView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Answered {
+    message: MessageView,
+    run: super::runs::RunSummary,
+}
+
+#[derive(Deserialize)]
+pub struct Paging {
+    assistant: Option<String>,
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+/// Messages that one request shows; older ones are asked for by `before` in the page's own time.
+const MAX_MESSAGES: i64 = 500;
+
+fn conversation_view(it: Conversation) -> ConversationView {
+    ConversationView {
+        id: it.id.to_string(),
+        assistant: it.assistant,
+        title: it.title,
+        created_at: it.created_at,
+        updated_at: it.updated_at,
+    }
+}
+
+fn message_view(app: &App, it: Message) -> MessageView {
+    // "streaming" in the database and nobody writing: the process was killed; the run goes on after the next start.
+    let orphaned = it.status == MessageStatus::Streaming && it.run.is_some_and(|run| app.live().get(run).is_none());
+    let status = if orphaned { MessageStatus::Failed } else { it.status };
+    MessageView {
+        id: it.id.to_string(),
+        role: it.role.as_str().to_owned(),
+        content: it.content,
+        status: status.as_str().to_owned(),
+        error: it.error.unwrap_or(Value::Null),
+        run: it.run.map(|it| it.to_string()),
+        created_at: it.created_at,
+    }
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(query): Asked<Paging>,
+) -> Result<Json<ConversationList>> {
+    let user = caller.user.as_ref().map(|it| it.id);
+    let limit = page_size(query.limit);
+    let page = app.storage().list_conversations(caller.tenant.id, user, query.cursor.as_deref(), limit).await?;
+    let items = page.items.into_iter().filter(|it| query.assistant.as_ref().is_none_or(|name| *name == it.assistant));
+    Ok(Json(ConversationList { items: items.map(conversation_view).collect(), next_cursor: page.next_cursor }))
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<NewConversation>,
+) -> Result<Json<ConversationView>> {
+    Ok(Json(conversation_view(app.create_conversation(&caller, &body.assistant).await?)))
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<ConversationId>,
+) -> Result<Json<ConversationView>> {
+    Ok(Json(conversation_view(app.conversation(&caller, id).await?)))
+}
+
+pub(super) async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<ConversationId>,
+) -> Result<StatusCode> {
+    app.conversation(&caller, id).await?;
+    for message in app.storage().recent_messages(caller.tenant.id, id, 2).await? {
+        if let Some(run) = message.run.filter(|_| message.status == MessageStatus::Streaming) {
+            app.cancel_run(caller.tenant.id, run).await?;
+        }
+    }
+    if !app.storage().delete_conversation(caller.tenant.id, id).await? {
+        return Err(AppError::not_found("conversation", id));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn messages(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<ConversationId>,
+) -> Result<Json<MessageList>> {
+    app.conversation(&caller, id).await?;
+    let items = app.storage().recent_messages(caller.tenant.id, id, MAX_MESSAGES).await?;
+    Ok(Json(MessageList { items: items.into_iter().map(|it| message_view(&app, it)).collect() }))
+}
+
+pub(super) async fn send(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<ConversationId>,
+    headers: HeaderMap,
+    Body(body): Body<NewMessage>,
+) -> Result<Response> {
+    let (_, answer, started) = app.send(&caller, id, &body.content).await?;
+    let tenant = caller.tenant.id;
+    if wants_events(&headers) {
+        return Ok(respond(app, tenant, started.run.id, 0));
+    }
+    started.live.done.cancelled().await;
+    let all = app.storage().recent_messages(tenant, id, MAX_MESSAGES).await?;
+    let message = all.into_iter().find(|it| it.id == answer.id).unwrap_or(answer);
+    let run = app.run(tenant, started.run.id).await?;
+    Ok(Json(Answered { message: message_view(&app, message), run: super::runs::summary(&run) }).into_response())
+}

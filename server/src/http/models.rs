@@ -1,0 +1,92 @@
+//! Which models there are, and what is missing.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::Body;
+use crate::app::accounts::Caller;
+use crate::app::models::HOW_TO_ADD_A_MODEL;
+use crate::app::{App, Result};
+
+#[derive(Serialize, ToSchema)]
+pub struct ModelsView {
+    configured: bool,
+    base_url: Option<String>,
+    model: Option<String>,
+    /// Where the setting comes from: `configuration` or `local Ollama`.
+    source: Option<String>,
+    /// A local Ollama that could be used.
+    offer: Option<OfferView>,
+    embedding: EmbeddingView,
+    /// How to add a model, where none is set up.
+    hint: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OfferView {
+    base_url: String,
+    models: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct EmbeddingView {
+    /// `off`, `missing`, `downloading`, `ready` or `failed`
+    state: String,
+    model: Option<String>,
+    /// Bytes fetched, while downloading.
+    done: Option<u64>,
+    total: Option<u64>,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferBody {
+    model: String,
+}
+
+pub(super) async fn status(State(app): State<App>, caller: Caller) -> Result<Json<ModelsView>> {
+    let status = app.model_status(caller.tenant.id).await?;
+    let hint = status.settings.is_none().then(|| HOW_TO_ADD_A_MODEL.to_owned());
+    let (base_url, model, source) = match status.settings {
+        Some((settings, source)) => (Some(settings.base_url), Some(settings.name), Some(source.to_owned())),
+        None => (None, None, None),
+    };
+    Ok(Json(ModelsView {
+        configured: model.is_some(),
+        base_url,
+        model,
+        source,
+        offer: status.offer.map(|(base_url, models)| OfferView { base_url, models }),
+        embedding: embedding(&app),
+        hint,
+    }))
+}
+
+fn embedding(app: &App) -> EmbeddingView {
+    use knowledge::ModelState as State;
+    let none = EmbeddingView { state: "off".to_owned(), model: None, done: None, total: None, reason: None };
+    let Some(state) = app.embedding_state() else { return none };
+    let model = app.embedder().map(|it| it.model().to_owned());
+    match state {
+        State::Missing => EmbeddingView { state: "missing".to_owned(), model, ..none },
+        State::Downloading { done, total } => {
+            EmbeddingView { state: "downloading".to_owned(), model, done: Some(done), total, ..none }
+        }
+        State::Ready => EmbeddingView { state: "ready".to_owned(), model, ..none },
+        State::Failed { reason } => {
+            EmbeddingView { state: "failed".to_owned(), model, reason: Some(reason), ..none }
+        }
+    }
+}
+
+pub(super) async fn accept_offer(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<OfferBody>,
+) -> Result<Json<ModelsView>> {
+    app.accept_offer(caller.tenant.id, &body.model).await?;
+    status(State(app), caller).await
+}

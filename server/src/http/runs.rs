@@ -1,0 +1,287 @@
+//! Runs: start, list, look into, follow, stop.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use domain::{Run, RunId, RunStatus, TenantId};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use storage::RunFilter;
+use utoipa::ToSchema;
+
+use super::body::{Asked, Body, In};
+use super::event_stream::{last_event_id, respond, wants_events};
+use crate::app::accounts::{Caller, Scope};
+use crate::app::{App, AppError, Result};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRun {
+    /// The workflow's inputs by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    inputs: Value,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RunSummary {
+    id: String,
+    /// `workflow` or `chat`
+    kind: String,
+    /// The workflow's or assistant's name.
+    name: String,
+    status: String,
+    /// Milliseconds since the epoch.
+    started_at: i64,
+    finished_at: Option<i64>,
+    /// The run whose node started this one.
+    parent_run: Option<String>,
+    conversation: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RunList {
+    items: Vec<RunSummary>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct NodeView {
+    id: String,
+    kind: String,
+    title: String,
+    /// `waiting`, `running`, `done`, `skipped` or `failed`
+    state: String,
+    port: Option<String>,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    duration_ms: Option<i64>,
+    attempts: u32,
+    #[schema(value_type = Object)]
+    input: Value,
+    #[schema(value_type = Object)]
+    output: Value,
+    #[schema(value_type = Object)]
+    error: Value,
+    /// Lines that a plugin wrote.
+    #[schema(value_type = Vec<Object>)]
+    logs: Vec<Value>,
+    child_run: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RunView {
+    #[serde(flatten)]
+    summary: RunSummary,
+    #[schema(value_type = Object)]
+    inputs: Value,
+    #[schema(value_type = Object)]
+    outputs: Value,
+    answer: String,
+    #[schema(value_type = Object)]
+    error: Value,
+    /// Nodes with their dependencies, for drawing.
+    #[schema(value_type = Object)]
+    graph: Value,
+    nodes: Vec<NodeView>,
+    /// The number of the last stored event.
+    last_event_id: i64,
+}
+
+#[derive(Deserialize)]
+pub struct RunQuery {
+    workflow: Option<String>,
+    conversation: Option<String>,
+    status: Option<String>,
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+/// The most that one page of a list holds.
+const MAX_PAGE: i64 = 100;
+
+pub(super) fn page_size(asked: Option<i64>) -> i64 {
+    asked.unwrap_or(20).clamp(1, MAX_PAGE)
+}
+
+pub(super) fn summary(run: &Run) -> RunSummary {
+    RunSummary {
+        id: run.id.to_string(),
+        kind: run.kind.as_str().to_owned(),
+        name: run.name.clone(),
+        status: run.status.as_str().to_owned(),
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        parent_run: run.parent_run.map(|it| it.to_string()),
+        conversation: run.conversation.map(|it| it.to_string()),
+    }
+}
+
+pub(super) async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    In(name): In<String>,
+    headers: HeaderMap,
+    Body(body): Body<NewRun>,
+) -> Result<Response> {
+    let inputs = if body.inputs.is_null() { json!({}) } else { body.inputs };
+    let tenant = caller.tenant.id;
+    let started = app.start_workflow(tenant, &name, inputs, caller.as_workflow_user()).await?;
+    if wants_events(&headers) {
+        return Ok(respond(app, tenant, started.run.id, 0));
+    }
+    started.live.done.cancelled().await;
+    Ok(Json(view(&app, tenant, started.run.id).await?).into_response())
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(query): Asked<RunQuery>,
+) -> Result<Json<RunList>> {
+    let filter = RunFilter {
+        name: query.workflow,
+        conversation: match query.conversation {
+            Some(text) => Some(text.parse().map_err(|_| AppError::not_found("conversation", text))?),
+            None => None,
+        },
+        status: match query.status {
+            Some(text) => {
+                let known: Vec<&str> = RunStatus::ALL.iter().map(|it| it.as_str()).collect();
+                let status = text.parse().map_err(|_| AppError::invalid(format!("there is no status `{text}`")))
+                    .map_err(|it| it.hint(known.join(", ")))?;
+                Some(status)
+            }
+            None => None,
+        },
+        ..RunFilter::default()
+    };
+    let limit = page_size(query.limit);
+    let page = app.storage().list_runs(caller.tenant.id, &filter, query.cursor.as_deref(), limit).await?;
+    Ok(Json(RunList { items: page.items.iter().map(summary).collect(), next_cursor: page.next_cursor }))
+}
+
+/// A run that this caller may see: with the scope `run` any of the tenant, else those of their own conversations.
+async fn visible(app: &App, caller: &Caller, id: RunId) -> Result<Run> {
+    let run = app.run(caller.tenant.id, id).await?;
+    if caller.may(Scope::Run) {
+        return Ok(run);
+    }
+    let Some(conversation) = run.conversation else { return Err(AppError::not_found("run", id)) };
+    app.conversation(caller, conversation).await.map_err(|_| AppError::not_found("run", id))?;
+    Ok(run)
+}
+
+pub(super) async fn show(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<RunView>> {
+    Ok(Json(view(&app, caller.tenant.id, id).await?))
+}
+
+pub(super) async fn events(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<RunId>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let run = visible(&app, &caller, id).await?;
+    Ok(respond(app, caller.tenant.id, run.id, last_event_id(&headers)))
+}
+
+pub(super) async fn cancel(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<RunSummary>> {
+    visible(&app, &caller, id).await?;
+    Ok(Json(summary(&app.cancel_run(caller.tenant.id, id).await?)))
+}
+
+pub(super) async fn view(app: &App, tenant: TenantId, id: RunId) -> Result<RunView> {
+    let run = app.run(tenant, id).await?;
+    let mut nodes: IndexMap<String, NodeView> = IndexMap::new();
+    let mut graph = Value::Null;
+    let mut last_event_id = 0;
+    loop {
+        let page = app.storage().run_events(tenant, id, last_event_id, 500).await?;
+        if page.is_empty() {
+            break;
+        }
+        for event in page {
+            last_event_id = event.seq;
+            let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
+            if event.name == "run.started" {
+                graph = data.get("graph").cloned().unwrap_or(Value::Null);
+                nodes = waiting_nodes(&graph);
+            } else {
+                fold(&mut nodes, &event.name, &data);
+            }
+        }
+    }
+    for child in app.storage().child_runs(tenant, id).await? {
+        let node = child.parent_node.as_deref().and_then(|it| it.split('#').next());
+        if let Some(node) = node.and_then(|it| nodes.get_mut(it)) {
+            node.child_run = Some(child.id.to_string());
+        }
+    }
+    Ok(RunView {
+        summary: summary(&run),
+        inputs: run.inputs,
+        outputs: run.outputs.unwrap_or(Value::Null),
+        answer: run.answer.unwrap_or_default(),
+        error: run.error.unwrap_or(Value::Null),
+        graph,
+        nodes: nodes.into_values().collect(),
+        last_event_id,
+    })
+}
+
+fn waiting_nodes(graph: &Value) -> IndexMap<String, NodeView> {
+    let text = |node: &Value, key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let nodes = graph.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default();
+    nodes
+        .iter()
+        .map(|node| {
+            let view = NodeView {
+                id: text(node, "id"),
+                kind: text(node, "kind"),
+                title: text(node, "title"),
+                state: "waiting".to_owned(),
+                port: None,
+                started_at: None,
+                finished_at: None,
+                duration_ms: None,
+                attempts: 0,
+                input: Value::Null,
+                output: Value::Null,
+                error: Value::Null,
+                logs: Vec::new(),
+                child_run: None,
+            };
+            (view.id.clone(), view)
+        })
+        .collect()
+}
+
+/// Brings a node's view up to date with one stored event.
+fn fold(nodes: &mut IndexMap<String, NodeView>, name: &str, data: &Value) {
+    let Some(node) = data.get("node").and_then(Value::as_str).and_then(|it| nodes.get_mut(it)) else { return };
+    let at = data.get("at").and_then(Value::as_i64);
+    let take = |key: &str| data.get(key).cloned().unwrap_or(Value::Null);
+    match name {
+        "node.started" => {
+            node.state = "running".to_owned();
+            node.started_at = at;
+            node.attempts = 1;
+            node.input = take("input");
+        }
+        "node.retrying" => node.attempts = u32::try_from(data.get("attempt").and_then(Value::as_u64).unwrap_or(1)).unwrap_or(1),
+        "node.finished" | "node.failed" => {
+            node.state = if name == "node.finished" { "done" } else { "failed" }.to_owned();
+            node.finished_at = at;
+            node.duration_ms = data.get("duration_ms").and_then(Value::as_i64);
+            node.port = data.get("port").and_then(Value::as_str).map(str::to_owned);
+            node.output = take("output");
+            node.error = take("error");
+            node.logs = data.get("logs").and_then(Value::as_array).cloned().unwrap_or_default();
+        }
+        "node.skipped" => node.state = "skipped".to_owned(),
+        _ => {}
+    }
+}

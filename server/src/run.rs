@@ -1,0 +1,6 @@
+//! Performs what the engine asks for: the engine itself does nothing but think.
+
+pub(crate) mod driver;
+pub(crate) mod effects;
+pub(crate) mod frames;
+pub mod live;

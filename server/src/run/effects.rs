@@ -1,0 +1,154 @@
+//! One file per effect. Each takes what the engine asked for and answers with an outcome; none knows of nodes or events.
+
+mod call_tool;
+mod complete;
+mod embed;
+mod run_workflow;
+mod search;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{ConversationId, RunId, TenantId};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+use workflow_engine::{Delta, Effect, EffectError, EffectId, Outcome, RequestedEffect};
+
+use crate::app::App;
+
+/// Tokens that the models of a run and of its nested runs have used.
+#[derive(Default, Debug)]
+pub(crate) struct Usage {
+    pub input_tokens: AtomicU64,
+    pub output_tokens: AtomicU64,
+}
+
+impl Usage {
+    pub(crate) fn add(&self, input: u64, output: u64) {
+        self.input_tokens.fetch_add(input, Ordering::Relaxed);
+        self.output_tokens.fetch_add(output, Ordering::Relaxed);
+    }
+}
+
+/// What every effect of one run shares.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub app: App,
+    pub tenant: TenantId,
+    pub run: RunId,
+    pub conversation: Option<ConversationId>,
+    /// How many workflows stand above this run.
+    pub depth: u32,
+    pub usage: Arc<Usage>,
+    /// Context that nested workflows see as well.
+    pub chat: Option<workflow_engine::ChatContext>,
+    pub user: Value,
+    pub cancel: CancellationToken,
+    pub deltas: UnboundedSender<FromEffect>,
+}
+
+/// What an effect says before it is done.
+pub(crate) enum FromEffect {
+    Delta(EffectId, Delta),
+    Log { node: String, lines: Vec<Value> },
+    ChildRun { node: String, run: RunId },
+}
+
+impl Surroundings {
+    pub(crate) fn delta(&self, effect: EffectId, delta: Delta) {
+        // The driver may be gone because the run was cancelled; then nobody wants the text.
+        let _ = self.deltas.send(FromEffect::Delta(effect, delta));
+    }
+}
+
+/// Performs one effect, within its timeout.
+pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFuture<'static, (EffectId, Outcome)> {
+    Box::pin(async move {
+        let id = request.id;
+        let limit = request.timeout_ms;
+        let work = dispatch(around, request);
+        let outcome = match limit {
+            None => work.await,
+            Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), work).await {
+                Ok(outcome) => outcome,
+                Err(_) => failed("timeout", format!("no answer within {ms} ms"), Some("raise the node's `timeout`")),
+            },
+        };
+        (id, outcome)
+    })
+}
+
+async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
+    let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
+    match effect {
+        Effect::Complete { model, messages, temperature, max_tokens, schema } => {
+            let request = model_client::CompletionRequest {
+                messages: messages.into_iter().map(complete::message).collect(),
+                temperature,
+                max_tokens,
+                schema,
+            };
+            complete::perform(&around, id, &model, request).await
+        }
+        Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
+        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter } => {
+            let request = crate::app::knowledge::Search {
+                query,
+                top_k,
+                min_score,
+                mode: search::mode(mode),
+                filter,
+            };
+            search::perform(&around, knowledge_bases, request).await
+        }
+        Effect::CallTool { plugin, tool, arguments } => {
+            call_tool::perform(&around, node, &plugin, &tool, arguments).await
+        }
+        Effect::RunWorkflow { workflow, inputs } => run_workflow::perform(&around, id, node, workflow, inputs).await,
+        Effect::Wait { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Outcome::Ok { value: Value::Null }
+        }
+    }
+}
+
+/// Whether an effect whose outcome was lost in a crash may simply be performed again.
+pub(crate) fn safe_to_repeat(effect: &Effect, idempotent_tool: impl Fn(&str, &str) -> bool) -> bool {
+    match effect {
+        Effect::Complete { .. }
+        | Effect::Embed { .. }
+        | Effect::Search { .. }
+        | Effect::RunWorkflow { .. }
+        | Effect::Wait { .. } => true,
+        Effect::CallTool { plugin, tool, .. } => idempotent_tool(plugin, tool),
+    }
+}
+
+pub(crate) fn failed(code: &str, message: impl Into<String>, hint: Option<&str>) -> Outcome {
+    Outcome::Failed {
+        error: EffectError {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+            retry_after_ms: None,
+        },
+    }
+}
+
+/// A use case's refusal as the engine understands it.
+pub(crate) fn refused(error: crate::app::AppError) -> Outcome {
+    if let Some(internal) = &error.internal {
+        tracing::error!(error = %internal, "an effect failed inside the server");
+    }
+    Outcome::Failed {
+        error: EffectError {
+            code: error.code.code().to_owned(),
+            message: error.detail,
+            hint: error.hint,
+            retry_after_ms: error.retry_after_s.map(|it| it * 1000),
+        },
+    }
+}

@@ -1,0 +1,66 @@
+//! Runs another workflow of the tenant as a run of its own, and passes its text on as it grows.
+//!
+//! After a restart the effect is performed again: it finds the nested run that was already begun and goes on with that.
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use workflow_engine::{Delta, EffectError, EffectId, Outcome};
+
+use super::{FromEffect, Surroundings, failed, refused};
+use crate::app::runs::Nested;
+use crate::run::live::Frame;
+
+/// Workflows that call workflows; DESIGN's budget.
+const MAX_DEPTH: u32 = 8;
+
+pub(super) async fn perform(
+    around: &Surroundings,
+    id: EffectId,
+    node: String,
+    workflow: String,
+    inputs: Value,
+) -> Outcome {
+    if around.depth >= MAX_DEPTH {
+        return failed(
+            "budget_exceeded",
+            format!("`{workflow}` would be the {MAX_DEPTH}th workflow inside another"),
+            Some("a workflow that calls itself needs a way to end"),
+        );
+    }
+    let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, inputs };
+    let (run, live) = match around.app.begin_nested(nested).await {
+        Ok(begun) => begun,
+        Err(error) => return refused(error),
+    };
+    let _ = around.deltas.send(FromEffect::ChildRun { node, run });
+    if let Some(live) = live {
+        let stop = live.cancel.clone();
+        // Whoever drops this effect (cancel, timeout, a failed sibling) stops the nested run with it.
+        let guard = stop.drop_guard();
+        let mut reader = live.subscribe();
+        if !reader.text.is_empty() {
+            around.delta(id, Delta::Text(std::mem::take(&mut reader.text)));
+        }
+        loop {
+            tokio::select! {
+                biased;
+                frame = reader.frames.recv() => match frame {
+                    Ok(Frame::Delta { text }) => around.delta(id, Delta::Text(text.to_string())),
+                    Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
+                    // The whole text comes with the outcome.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => break,
+                },
+                () = live.done.cancelled() => break,
+            }
+        }
+        guard.disarm();
+    }
+    match around.app.run_outcome(around.tenant, run).await {
+        Ok(Ok((outputs, text))) => Outcome::Ok { value: json!({ "outputs": outputs, "text": text }) },
+        Ok(Err(error)) => Outcome::Failed {
+            error: EffectError { code: error.code, message: error.message, hint: error.hint, retry_after_ms: None },
+        },
+        Err(error) => refused(error),
+    }
+}
