@@ -1,0 +1,47 @@
+//! Reading columns back into the types of the domain.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+use sqlx::Row as _;
+
+use crate::database::Row;
+
+type Read<T> = Result<T, sqlx::Error>;
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Something that can be read from the columns its queries name.
+pub(crate) trait Stored: Sized {
+    fn read(row: &Row) -> Read<Self>;
+}
+
+fn unreadable(column: &str, error: impl Into<BoxedError>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() }
+}
+
+/// An id or a named value.
+pub(crate) fn parsed<T>(row: &Row, column: &str) -> Read<T>
+where
+    T: FromStr,
+    T::Err: Into<BoxedError>,
+{
+    row.try_get::<&str, _>(column)?.parse().map_err(|error| unreadable(column, error))
+}
+
+pub(crate) fn maybe_parsed<T>(row: &Row, column: &str) -> Read<Option<T>>
+where
+    T: FromStr,
+    T::Err: Into<BoxedError>,
+{
+    let text = row.try_get::<Option<&str>, _>(column)?;
+    text.map(str::parse).transpose().map_err(|error| unreadable(column, error))
+}
+
+pub(crate) fn json(row: &Row, column: &str) -> Read<Value> {
+    serde_json::from_str(row.try_get(column)?).map_err(|error| unreadable(column, error))
+}
+
+pub(crate) fn maybe_json(row: &Row, column: &str) -> Read<Option<Value>> {
+    let text = row.try_get::<Option<&str>, _>(column)?;
+    text.map(serde_json::from_str).transpose().map_err(|error| unreadable(column, error))
+}

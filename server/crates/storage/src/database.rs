@@ -1,0 +1,97 @@
+//! What is particular to SQLite. A second kind of database changes this file and the migrations; the queries stay.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::{Durability, Result, StorageError};
+
+pub(crate) type Database = sqlx::Sqlite;
+pub(crate) type Arguments = sqlx::sqlite::SqliteArguments;
+pub(crate) type Row = sqlx::sqlite::SqliteRow;
+pub(crate) type Connection = sqlx::sqlite::SqliteConnection;
+pub(crate) type Pool = sqlx::sqlite::SqlitePool;
+
+/// Takes the file's write lock at once: a transaction that reads first and writes later can be refused in the middle.
+pub(crate) const BEGIN_WRITE: &str = "begin immediate";
+
+/// How long a statement waits for another process (the command line beside a server) before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries to open a file that another process is just making; switching to WAL does not wait by itself.
+const OPEN_TRIES: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
+/// Each has a thread and up to 2 MB of cache; more than a few cannot read faster on the machines we are made for.
+const READERS: u32 = 8;
+/// Distinct statements that stay prepared, with room for multi-row inserts of each length.
+const STATEMENTS: usize = 256;
+/// After a burst the log shrinks to this again.
+const LOG_BYTES: &str = "67108864";
+/// The writer's page cache in KiB, negative by SQLite's convention.
+const WRITER_CACHE: &str = "-8192";
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging()
+}
+
+/// Opens the file for writing and makes it if there is none.
+///
+/// `synchronous = full` waits for the disk once per transaction. `normal` would wait only at checkpoints: after `kill -9`
+/// nothing is missing either way, since the kernel has what was written, but a loss of power could take the last seconds
+/// of answered writes with it, among them the record that a tool was called which must not be called twice. One writer
+/// with group commit makes `full` cheap enough to be the rule.
+pub(crate) async fn connect_writer(path: &Path, durability: Durability) -> Result<Connection> {
+    let synchronous = match durability {
+        Durability::PowerLoss => SqliteSynchronous::Full,
+        Durability::ProcessCrash => SqliteSynchronous::Normal,
+    };
+    let options = options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("journal_size_limit", LOG_BYTES);
+    let mut tries = 1;
+    loop {
+        match options.connect().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if tries < OPEN_TRIES && is_busy(&error) => tries += 1,
+            Err(error) => return Err(StorageError::Open { path: path.to_owned(), source: Arc::new(error) }),
+        }
+        tokio::time::sleep(OPEN_PAUSE).await;
+    }
+}
+
+/// Connections are made when they are first needed.
+pub(crate) fn readers(path: &Path) -> Pool {
+    let options = options(path).create_if_missing(false).pragma("query_only", "on");
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        // A local file does not go away between two uses, as a network connection does.
+        .test_before_acquire(false)
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .max_lifetime(None)
+        .connect_lazy_with(options)
+}
+
+/// SQLite's result code with the extended part, <https://sqlite.org/rescode.html>.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY and SQLITE_LOCKED in their low byte.
+    code(error).is_some_and(|it| matches!(it & 0xff, 5 | 6))
+}
+
+pub(crate) fn is_full(error: &sqlx::Error) -> bool {
+    // SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: the write-ahead log's index could not grow.
+    code(error).is_some_and(|it| it & 0xff == 13 || it == 4874)
+}

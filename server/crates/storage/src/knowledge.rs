@@ -1,0 +1,539 @@
+//! Knowledge bases, their documents, and the chunks that are the truth behind the search index.
+
+use domain::{Chunk, Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
+use serde_json::Value;
+use sqlx::{QueryBuilder, Row as _};
+
+use crate::accounts::found;
+use crate::columns::{self, Stored, parsed};
+use crate::database::{Connection, Database, Row};
+use crate::error::{Failure, Operation};
+use crate::pages::{Cursor, Page, page, with_one_more};
+use crate::{Result, Storage, StorageError};
+
+macro_rules! base_columns {
+    () => {
+        "id, name, title, description, spec, created_at, updated_at"
+    };
+}
+macro_rules! document_columns {
+    () => {
+        "id, base, name, version, state, done, total, reason, records, size_bytes, created_at, updated_at"
+    };
+}
+
+/// Chunks of one write: a few milliseconds, so that a large document holds nobody up.
+const CHUNKS_AT_ONCE: usize = 250;
+
+/// How far a document has come.
+#[derive(Clone, Debug)]
+pub struct DocumentProgress {
+    pub state: DocumentState,
+    /// Of `total` records; both 0 when the state has nothing to count.
+    pub done: i64,
+    pub total: i64,
+    /// In words, when it failed or is less than complete.
+    pub reason: Option<String>,
+    pub at: i64,
+}
+
+/// The records that replace a document's.
+#[derive(Clone, Debug)]
+pub struct NewRecords {
+    pub document: DocumentId,
+    /// Higher than the document's present one.
+    pub version: i64,
+    pub records: Vec<NewRecord>,
+    pub size_bytes: i64,
+    pub at: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    pub ordinal: i64,
+    pub text: String,
+    /// A JSON object.
+    pub fields: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnowledgeBaseSize {
+    pub documents: i64,
+    pub records: i64,
+}
+
+impl Stored for KnowledgeBase {
+    fn read(row: &Row) -> Result<KnowledgeBase, sqlx::Error> {
+        Ok(KnowledgeBase {
+            id: parsed(row, "id")?,
+            name: row.try_get("name")?,
+            title: row.try_get("title")?,
+            description: row.try_get("description")?,
+            spec: columns::json(row, "spec")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}
+
+impl Stored for Document {
+    fn read(row: &Row) -> Result<Document, sqlx::Error> {
+        Ok(Document {
+            id: parsed(row, "id")?,
+            base: parsed(row, "base")?,
+            name: row.try_get("name")?,
+            version: row.try_get("version")?,
+            state: parsed(row, "state")?,
+            done: row.try_get("done")?,
+            total: row.try_get("total")?,
+            reason: row.try_get("reason")?,
+            records: row.try_get("records")?,
+            size_bytes: row.try_get("size_bytes")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}
+
+impl Stored for Chunk {
+    fn read(row: &Row) -> Result<Chunk, sqlx::Error> {
+        Ok(Chunk {
+            document: parsed(row, "document")?,
+            ordinal: row.try_get("ordinal")?,
+            version: row.try_get("version")?,
+            text: row.try_get("text")?,
+            fields: columns::json(row, "fields")?,
+        })
+    }
+}
+
+struct OfTenant(TenantId, Document);
+
+impl Stored for OfTenant {
+    fn read(row: &Row) -> Result<OfTenant, sqlx::Error> {
+        Ok(OfTenant(parsed(row, "tenant")?, Document::read(row)?))
+    }
+}
+
+impl Stored for KnowledgeBaseSize {
+    fn read(row: &Row) -> Result<KnowledgeBaseSize, sqlx::Error> {
+        Ok(KnowledgeBaseSize { documents: row.try_get("documents")?, records: row.try_get("records")? })
+    }
+}
+
+impl Storage {
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    pub async fn create_knowledge_base(&self, tenant: TenantId, base: KnowledgeBase) -> Result<()> {
+        const CREATE: Operation = Operation::new("create a knowledge base").conflict("a knowledge base with this name");
+        self.write(CREATE, move |connection| {
+            Box::pin(async move {
+                let KnowledgeBase { id, name, title, description, spec, created_at, updated_at } = base;
+                let sql = concat!(
+                    "insert into knowledge_bases (tenant, ",
+                    base_columns!(),
+                    ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
+                );
+                sqlx::query(sql)
+                    .bind(tenant.to_string())
+                    .bind(id.to_string())
+                    .bind(name)
+                    .bind(title)
+                    .bind(description)
+                    .bind(spec.to_string())
+                    .bind(created_at)
+                    .bind(updated_at)
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Stores title, description and spec of the base with this id; name and time of creation stay.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has no such knowledge base.
+    pub async fn update_knowledge_base(&self, tenant: TenantId, base: KnowledgeBase) -> Result<()> {
+        const UPDATE: Operation = Operation::new("change a knowledge base");
+        self.write(UPDATE, move |connection| {
+            Box::pin(async move {
+                let KnowledgeBase { id, name: _, title, description, spec, created_at: _, updated_at } = base;
+                let done = sqlx::query(
+                    "update knowledge_bases set title = $3, description = $4, spec = $5, updated_at = $6 \
+                     where tenant = $1 and id = $2",
+                )
+                .bind(tenant.to_string())
+                .bind(id.to_string())
+                .bind(title)
+                .bind(description)
+                .bind(spec.to_string())
+                .bind(updated_at)
+                .execute(connection)
+                .await?;
+                found(done.rows_affected(), "knowledge base")
+            })
+        })
+        .await
+    }
+
+    pub async fn knowledge_base(&self, tenant: TenantId, name: &str) -> Result<Option<KnowledgeBase>> {
+        let sql = concat!("select ", base_columns!(), " from knowledge_bases where tenant = $1 and name = $2");
+        self.first("read a knowledge base", sqlx::query(sql).bind(tenant.to_string()).bind(name.to_owned())).await
+    }
+
+    /// By name.
+    pub async fn list_knowledge_bases(&self, tenant: TenantId) -> Result<Vec<KnowledgeBase>> {
+        let sql = concat!("select ", base_columns!(), " from knowledge_bases where tenant = $1 order by name");
+        self.all("list the knowledge bases", sqlx::query(sql).bind(tenant.to_string())).await
+    }
+
+    /// Nothing for a base of another tenant.
+    pub async fn knowledge_base_size(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<KnowledgeBaseSize> {
+        let query = sqlx::query(
+            "select count(*) as documents, cast(coalesce(sum(records), 0) as bigint) as records from documents \
+             where tenant = $1 and base = $2",
+        )
+        .bind(tenant.to_string())
+        .bind(base.to_string());
+        let size = self.first("count the records of a knowledge base", query).await?;
+        Ok(size.unwrap_or(KnowledgeBaseSize { documents: 0, records: 0 }))
+    }
+
+    /// Deletes the base with its documents; their chunks are removed after that, in pieces. False when there is none.
+    pub async fn delete_knowledge_base(&self, tenant: TenantId, name: &str) -> Result<bool> {
+        const DELETE: Operation = Operation::new("delete a knowledge base");
+        let name = name.to_owned();
+        let documents = self
+            .write(DELETE, move |connection| {
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "select d.id from documents d join knowledge_bases b on b.tenant = d.tenant and b.id = d.base \
+                         where b.tenant = $1 and b.name = $2",
+                    )
+                    .bind(tenant.to_string())
+                    .bind(name.clone())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    let done = sqlx::query("delete from knowledge_bases where tenant = $1 and name = $2")
+                        .bind(tenant.to_string())
+                        .bind(name)
+                        .execute(connection)
+                        .await?;
+                    if done.rows_affected() == 0 {
+                        return Ok(None);
+                    }
+                    let ids: Result<Vec<DocumentId>, _> = rows.iter().map(|it| parsed(it, "id")).collect();
+                    Ok(Some(ids?))
+                })
+            })
+            .await?;
+        let Some(documents) = documents else { return Ok(false) };
+        for document in documents {
+            self.purge_document(tenant, document).await?;
+        }
+        Ok(true)
+    }
+
+    /// # Errors
+    /// `NotFound` when the tenant has no such knowledge base, `Conflict` when the base has a document of this name.
+    pub async fn create_document(&self, tenant: TenantId, document: Document) -> Result<()> {
+        const CREATE: Operation =
+            Operation::new("create a document").conflict("a document with this name").missing("knowledge base");
+        self.write(CREATE, move |connection| Box::pin(insert_document(connection, tenant, document))).await
+    }
+
+    pub async fn document(&self, tenant: TenantId, id: DocumentId) -> Result<Option<Document>> {
+        let sql = concat!("select ", document_columns!(), " from documents where tenant = $1 and id = $2");
+        self.first("read a document", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+    }
+
+    pub async fn document_by_name(
+        &self,
+        tenant: TenantId,
+        base: KnowledgeBaseId,
+        name: &str,
+    ) -> Result<Option<Document>> {
+        let sql =
+            concat!("select ", document_columns!(), " from documents where tenant = $1 and base = $2 and name = $3");
+        let query = sqlx::query(sql).bind(tenant.to_string()).bind(base.to_string()).bind(name.to_owned());
+        self.first("look up a document", query).await
+    }
+
+    /// The newest first.
+    pub async fn list_documents(
+        &self,
+        tenant: TenantId,
+        base: KnowledgeBaseId,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<Document>> {
+        let Cursor { at, id } = Cursor::read(cursor)?;
+        let sql = concat!(
+            "select ",
+            document_columns!(),
+            " from documents where tenant = $1 and base = $2 and (created_at, id) < ($3, $4) \
+             order by created_at desc, id desc limit $5"
+        );
+        let query = sqlx::query(sql)
+            .bind(tenant.to_string())
+            .bind(base.to_string())
+            .bind(at)
+            .bind(id.to_string())
+            .bind(with_one_more(limit));
+        let items = self.all("list the documents", query).await?;
+        Ok(page(items, limit, |it: &Document| (it.created_at, *it.id.as_uuid())))
+    }
+
+    /// # Errors
+    /// `NotFound` when the tenant has no such document.
+    pub async fn set_document_state(&self, tenant: TenantId, id: DocumentId, progress: DocumentProgress) -> Result<()> {
+        const SET: Operation = Operation::new("store how far a document has come");
+        self.write(SET, move |connection| {
+            Box::pin(async move {
+                let DocumentProgress { state, done, total, reason, at } = progress;
+                let done = sqlx::query(
+                    "update documents set state = $3, done = $4, total = $5, reason = $6, updated_at = $7 \
+                     where tenant = $1 and id = $2",
+                )
+                .bind(tenant.to_string())
+                .bind(id.to_string())
+                .bind(state.as_str())
+                .bind(done)
+                .bind(total)
+                .bind(reason)
+                .bind(at)
+                .execute(connection)
+                .await?;
+                found(done.rows_affected(), "document")
+            })
+        })
+        .await
+    }
+
+    /// Replaces all of a document's records. Readers see the old ones until the new ones are complete; a crash in between
+    /// leaves the old ones. Its state is left as it is.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has no such document, `Conflict` when it has this version or a newer one already.
+    pub async fn replace_document_records(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
+        const STAGE: Operation = Operation::new("store a document's records").conflict("a record with this number");
+        const SWITCH: Operation = Operation::new("put a document's new records in place");
+        let NewRecords { document, version, mut records, size_bytes, at } = new;
+        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        self.write(STAGE, move |connection| {
+            Box::pin(async move {
+                must_be_newer(connection, (tenant, document), version).await?;
+                // What an earlier attempt at this version may have left.
+                sqlx::query("delete from chunks where tenant = $1 and document = $2 and version = $3")
+                    .bind(tenant.to_string())
+                    .bind(document.to_string())
+                    .bind(version)
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await?;
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(CHUNKS_AT_ONCE));
+            let piece = std::mem::replace(&mut records, rest);
+            self.write(STAGE, move |connection| {
+                Box::pin(insert_chunks(connection, (tenant, document), version, piece))
+            })
+            .await?;
+        }
+        self.write(SWITCH, move |connection| {
+            Box::pin(async move {
+                must_be_newer(connection, (tenant, document), version).await?;
+                sqlx::query(
+                    "update documents set version = $3, records = $4, size_bytes = $5, updated_at = $6 \
+                     where tenant = $1 and id = $2",
+                )
+                .bind(tenant.to_string())
+                .bind(document.to_string())
+                .bind(version)
+                .bind(count)
+                .bind(size_bytes)
+                .bind(at)
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        })
+        .await?;
+        self.purge_document(tenant, document).await
+    }
+
+    /// Deletes a document; its chunks are removed after that, in pieces. False when there is none.
+    pub async fn delete_document(&self, tenant: TenantId, id: DocumentId) -> Result<bool> {
+        const DELETE: Operation = Operation::new("delete a document");
+        let deleted = self
+            .write(DELETE, move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query("delete from documents where tenant = $1 and id = $2")
+                        .bind(tenant.to_string())
+                        .bind(id.to_string())
+                        .execute(connection)
+                        .await?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await?;
+        if deleted {
+            self.purge_document(tenant, id).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// A document's records with a number above `after`, in order.
+    pub async fn chunks(
+        &self,
+        tenant: TenantId,
+        document: DocumentId,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Chunk>> {
+        let query = sqlx::query(
+            "select c.document, c.ordinal, c.version, c.text, c.fields from documents d \
+             join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
+             where d.tenant = $1 and d.id = $2 and c.ordinal > $3 order by c.ordinal limit $4",
+        )
+        .bind(tenant.to_string())
+        .bind(document.to_string())
+        .bind(after.unwrap_or(-1))
+        .bind(limit.max(0));
+        self.all("read a document's records", query).await
+    }
+
+    /// Documents that are not done, the oldest first: after a start, what has to be taken up again.
+    pub async fn all_tenants_documents_in_progress(&self) -> Result<Vec<(TenantId, Document)>> {
+        let sql = concat!(
+            "select tenant, ",
+            document_columns!(),
+            " from documents where state in ('queued', 'parsing', 'embedding', 'indexing') order by created_at, id"
+        );
+        let found = self.all("list the documents in progress", sqlx::query(sql)).await?;
+        Ok(found.into_iter().map(|OfTenant(tenant, document)| (tenant, document)).collect())
+    }
+
+    /// Removes chunks that no document counts any more: what a crash in the middle of a replacement or a deletion left.
+    /// Answers how many. Must not run while records are being replaced.
+    pub async fn all_tenants_purge_chunks(&self) -> Result<u64> {
+        const PURGE: Operation = Operation::new("remove left-over records");
+        let mut count = 0;
+        loop {
+            let removed = self
+                .write(PURGE, move |connection| {
+                    Box::pin(async move {
+                        let done = sqlx::query(
+                            "delete from chunks where (tenant, document, version, ordinal) in ( \
+                             select c.tenant, c.document, c.version, c.ordinal from chunks c \
+                             where not exists (select 1 from documents d where d.tenant = c.tenant \
+                             and d.id = c.document and d.version = c.version) limit $1)",
+                        )
+                        .bind(i64::try_from(CHUNKS_AT_ONCE).unwrap_or(i64::MAX))
+                        .execute(connection)
+                        .await?;
+                        Ok(done.rows_affected())
+                    })
+                })
+                .await?;
+            if removed == 0 {
+                return Ok(count);
+            }
+            count += removed;
+        }
+    }
+
+    /// Removes the document's chunks of older versions, or all of them when it is gone.
+    async fn purge_document(&self, tenant: TenantId, document: DocumentId) -> Result<()> {
+        const PURGE: Operation = Operation::new("remove a document's old records");
+        loop {
+            let removed = self
+                .write(PURGE, move |connection| {
+                    Box::pin(async move {
+                        let done = sqlx::query(
+                            "delete from chunks where tenant = $1 and document = $2 and (version, ordinal) in ( \
+                             select version, ordinal from chunks where tenant = $1 and document = $2 and version < \
+                             coalesce((select version from documents where tenant = $1 and id = $2), $3) limit $4)",
+                        )
+                        .bind(tenant.to_string())
+                        .bind(document.to_string())
+                        .bind(i64::MAX)
+                        .bind(i64::try_from(CHUNKS_AT_ONCE).unwrap_or(i64::MAX))
+                        .execute(connection)
+                        .await?;
+                        Ok(done.rows_affected())
+                    })
+                })
+                .await?;
+            if removed == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn insert_document(connection: &mut Connection, tenant: TenantId, document: Document) -> Result<(), Failure> {
+    let Document { id, base, name, version, state, done, total, reason, records, size_bytes, created_at, updated_at } =
+        document;
+    let sql = concat!(
+        "insert into documents (tenant, ",
+        document_columns!(),
+        ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    );
+    sqlx::query(sql)
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .bind(base.to_string())
+        .bind(name)
+        .bind(version)
+        .bind(state.as_str())
+        .bind(done)
+        .bind(total)
+        .bind(reason)
+        .bind(records)
+        .bind(size_bytes)
+        .bind(created_at)
+        .bind(updated_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn must_be_newer(
+    connection: &mut Connection,
+    (tenant, document): (TenantId, DocumentId),
+    version: i64,
+) -> Result<(), Failure> {
+    let row = sqlx::query("select version from documents where tenant = $1 and id = $2")
+        .bind(tenant.to_string())
+        .bind(document.to_string())
+        .fetch_optional(connection)
+        .await?
+        .ok_or(StorageError::NotFound { what: "document" })?;
+    let present: i64 = row.try_get("version")?;
+    if present >= version {
+        return Err(StorageError::Conflict { what: "this version of the document or a newer one" }.into());
+    }
+    Ok(())
+}
+
+async fn insert_chunks(
+    connection: &mut Connection,
+    (tenant, document): (TenantId, DocumentId),
+    version: i64,
+    records: Vec<NewRecord>,
+) -> Result<(), Failure> {
+    let (tenant, document) = (tenant.to_string(), document.to_string());
+    let mut insert: QueryBuilder<Database> =
+        QueryBuilder::new("insert into chunks (tenant, document, version, ordinal, text, fields) ");
+    insert.push_values(records, |mut row, NewRecord { ordinal, text, fields }| {
+        row.push_bind(tenant.clone()).push_bind(document.clone()).push_bind(version);
+        row.push_bind(ordinal).push_bind(text).push_bind(fields.to_string());
+    });
+    insert.build().execute(connection).await?;
+    Ok(())
+}

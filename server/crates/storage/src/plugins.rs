@@ -1,0 +1,194 @@
+//! Installed plugins, their code and what each tenant has granted them.
+
+use domain::{Plugin, TenantId};
+use serde_json::Value;
+use sqlx::Row as _;
+
+use crate::columns::{self, Stored, parsed};
+use crate::database::{Connection, Row};
+use crate::error::{self, Failure, Operation};
+use crate::{Result, Storage};
+
+macro_rules! plugin_columns {
+    () => {
+        "id, plugin_id, version, manifest, sha256, system, enabled, installed_at"
+    };
+}
+
+impl Stored for Plugin {
+    fn read(row: &Row) -> Result<Plugin, sqlx::Error> {
+        Ok(Plugin {
+            id: parsed(row, "id")?,
+            plugin_id: row.try_get("plugin_id")?,
+            version: row.try_get("version")?,
+            manifest: columns::json(row, "manifest")?,
+            sha256: row.try_get("sha256")?,
+            system: row.try_get("system")?,
+            enabled: row.try_get("enabled")?,
+            installed_at: row.try_get("installed_at")?,
+        })
+    }
+}
+
+struct Grants(Value);
+
+impl Stored for Grants {
+    fn read(row: &Row) -> Result<Grants, sqlx::Error> {
+        columns::json(row, "grants").map(Grants)
+    }
+}
+
+impl Storage {
+    /// Installs a plugin, or replaces the one of the same `plugin_id`, which keeps its id and its grants.
+    ///
+    /// `plugin.sha256` must be the hash of `bytes`: code is stored once per hash, for all tenants.
+    pub async fn install_plugin(&self, tenant: TenantId, plugin: Plugin, bytes: Vec<u8>) -> Result<Plugin> {
+        const INSTALL: Operation = Operation::new("install a plugin").conflict("a plugin with this id");
+        self.write(INSTALL, move |connection| Box::pin(install(connection, tenant, plugin, bytes))).await
+    }
+
+    /// By name.
+    pub async fn list_plugins(&self, tenant: TenantId) -> Result<Vec<Plugin>> {
+        let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 order by plugin_id");
+        self.all("list the plugins", sqlx::query(sql).bind(tenant.to_string())).await
+    }
+
+    pub async fn plugin(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Plugin>> {
+        let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 and plugin_id = $2");
+        self.first("read a plugin", sqlx::query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
+    }
+
+    pub async fn plugin_bytes(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Vec<u8>>> {
+        const OPERATION: &str = "read a plugin's code";
+        let row = sqlx::query(
+            "select c.bytes from plugins p join plugin_code c on c.sha256 = p.sha256 \
+             where p.tenant = $1 and p.plugin_id = $2",
+        )
+        .bind(tenant.to_string())
+        .bind(plugin_id.to_owned())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(error::reading(OPERATION))?;
+        row.map(|it| it.try_get("bytes")).transpose().map_err(error::reading(OPERATION))
+    }
+
+    /// # Errors
+    /// `NotFound` when the tenant has no such plugin.
+    pub async fn set_plugin_enabled(&self, tenant: TenantId, plugin_id: &str, enabled: bool) -> Result<()> {
+        const SET: Operation = Operation::new("switch a plugin on or off");
+        let plugin_id = plugin_id.to_owned();
+        self.write(SET, move |connection| {
+            Box::pin(async move {
+                let done = sqlx::query("update plugins set enabled = $3 where tenant = $1 and plugin_id = $2")
+                    .bind(tenant.to_string())
+                    .bind(plugin_id)
+                    .bind(enabled)
+                    .execute(connection)
+                    .await?;
+                crate::accounts::found(done.rows_affected(), "plugin")
+            })
+        })
+        .await
+    }
+
+    /// Removes the plugin with its grants, and its code if no other tenant has it. False when there is no such plugin.
+    pub async fn delete_plugin(&self, tenant: TenantId, plugin_id: &str) -> Result<bool> {
+        const DELETE: Operation = Operation::new("remove a plugin");
+        let plugin_id = plugin_id.to_owned();
+        self.write(DELETE, move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
+                    .bind(tenant.to_string())
+                    .bind(plugin_id)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = row else { return Ok(false) };
+                forget_code(connection, row.try_get("sha256")?).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// # Errors
+    /// `NotFound` when the tenant has no such plugin.
+    pub async fn set_grants(&self, tenant: TenantId, plugin_id: &str, grants: Value) -> Result<()> {
+        const SET: Operation = Operation::new("store a plugin's grants").missing("plugin");
+        let plugin_id = plugin_id.to_owned();
+        self.write(SET, move |connection| {
+            Box::pin(async move {
+                sqlx::query(
+                    "insert into plugin_grants (tenant, plugin_id, grants) values ($1, $2, $3) \
+                     on conflict (tenant, plugin_id) do update set grants = excluded.grants",
+                )
+                .bind(tenant.to_string())
+                .bind(plugin_id)
+                .bind(grants.to_string())
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// None when nothing was ever granted.
+    pub async fn grants(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Value>> {
+        let query = sqlx::query("select grants from plugin_grants where tenant = $1 and plugin_id = $2")
+            .bind(tenant.to_string())
+            .bind(plugin_id.to_owned());
+        Ok(self.first("read a plugin's grants", query).await?.map(|Grants(value)| value))
+    }
+}
+
+async fn install(
+    connection: &mut Connection,
+    tenant: TenantId,
+    plugin: Plugin,
+    bytes: Vec<u8>,
+) -> Result<Plugin, Failure> {
+    let old = sqlx::query("select sha256 from plugins where tenant = $1 and plugin_id = $2")
+        .bind(tenant.to_string())
+        .bind(plugin.plugin_id.clone())
+        .fetch_optional(&mut *connection)
+        .await?;
+    sqlx::query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
+        .bind(plugin.sha256.clone())
+        .bind(bytes)
+        .execute(&mut *connection)
+        .await?;
+    let Plugin { id, plugin_id, version, manifest, sha256, system, enabled, installed_at } = plugin;
+    let sql = concat!(
+        "insert into plugins (tenant, ",
+        plugin_columns!(),
+        ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant, plugin_id) do update set \
+         version = excluded.version, manifest = excluded.manifest, sha256 = excluded.sha256, system = excluded.system, \
+         enabled = excluded.enabled, installed_at = excluded.installed_at returning ",
+        plugin_columns!()
+    );
+    let row = sqlx::query(sql)
+        .bind(tenant.to_string())
+        .bind(id.to_string())
+        .bind(plugin_id)
+        .bind(version)
+        .bind(manifest.to_string())
+        .bind(sha256)
+        .bind(system)
+        .bind(enabled)
+        .bind(installed_at)
+        .fetch_one(&mut *connection)
+        .await?;
+    if let Some(old) = old {
+        forget_code(connection, old.try_get("sha256")?).await?;
+    }
+    Ok(Plugin::read(&row)?)
+}
+
+/// Code that no tenant has any more is taken out of the database.
+async fn forget_code(connection: &mut Connection, sha256: String) -> Result<(), Failure> {
+    sqlx::query("delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1)")
+        .bind(sha256)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
