@@ -1,4 +1,4 @@
-//! The browser tests: the built server with the shipped projects and no language model, and a real Chromium in front of it.
+//! The browser tests: the built server with the shipped projects, and a real Chromium in front of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,16 +8,37 @@ use anyhow::{Context, bail};
 use crate::process::{run, target_directory};
 use crate::server::Running;
 
+/// `model_port`: where the tests are to start their slow language model; none for the journey without one.
+///
 /// # Errors
 /// The server does not start, or a test fails; the text then carries the end of the server's log.
-pub(crate) fn test(root: &Path, chromium: &Path) -> anyhow::Result<()> {
+pub(crate) fn test(root: &Path, chromium: &Path, model_port: Option<u16>) -> anyhow::Result<()> {
     let tests = files(&root.join("web/e2e"))?;
-    let server = Running::start(root, &target_directory(root).join("browser-tests"))?;
-    let origin = server.set_up.split("/setup").next().unwrap_or_default();
+    let folder =
+        target_directory(root).join("browser-tests").join(if model_port.is_some() { "slow-model" } else { "no-model" });
+    let mut settings = Vec::new();
+    if let Some(port) = model_port {
+        settings.push(("PARLOUR_MODEL_BASE_URL", format!("http://127.0.0.1:{port}/v1")));
+        settings.push(("PARLOUR_MODEL_NAME", "slow".to_owned()));
+    }
+    let server = Running::start(root, &folder, &settings)?;
     let mut command = Command::new("node");
     command.current_dir(root.join("web")).arg("--test").args(tests);
-    command.env("PARLOUR_URL", origin).env("PARLOUR_SETUP_URL", &server.set_up).env("CHROMIUM", chromium);
+    command.env("PARLOUR_URL", &server.set_up).env("CHROMIUM", chromium).env("SHOTS", folder.join("screenshots"));
+    match model_port {
+        Some(port) => command.env("PARLOUR_E2E_MODEL_PORT", port.to_string()),
+        None => command.env_remove("PARLOUR_E2E_MODEL_PORT"),
+    };
     run(&mut command).with_context(|| server.log_end())
+}
+
+/// A port that nobody listens on at this moment.
+///
+/// # Errors
+/// The machine has none left.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("cannot listen on any port")?;
+    Ok(listener.local_addr()?.port())
 }
 
 /// Named one by one: what `node --test FOLDER` means differs between Node 20 and 22.

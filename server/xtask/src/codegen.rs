@@ -32,7 +32,7 @@ pub(crate) fn models(root: &Path) -> anyhow::Result<()> {
 /// The command of the built server that fetches the model; it does nothing when the model is there.
 pub(crate) fn model_fetch(root: &Path) -> Command {
     let mut command = Command::new(server::binary(root, Profile::Debug));
-    command.current_dir(root).args(["model", "fetch"]);
+    command.current_dir(root).args(["models", "fetch"]);
     command
 }
 

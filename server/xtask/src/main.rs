@@ -30,7 +30,7 @@ cargo xtask COMMAND
   test [PART…]                            all tests: plugins, web, rust, browser; only the named parts if any are named
   plugins                                 compile the shipped plugins to plugins/dist/*.wasm
   web                                     build the web page into web/dist
-  models                                  fetch the embedding model (about 70 MB, once per user)
+  models                                  fetch the embedding model (about 90 MB, once per user)
   codegen                                 rewrite server/openapi.json, the web client's types and workflows/workflow.schema.json
   lint [--fix]                            formatting, clippy and the web page's linter
 

@@ -12,7 +12,134 @@ struct Allowed {
     for_tests: &'static [&'static str],
 }
 
-const ALLOWED: &[Allowed] = &[];
+const ALLOWED: &[Allowed] = &[
+    Allowed {
+        folder: "server",
+        dependencies: &[
+            "anyhow",
+            "argon2",
+            "axum",
+            "clap",
+            "domain",
+            "futures",
+            "getrandom",
+            "indexmap",
+            "jiff",
+            "jsonschema",
+            "knowledge",
+            "mime_guess",
+            "model-client",
+            "plugin-host",
+            "reqwest",
+            "rust-embed",
+            "rustls",
+            "serde",
+            "serde-saphyr",
+            "serde_json",
+            "sha2",
+            "storage",
+            "thiserror",
+            "tokio",
+            "tokio-stream",
+            "tokio-util",
+            "toml",
+            "tower",
+            "tower-http",
+            "tracing",
+            "tracing-subscriber",
+            "utoipa",
+            "uuid",
+            "workflow-engine",
+        ],
+        for_tests: &["tempfile"],
+    },
+    Allowed { folder: "server/crates/domain", dependencies: &["serde", "serde_json", "uuid"], for_tests: &[] },
+    Allowed {
+        folder: "server/crates/knowledge",
+        dependencies: &[
+            "chardetng",
+            "csv",
+            "encoding_rs",
+            "futures",
+            "jieba-rs",
+            "reqwest",
+            "rten-gemm",
+            "rust-stemmers",
+            "serde",
+            "serde_json",
+            "sha2",
+            "sqlx",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "unicode-normalization",
+            "uuid",
+            "zip",
+        ],
+        for_tests: &["tempfile"],
+    },
+    Allowed {
+        folder: "server/crates/model-client",
+        dependencies: &[
+            "async-openai",
+            "eventsource-stream",
+            "futures",
+            "http",
+            "httpdate",
+            "reqwest",
+            "rustls",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tower",
+            "tracing",
+        ],
+        for_tests: &["axum", "serde-saphyr"],
+    },
+    Allowed {
+        folder: "server/crates/plugin-host",
+        dependencies: &[
+            "futures",
+            "getrandom",
+            "jsonschema",
+            "roxmltree",
+            "rustix",
+            "semver",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "tokio-util",
+            "tracing",
+            "wasmparser",
+            "wasmtime",
+            "wit-component",
+        ],
+        for_tests: &["tempfile", "wat", "wit-parser"],
+    },
+    Allowed {
+        folder: "server/crates/storage",
+        dependencies: &["domain", "futures", "serde", "serde_json", "sqlx", "thiserror", "tokio", "tracing", "uuid"],
+        for_tests: &["tempfile"],
+    },
+    Allowed {
+        folder: "server/crates/workflow-engine",
+        dependencies: &[
+            "granit-parser",
+            "indexmap",
+            "jsonschema",
+            "minijinja",
+            "serde",
+            "serde_json",
+            "strsim",
+            "unicode-width",
+        ],
+        for_tests: &["expect-test", "proptest"],
+    },
+    Allowed { folder: "server/xtask", dependencies: &["anyhow"], for_tests: &["toml"] },
+];
 
 /// These dependencies are quarantined: nobody else may name them.
 const QUARANTINED: &[(&str, &[&str])] = &[
@@ -29,7 +156,8 @@ fn root() -> std::path::PathBuf {
 
 fn manifest(folder: &str) -> Table {
     let file = root().join(folder).join("Cargo.toml");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read `{}`: {error}", file.display()));
+    let text =
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read `{}`: {error}", file.display()));
     text.parse().unwrap_or_else(|error| panic!("cannot understand `{}`: {error}", file.display()))
 }
 
@@ -66,7 +194,10 @@ fn sections<'manifest>(manifest: &'manifest Table, tables: &[&str]) -> Vec<&'man
     if let Some(targets) = manifest.get("target").and_then(Value::as_table) {
         places.extend(targets.values().filter_map(Value::as_table));
     }
-    places.iter().flat_map(|place| tables.iter().filter_map(|name| place.get(*name).and_then(Value::as_table))).collect()
+    places
+        .iter()
+        .flat_map(|place| tables.iter().filter_map(|name| place.get(*name).and_then(Value::as_table)))
+        .collect()
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -76,7 +207,11 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn every_crate_depends_on_what_the_table_allows_and_nothing_else() {
     let table: BTreeMap<String, &Allowed> = ALLOWED.iter().map(|it| (it.folder.to_owned(), it)).collect();
-    assert_eq!(members(), table.keys().cloned().collect(), "the workspace's members and the table of allowed dependencies differ");
+    assert_eq!(
+        members(),
+        table.keys().cloned().collect(),
+        "the workspace's members and the table of allowed dependencies differ"
+    );
     let mut wrong = Vec::new();
     for (folder, allowed) in table {
         let manifest = manifest(&folder);
@@ -85,11 +220,21 @@ fn every_crate_depends_on_what_the_table_allows_and_nothing_else() {
             ("[dev-dependencies]", names(&manifest, &["dev-dependencies"]), set(allowed.for_tests)),
         ];
         for (section, found, wanted) in pairs {
-            wrong.extend(found.difference(&wanted).map(|it| format!("{folder} {section} has `{it}`, which the table does not allow")));
-            wrong.extend(wanted.difference(&found).map(|it| format!("{folder} {section} has no `{it}`; take it off the table")));
+            wrong.extend(
+                found
+                    .difference(&wanted)
+                    .map(|it| format!("{folder} {section} has `{it}`, which the table does not allow")),
+            );
+            wrong.extend(
+                wanted.difference(&found).map(|it| format!("{folder} {section} has no `{it}`; take it off the table")),
+            );
         }
     }
-    assert!(wrong.is_empty(), "an edge between crates is a decision: write it into ALLOWED and ARCHITECTURE.md, or drop it\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "an edge between crates is a decision: write it into ALLOWED and ARCHITECTURE.md, or drop it\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -110,7 +255,9 @@ fn versions_and_features_stand_in_the_workspace_manifest_only() {
         let manifest = manifest(&folder);
         for section in sections(&manifest, &["dependencies", "build-dependencies", "dev-dependencies"]) {
             for (name, value) in section {
-                let plain = value.as_table().is_some_and(|it| it.len() == 1 && it.get("workspace") == Some(&Value::Boolean(true)));
+                let plain = value
+                    .as_table()
+                    .is_some_and(|it| it.len() == 1 && it.get("workspace") == Some(&Value::Boolean(true)));
                 assert!(plain, "{folder}: `{name}` must be `{name}.workspace = true` and nothing else");
             }
         }

@@ -26,7 +26,11 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 /// The program is not there, or ended with a failure.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let line = describe(command);
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| format!("cannot start `{line}`"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
         bail!("`{line}` failed with {}", output.status);
     }

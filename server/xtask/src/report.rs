@@ -64,7 +64,9 @@ impl Report {
         let failed: Vec<String> = self
             .steps
             .iter()
-            .filter_map(|step| step.failure.as_ref().map(|it| format!("  {}: {}", step.name, it.lines().next().unwrap_or(it))))
+            .filter_map(|step| {
+                step.failure.as_ref().map(|it| format!("  {}: {}", step.name, it.lines().next().unwrap_or(it)))
+            })
             .collect();
         if failed.is_empty() {
             println!("everything passed");
@@ -85,7 +87,8 @@ impl Report {
         }
         let mut slowest: Vec<&Step> = self.steps.iter().collect();
         slowest.sort_by_key(|step| std::cmp::Reverse(step.time));
-        let names: Vec<String> = slowest.iter().take(5).map(|it| format!("{} ({:.1} s)", it.name, it.time.as_secs_f64())).collect();
+        let names: Vec<String> =
+            slowest.iter().take(5).map(|it| format!("{} ({:.1} s)", it.name, it.time.as_secs_f64())).collect();
         lines.push(format!("the five slowest: {}", names.join(", ")));
         lines.join("\n")
     }

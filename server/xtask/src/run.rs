@@ -32,7 +32,9 @@ fn parse(arguments: &[String]) -> anyhow::Result<Options> {
             "--release" => options.profile = Profile::Release,
             "--no-open" => options.open = false,
             "--" => options.passed_on = rest.by_ref().cloned().collect(),
-            other => bail!("`cargo xtask run` does not know `{other}`\nhint: what belongs to `parlour serve` comes after `--`: cargo xtask run -- {other}"),
+            other => bail!(
+                "`cargo xtask run` does not know `{other}`\nhint: what belongs to `parlour serve` comes after `--`: cargo xtask run -- {other}"
+            ),
         }
     }
     Ok(options)
@@ -133,7 +135,8 @@ fn opener() -> Option<&'static str> {
         // Over ssh the window would open on a screen that nobody sees.
         return std::env::var_os("SSH_CONNECTION").is_none().then_some("open");
     }
-    let desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|it| std::env::var_os(it).is_some_and(|value| !value.is_empty()));
+    let desktop =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|it| std::env::var_os(it).is_some_and(|value| !value.is_empty()));
     (desktop && std::env::var_os("CI").is_none() && find_program(&["xdg-open"]).is_some()).then_some("xdg-open")
 }
 

@@ -72,11 +72,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the built server on a free port with the shipped projects and an empty data folder.
+    /// Starts the built server on a free port with the shipped projects, an empty data folder and these settings.
     ///
     /// # Errors
     /// It ends at once or does not print its link in time; the text carries the end of its log.
-    pub(crate) fn start(root: &Path, folder: &Path) -> anyhow::Result<Running> {
+    pub(crate) fn start(root: &Path, folder: &Path, settings: &[(&str, String)]) -> anyhow::Result<Running> {
         if folder.exists() {
             std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty `{}`", folder.display()))?;
         }
@@ -84,13 +84,22 @@ impl Running {
         let log = folder.join("server.log");
         let mut command = Command::new(binary(root, Profile::Debug));
         command.current_dir(root).args(["serve", "--listen", "127.0.0.1:0"]);
-        command.args(["--project", "workflows/restaurant", "--project", "workflows/marketing", "--data"]).arg(folder.join("data"));
-        // The journey says what happens without a language model, so the machine's own must not be found.
-        for name in ["PARLOUR_MODEL_BASE_URL", "PARLOUR_MODEL_API_KEY", "PARLOUR_MODEL_NAME", "PARLOUR_CONFIG", "PARLOUR_PUBLIC_URL"] {
+        command
+            .args(["--project", "workflows/restaurant", "--project", "workflows/marketing", "--data"])
+            .arg(folder.join("data"));
+        // What a test sees must not depend on who runs it: no model, proxy or configuration of the machine gets in.
+        for name in [
+            "PARLOUR_MODEL_BASE_URL",
+            "PARLOUR_MODEL_API_KEY",
+            "PARLOUR_MODEL_NAME",
+            "PARLOUR_CONFIG",
+            "PARLOUR_PUBLIC_URL",
+        ] {
             command.env_remove(name);
         }
         // Port 9 is `discard`: nothing answers there.
         command.env("PARLOUR_OLLAMA_URL", "http://127.0.0.1:9");
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log)?);
         let mut child = command.spawn().context("cannot start the server")?;
         let (found, waiting) = mpsc::channel();
@@ -113,7 +122,9 @@ impl Running {
                     running.set_up = link;
                     return Ok(running);
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the server ended before it printed its set-up link\n{}", running.log_end()),
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    bail!("the server ended before it printed its set-up link\n{}", running.log_end())
+                }
                 Err(mpsc::RecvTimeoutError::Timeout) if Instant::now() > end => {
                     bail!("the server printed no set-up link within {} s\n{}", START.as_secs(), running.log_end())
                 }
@@ -134,7 +145,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The standard library can only kill; the server is asked first so that the database is closed properly.
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().is_ok_and(|it| it.success());
+        let asked =
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().is_ok_and(|it| it.success());
         let end = Instant::now() + STOP;
         while asked && Instant::now() < end {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
@@ -159,7 +171,10 @@ mod tests {
 
     #[test]
     fn the_link_is_what_follows_the_words() {
-        assert_eq!(link_after("  set up at http://127.0.0.1:1/setup?token=a (once)", SET_UP), Some("http://127.0.0.1:1/setup?token=a"));
+        assert_eq!(
+            link_after("  set up at http://127.0.0.1:1/setup?token=a (once)", SET_UP),
+            Some("http://127.0.0.1:1/setup?token=a")
+        );
         assert_eq!(link_after("listening on http://[::1]:7272", LISTENING), Some("http://[::1]:7272"));
         assert_eq!(link_after("set up at once", SET_UP), None);
         assert_eq!(link_after("nothing here", SET_UP), None);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::process::{cargo, run, target_directory};
+use crate::process::{cargo, run};
 use crate::report::{Kind, Report};
 use crate::server::{self, Profile};
-use crate::{browser, plugins, tools, web};
+use crate::{browser, codegen, plugins, tools, web};
 
 const PARTS: [&str; 4] = ["plugins", "web", "rust", "browser"];
 
@@ -15,7 +15,10 @@ const PARTS: [&str; 4] = ["plugins", "web", "rust", "browser"];
 /// A tool is missing, something does not compile, or a test fails.
 pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     if let Some(unknown) = arguments.iter().find(|it| !PARTS.contains(&it.as_str())) {
-        bail!("`cargo xtask test` does not know `{unknown}`\nhint: the parts are {}; without any, all of them", PARTS.join(", "));
+        bail!(
+            "`cargo xtask test` does not know `{unknown}`\nhint: the parts are {}; without any, all of them",
+            PARTS.join(", ")
+        );
     }
     let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|it| it == part);
     let mut report = Report::default();
@@ -54,7 +57,10 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
             tools::chromium()
         });
         if let (Some(_), Some(chromium)) = (built, chromium) {
-            report.step(Kind::Test, "browser", || browser::test(root, &chromium));
+            report.step(Kind::Test, "browser, no language model", || browser::test(root, &chromium, None));
+            report.step(Kind::Test, "browser, slow language model", || {
+                browser::test(root, &chromium, Some(browser::free_port()?))
+            });
         }
     }
     report.finish(Some(binary))
@@ -62,19 +68,12 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
 
 /// The workspace's own tests. Gives the server's program file, which they build on the way.
 fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
-    let python = report.step(Kind::SetUp, "Python clients", || tools::python_with_clients(root, &target_directory(root).join("clients")))?;
+    report.step(Kind::SetUp, "Python", tools::require_python)?;
     report.step(Kind::Build, "server and tests", || run(cargo(root).args(["test", "--workspace", "--no-run"])))?;
-    let model = report.step(Kind::SetUp, "embedding model", || run(&mut crate::codegen::model_fetch(root)));
+    report.step(Kind::SetUp, "embedding model", || run(&mut codegen::model_fetch(root)));
+    // Every crate's failures are worth knowing, not only the first crate's.
     report.step(Kind::Test, "cargo test --workspace", || {
-        let mut command = cargo(root);
-        // Every crate's failures are worth knowing, not only the first crate's.
-        command.args(["test", "--workspace", "--no-fail-fast"]);
-        command.env("PARLOUR_TEST_PYTHON", &python);
-        if model.is_some() {
-            // The tests of search and intents then use the real model instead of saying that it is not there.
-            command.env("PARLOUR_TEST_EMBEDDING", "1");
-        }
-        run(&mut command)
+        run(cargo(root).args(["test", "--workspace", "--no-fail-fast"]))
     });
     Some(server::binary(root, Profile::Debug))
 }

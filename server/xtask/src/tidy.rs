@@ -106,7 +106,12 @@ fn no_path_belongs_to_one_machine() {
 /// A slow test stands behind `RUN_SLOW_TESTS`, so that it is always compiled; a wrong one is mended or deleted.
 #[test]
 fn no_test_is_switched_off() {
-    let needles = [format!("#[{}", "ignore"), format!("cfg({})", "ignored"), format!(".{}(", "skip_test"), format!("test.{}(", "skip")];
+    let needles = [
+        format!("#[{}", "ignore"),
+        format!("cfg({})", "ignored"),
+        format!(".{}(", "skip_test"),
+        format!("test.{}(", "skip"),
+    ];
     let wrong: Vec<String> = sources()
         .into_iter()
         .filter(|it| it.is_code() && needles.iter().any(|needle| it.text.contains(needle.as_str())))

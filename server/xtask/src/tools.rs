@@ -1,7 +1,7 @@
 //! The programs that a build or a test needs and cargo does not bring: are they there, and if not, how to get them. As root
 //! on Debian and Ubuntu (a CI machine) they are installed; on a person's machine the command is named and nothing is touched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -51,11 +51,15 @@ pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
         return Ok(found);
     }
     install("a Chromium browser", &["chromium"])?;
-    installed_chromium().context("`chromium` was installed but is not on the PATH\nhint: set CHROMIUM to the browser's program file")
+    installed_chromium()
+        .context("`chromium` was installed but is not on the PATH\nhint: set CHROMIUM to the browser's program file")
 }
 
 fn installed_chromium() -> Option<PathBuf> {
-    let mac = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
+    let mac = [
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ];
     find_program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])
         .or_else(|| mac.iter().map(PathBuf::from).find(|it| it.is_file()))
 }
@@ -72,35 +76,35 @@ pub(crate) fn require_chinese_font() -> anyhow::Result<()> {
 }
 
 fn has_chinese_font() -> bool {
-    find_program(&["fc-list"]).is_some() && output(Command::new("fc-list").arg(":lang=zh")).is_ok_and(|it| !it.trim().is_empty())
+    find_program(&["fc-list"]).is_some()
+        && output(Command::new("fc-list").arg(":lang=zh")).is_ok_and(|it| !it.trim().is_empty())
 }
 
-/// A Python of the tests' own with the official clients in it, so that nothing is installed into the system's.
+/// The tests of the official client packages make a Python environment of their own, so that nothing is installed into the
+/// system's; Debian splits what that takes into another package.
 ///
 /// # Errors
-/// There is no Python 3 with `venv`, or the packages cannot be fetched.
-pub(crate) fn python_with_clients(root: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
-    let requirements = root.join("server/tests/clients/requirements.txt");
-    let python = folder.join("bin").join("python");
-    let wanted = std::fs::read_to_string(&requirements).with_context(|| format!("cannot read `{}`", requirements.display()))?;
-    let stamp = folder.join("requirements.stamp");
-    if python.exists() && crate::stamp::is_current(&stamp, &wanted) {
-        return Ok(python);
+/// There is no Python 3 with `venv` and none could be installed.
+pub(crate) fn require_python() -> anyhow::Result<()> {
+    let there = || {
+        find_program(&["python3"]).is_some()
+            && output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok()
+    };
+    if there() {
+        return Ok(());
     }
-    if find_program(&["python3"]).is_none() || output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
-        install("Python 3 with venv (for the official client packages)", &["python3", "python3-venv"])?;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
-    crate::stamp::write(&stamp, &wanted)?;
-    Ok(python)
+    install("Python 3 with venv (for the official client packages)", &["python3", "python3-venv"])
 }
 
 /// Installs Debian packages where that is ours to do, and otherwise says what to run.
 fn install(what: &str, packages: &[&str]) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if find_program(&["apt-get"]).is_none() {
-        let hint = if cfg!(target_os = "macos") { "xcode-select --install; brew install --cask chromium; brew install python" } else { "your system's package manager" };
+        let hint = if cfg!(target_os = "macos") {
+            "xcode-select --install; brew install --cask chromium; brew install python"
+        } else {
+            "your system's package manager"
+        };
         bail!("{what} is missing\nhint: install it with {hint} (on Debian: {list})");
     }
     let root = output(Command::new("id").arg("-u")).is_ok_and(|it| it.trim() == "0");
@@ -114,5 +118,6 @@ fn install(what: &str, packages: &[&str]) -> anyhow::Result<()> {
         command
     };
     run(apt().args(["update", "-qq"]))?;
-    run(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages)).with_context(|| format!("could not install {what}"))
+    run(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+        .with_context(|| format!("could not install {what}"))
 }
