@@ -18,7 +18,10 @@ fn main() {
     runtime.block_on(async {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-cache");
         let host = PluginHost::new(HostConfig::new(cache)).expect("the host starts");
-        println!("{:?}; microseconds of processor time per call, median (best) of {BATCHES} batches", host.allocation());
+        println!(
+            "{:?}; microseconds of processor time per call, median (best) of {BATCHES} batches",
+            host.allocation()
+        );
         let echo = load(&host, "testing/echo.wasm").await;
         measure(&host, &echo, "echo", json!({"value": 1})).await;
         measure(&host, &echo, "echo", json!({"value": dishes(1 << 10)})).await;
@@ -61,7 +64,8 @@ async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
         costs.push((thread_time() - began) / BATCH);
     }
     costs.sort();
-    let (best, median) = (costs.first().expect("there are batches"), costs.get(BATCHES / 2).expect("there are batches"));
+    let (best, median) =
+        (costs.first().expect("there are batches"), costs.get(BATCHES / 2).expect("there are batches"));
     println!(
         "  {tool}, {} bytes of input: {:.1} ({:.1}); of it instance and guest {:.1}",
         input.to_string().len(),

@@ -145,7 +145,8 @@ fn link(host: &HostInner, component: &Component) -> Result<PluginPre<Guest>, Plu
 async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<CheckedManifest, PluginError> {
     let context =
         CallContext { grants: Grants::default(), config: Map::new(), limits: None, knowledge: Arc::new(NoKnowledge) };
-    let guest = Guest::new(host, None, DESCRIBE_LIMITS, context, caller_runtime(host));
+    let limits = Limits { memory_bytes: DESCRIBE_LIMITS.memory_bytes.min(host.limits.memory_bytes), ..DESCRIBE_LIMITS };
+    let guest = Guest::new(host, None, limits, context, caller_runtime(host));
     match run_guest(Arc::clone(host), ready, guest, GuestCall::Describe).await.result {
         Ok(text) => manifest::check(&text).map_err(|problems| PluginError::InvalidManifest { problems }),
         Err(CallError { kind: CallErrorKind::Unavailable, message, .. }) => {

@@ -11,6 +11,9 @@ use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, 
 use crate::error::PluginError;
 use crate::limits::MAX_TABLE_ENTRIES;
 
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+/// What 32-bit WebAssembly can address.
+const MAX_MEMORY_BYTES: u64 = 4 << 30;
 /// How long a busy guest computes before it gives way: short beside what a person notices, long beside a thread switch.
 const TICK: Duration = Duration::from_millis(2);
 /// Ticks without a call after which the clock stops, so that an idle server does not wake the processor.
@@ -42,6 +45,7 @@ pub enum Allocation {
 
 /// Starts the engine, falling back to what the machine allows.
 pub(crate) fn start(pool_slots: u32, memory_bytes: u64) -> Result<(Engine, Allocation), PluginError> {
+    let memory_bytes = memory_bytes.clamp(WASM_PAGE_BYTES, MAX_MEMORY_BYTES).next_multiple_of(WASM_PAGE_BYTES);
     for allocation in [Allocation::Pooled, Allocation::PooledSmall] {
         match Engine::new(&config(allocation, pool_slots, memory_bytes)) {
             Ok(engine) => return Ok((engine, allocation)),
@@ -168,6 +172,16 @@ fn tick(engine: &EngineWeak, state: &ClockState) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_way_to_allocate_starts_even_with_odd_limits() {
+        for allocation in [Allocation::Pooled, Allocation::PooledSmall, Allocation::OnDemand] {
+            Engine::new(&config(allocation, 2, 1 << 20)).unwrap_or_else(|error| panic!("{allocation:?}: {error}"));
+        }
+        for memory_bytes in [0, 1, 100_000, u64::MAX] {
+            start(1, memory_bytes).unwrap_or_else(|error| panic!("{memory_bytes} bytes: {error}"));
+        }
+    }
 
     #[test]
     fn the_clock_ends_with_its_owner() {
