@@ -1,5 +1,5 @@
 // An in-memory stand-in for the server, for looking at the page while the real one is not at hand. It speaks the same
-// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok, assistants=none, session=end,
+// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok|slow, assistants=none, session=end,
 // drop=1 breaks the next stream in the middle). It is loaded only in Vite's mode `mock` and is in no build.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -18,7 +18,7 @@ interface Message { id: string; role: string; content: string; status: string; e
 const CSP = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 const world = {
-  signedIn: false, tokenUsed: false, hasPassword: false, name: null as string | null, email: null as string | null, model: "ok", empty: false, drop: false,
+  sessions: new Set<string>(), tokenUsed: false, hasPassword: false, name: null as string | null, email: null as string | null, model: "ok", empty: false, drop: false,
   conversations: [] as { id: string; assistant: string; title: string | null; created_at: number; updated_at: number }[],
   messages: new Map<string, Message[]>(), runs: [] as Run[],
 };
@@ -45,7 +45,7 @@ const handle: Connect.NextHandleFunction = (request, response, next) => {
 function set(parameters: URLSearchParams, response: ServerResponse): void {
   if (parameters.has("model")) world.model = parameters.get("model") ?? "ok";
   if (parameters.has("assistants")) world.empty = parameters.get("assistants") === "none";
-  if (parameters.get("session") === "end") world.signedIn = false;
+  if (parameters.get("session") === "end") world.sessions.clear();
   if (parameters.get("token") === "fresh") world.tokenUsed = false;
   world.drop = parameters.get("drop") === "1";
   json(response, 200, { model: world.model, empty: world.empty, drop: world.drop });
@@ -67,6 +67,20 @@ function problem(response: ServerResponse, status: number, code: string, detail:
   response.end(JSON.stringify({ type: `about:${code}`, title: detail, status, code, detail, hint, request_id: randomUUID().slice(0, 8) }));
 }
 
+function signIn(response: ServerResponse): void {
+  const id = randomUUID();
+  world.sessions.add(id);
+  response.setHeader("Set-Cookie", `parlour_session=${id}; Path=/; HttpOnly; SameSite=Lax`);
+}
+
+function hasModel(): boolean {
+  return world.model === "ok" || world.model === "slow";
+}
+
+function cookieOf(request: IncomingMessage): string {
+  return /parlour_session=([^;]+)/.exec(request.headers.cookie ?? "")?.[1] ?? "";
+}
+
 function session() {
   return { user: { id: "u1", name: world.name, email: world.email, role: "owner", has_password: world.hasPassword }, tenant: { id: "t1", name: "Parlour", slug: "parlour" } };
 }
@@ -78,18 +92,19 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
     if (method === "GET") return json(response, 200, { needed: !world.tokenUsed });
     if (world.tokenUsed || body["token"] !== "dev") return problem(response, 410, "setup_link_used", "This set-up link has been used or has expired.");
     world.tokenUsed = true;
-    world.signedIn = true;
+    signIn(response);
     return json(response, 200, session());
   }
   if (first === "session") {
     if (method === "POST") {
       if (body["password"] !== "correct horse") return problem(response, 401, "wrong_credentials", "E-mail and password do not match.");
-      world.signedIn = true;
+      signIn(response);
+      return json(response, 200, session());
     }
-    if (method === "DELETE") { world.signedIn = false; return json(response, 204, null); }
-    return world.signedIn ? json(response, 200, session()) : problem(response, 401, "not_signed_in", "Nobody is signed in.");
+    if (method === "DELETE") { world.sessions.delete(cookieOf(request)); return json(response, 204, null); }
+    return world.sessions.has(cookieOf(request)) ? json(response, 200, session()) : problem(response, 401, "not_signed_in", "Nobody is signed in.");
   }
-  if (!world.signedIn) return problem(response, 401, "not_signed_in", "Nobody is signed in.");
+  if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_signed_in", "Nobody is signed in.");
   if (first === "account") {
     world.name = (body["name"] as string) || world.name;
     world.email = (body["email"] as string) || world.email;
@@ -106,7 +121,7 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
     if (!found) return problem(response, 404, "not_found", "There is no such workflow.");
     if (third !== "runs") return json(response, 200, { ...found, graph });
     const inputs = body["inputs"] as Record<string, unknown>;
-    const run = start("workflow", second, inputs, null, script(String(inputs["question"] ?? "everything"), world.model === "ok"));
+    const run = start("workflow", second, inputs, null, script(String(inputs["question"] ?? "everything"), world.model));
     return stream(request, response, run, 0);
   }
   problem(response, 404, "not_found", "There is nothing at this address.");
@@ -114,9 +129,9 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
 
 function models(response: ServerResponse, method: string): void {
   if (method === "POST") { world.model = "ok"; return json(response, 200, {}); }
-  const embedding = world.model === "ok" ? { state: "ready", model: "bge-small-zh" } : world.model === "none" ? { state: "failed", model: "bge-small-zh", reason: "the weights could not be fetched" } : { state: "downloading", model: "bge-small-zh", done: 31_000_000, total: 95_000_000 };
+  const embedding = hasModel() ? { state: "ready", model: "bge-small-zh" } : world.model === "none" ? { state: "failed", model: "bge-small-zh", reason: "the weights could not be fetched" } : { state: "downloading", model: "bge-small-zh", done: 31_000_000, total: 95_000_000 };
   json(response, 200, {
-    configured: world.model === "ok", base_url: "http://127.0.0.1:11434/v1", model: world.model === "ok" ? "qwen2.5:7b" : null, source: "environment", embedding,
+    configured: hasModel(), base_url: "http://127.0.0.1:11434/v1", model: hasModel() ? "qwen2.5:7b" : null, source: "environment", embedding,
     ...(world.model === "offer" ? { offer: { base_url: "http://127.0.0.1:11434", models: ["qwen2.5:7b", "llama3.2:3b"] } } : {}),
   });
 }
@@ -140,7 +155,7 @@ function conversations(request: IncomingMessage, response: ServerResponse, metho
   found.updated_at = Date.now();
   const answer: Message = { id: randomUUID(), role: "assistant", content: "", status: "streaming", error: null, run: null, created_at: Date.now() };
   messages.push({ ...answer, id: randomUUID(), role: "user", content, status: "complete" }, answer);
-  const run = start("chat", found.assistant, { message: content }, found.id, script(content, world.model === "ok"), answer);
+  const run = start("chat", found.assistant, { message: content }, found.id, script(content, world.model), answer);
   stream(request, response, run, 0);
 }
 

@@ -86,13 +86,16 @@ nodes:
 More in [the documentation](https://example.com/docs), but not [this](javascript:alert(1)), and no image is fetched: ![chart](https://example.com/chart.png)
 `;
 
-export function script(message: string, modelConfigured: boolean): Step[] {
+export function script(message: string, model: string): Step[] {
   const classify = (port: string, confidence: number): Step => ({
     node: "intent", ms: 420, port, input: { text: message, intents: ["recommend", "hours"] }, output: { intent: port, confidence, method: "embedding", candidates: [{ intent: port, score: confidence }, { intent: "other", score: 0.21 }] },
   });
   if (/markdown|unusual|everything/i.test(message)) return [{ ...classify("other", 0.31), skip: ["taste", "menu", "spicy", "mild"] }, { node: "prompt", ms: 500, output: { text: "…" } }, { node: "reply", ms: 3000, say: SHOWCASE.repeat(/everything/i.test(message) ? 2 : 1) }];
-  if (!/辣|菜|推荐|spicy|eat/.test(message) && !modelConfigured) {
+  if (!/辣|菜|推荐|spicy|eat/.test(message) && (model === "none" || model === "offer")) {
     return [{ ...classify("other", 0.28), skip: ["taste", "menu", "spicy", "mild"] }, { node: "prompt", ms: 250, input: { model: "default" }, fail: { code: "model_not_configured", message: "This step needs a language model, and none is set up.", hint: "Set `PARLOUR_MODEL_BASE_URL`, `PARLOUR_MODEL_API_KEY` and `PARLOUR_MODEL_NAME`, then start the server again." } }];
+  }
+  if (model === "slow" && /关门/.test(message)) {
+    return [{ ...classify("other", 0.28), skip: ["taste", "menu", "spicy", "mild"] }, { node: "prompt", ms: 100, output: { text: "…" } }, { node: "reply", ms: 9000, say: Array.from({ length: 100 }, (_, word) => `慢慢说${word} `).join("") }];
   }
   if (!/辣|菜|推荐|spicy|eat/.test(message)) {
     return [{ ...classify("other", 0.33), skip: ["taste", "menu", "spicy", "mild"] }, { node: "prompt", ms: 900, input: { model: "default", messages: [{ role: "user", content: message }] }, output: { text: "我们每天 10:30 开门，22:00 关门。", usage: { input_tokens: 214, output_tokens: 31 } } },

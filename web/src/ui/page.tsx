@@ -21,7 +21,7 @@ export function Page({ title, intro, children, wide = false }: { title: string; 
 
 export function EmptyState({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <div className="rounded-2xl border border-dashed border-line bg-paper px-6 py-10 text-center">
+    <div className="rounded-2xl border border-line bg-raised shadow-desk px-6 py-10 text-center">
       <h2 className="font-display text-xl font-semibold">{title}</h2>
       <div className="mx-auto mt-2 max-w-prose space-y-3 text-quiet">{children}</div>
     </div>

@@ -1,6 +1,7 @@
 // What went wrong, in words: what happened, what helps, and a way to try again. Known codes are said in the reader's
 // language; the server's own detail stands below when it says more.
 import type { TFunction } from "i18next";
+import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import type { Problem } from "@/api/client";
 import type { RunErrorBody } from "@/api/types";
@@ -14,13 +15,18 @@ interface Said {
   hint: string;
 }
 
+/** Codes whose own words say everything; the server's detail would only repeat it, perhaps in another language. */
+const SELF_EXPLAINED = new Set(["model_not_configured", "server_unreachable", "stream_broken"]);
+
 /** The words for an error code, its message and its hint. */
 export function sayError(t: TFunction, error: { code: string; message: string; hint?: string | null | undefined }): Said {
-  const key = error.code as keyof typeof import("../i18n/en.json").errors.code;
+  // The server may send a code that these files do not know; the default stands for it.
+  const key = error.code as "timeout";
   const known = t(`errors.code.${key}`, { defaultValue: "" });
-  const ownHint = t(`errors.code_hint.${key as "timeout"}`, { defaultValue: "" });
+  const ownHint = t(`errors.code_hint.${key}`, { defaultValue: "" });
   const title = known || error.message || t("errors.unknown");
-  return { title, detail: known && error.message !== known ? error.message : "", hint: error.hint || ownHint };
+  const detail = known && error.message !== known && !SELF_EXPLAINED.has(error.code) ? error.message : "";
+  return { title, detail, hint: ownHint || error.hint || "" };
 }
 
 export function fromProblem(problem: Problem): RunErrorBody {
@@ -46,6 +52,9 @@ export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading }: 
           <p className="font-medium">{heading ? `${heading}${/[\u3400-\u9fff]/.test(heading) ? "：" : ": "}` : ""}<Words text={said.title} /></p>
           {said.detail && <p className="mt-1 text-quiet"><Words text={said.detail} /></p>}
           {said.hint && <p className="mt-1 text-quiet"><span className="font-medium text-ink">{t("errors.hint")}</span> · <Words text={said.hint} /></p>}
+          {error.code === "model_not_configured" && (
+            <p className="mt-1"><Link to="/" hash="model" className="underline decoration-brass underline-offset-4">{t("errors.to_models")}</Link></p>
+          )}
           {requestId && <p className="mt-1 text-xs text-faint">{t("errors.request", { id: requestId })}</p>}
           {onRetry && (
             <Button className="mt-3" onClick={onRetry}><Retry />{retryLabel ?? t("common.retry")}</Button>

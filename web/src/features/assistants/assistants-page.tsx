@@ -22,20 +22,25 @@ export function AssistantsPage() {
   const hour = new Date().getHours();
   const greeting = hour >= 4 && hour < 12 ? t("assistants.morning") : hour >= 12 && hour < 18 ? t("assistants.afternoon") : t("assistants.evening");
   return (
-    <div className="mx-auto w-full max-w-5xl px-4 py-8 sm:px-6 sm:py-14">
-      <h1 className="font-display text-3xl leading-tight font-semibold tracking-tight sm:text-[2.6rem]">
-        {greeting}{" "}<span className="block text-quiet sm:inline">{t("assistants.who")}</span>
-      </h1>
-      <div className="mt-8 sm:mt-10">
-        <ModelNotice />
-        {assistants.isPending && <Loading label={t("common.loading")} />}
+    <>
+      <div className="counter !border-t-0 !border-b-[3px] text-on-lacquer">
+        <div className="mx-auto w-full max-w-5xl px-4 pt-10 pb-20 sm:px-6 sm:pt-16 sm:pb-24">
+          <h1 className="font-display leading-tight font-semibold">
+            <span className="block text-lg text-on-lacquer/75">{greeting}</span>
+            <span className="mt-1 block text-3xl sm:text-[2.6rem]">{t("assistants.who")}</span>
+          </h1>
+        </div>
+      </div>
+      <div className="relative mx-auto -mt-11 w-full max-w-5xl px-4 pb-14 sm:-mt-14 sm:px-6">
+        {assistants.isPending && <div className="rounded-2xl border border-line bg-raised px-6"><Loading label={t("common.loading")} /></div>}
         {assistants.isError && <ProblemNotice problem={asProblem(assistants.error)} onRetry={() => void assistants.refetch()} />}
         {assistants.isSuccess && assistants.data.length === 0 && <Empty />}
-        <ul className="grid gap-5 sm:grid-cols-2">
+        <ul className="grid grid-cols-1 gap-5 sm:grid-cols-2">
           {assistants.data?.map((assistant) => <li key={assistant.name} className="flex"><Card assistant={assistant} /></li>)}
         </ul>
+        <div className="mt-8"><ModelNotice /></div>
       </div>
-    </div>
+    </>
   );
 }
 

@@ -32,7 +32,7 @@ export function ModelNotice() {
 function NoModel({ status }: { status: ModelsStatus }) {
   const { t } = useTranslation();
   return (
-    <section data-testid="no-model" className="mb-8 rounded-2xl border border-brass/50 bg-brass-wash p-5 sm:p-6">
+    <section id="model" data-testid="no-model" className="mb-8 rounded-2xl border border-brass/50 bg-brass-wash p-5 sm:p-6">
       <h2 className="font-display text-xl font-semibold">{t("models.none_title")}</h2>
       <p className="mt-1 text-quiet">{t("models.none_text")}</p>
       <ol className="mt-4 space-y-4">

@@ -3,7 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import { asProblem, Problem, request } from "@/api/client";
+import { asProblem, request } from "@/api/client";
+import type { Problem } from "@/api/client";
 import { assistantsQuery, conversationsQuery } from "@/api/queries";
 import type { AssistantSummary, Conversation } from "@/api/types";
 import { Avatar } from "@/ui/avatar";
@@ -103,6 +104,7 @@ function Desk({ assistant, conversation }: { assistant: AssistantSummary; conver
   const [problem, setProblem] = useState<Problem | null>(null);
   const { view, content, away, toEnd } = useStickToEnd();
   const title = assistant.title || assistant.name;
+  const newestRun = state.messages.at(-1)?.run;
 
   useEffect(() => {
     if (conversation) void session.load();
@@ -110,8 +112,8 @@ function Desk({ assistant, conversation }: { assistant: AssistantSummary; conver
 
   useEffect(() => {
     // The list takes a conversation's title from its first words, and its place from its last.
-    if (conversation && !state.busy) void queries.invalidateQueries({ queryKey: conversationsQuery.queryKey });
-  }, [conversation, state.busy, queries]);
+    if (conversation) void queries.invalidateQueries({ queryKey: conversationsQuery.queryKey });
+  }, [conversation, state.busy, newestRun, queries]);
 
   const ask = useCallback(async (text: string): Promise<boolean> => {
     setProblem(null);
@@ -137,7 +139,7 @@ function Desk({ assistant, conversation }: { assistant: AssistantSummary; conver
   return (
     <>
       <div className="relative min-h-0 flex-1">
-        <div ref={view} className="h-full overflow-y-auto overscroll-contain [scrollbar-gutter:stable]">
+        <div ref={view} className="h-full overflow-y-auto overscroll-contain [scrollbar-gutter:stable_both-edges]">
           <div ref={content} role="log" aria-live="off" aria-label={t("chat.log", { title })} className="mx-auto flex min-h-full max-w-3xl flex-col gap-6 px-4 py-6 sm:px-6 sm:py-8">
             {conversation ? <Opening assistant={assistant} /> : <Welcome assistant={assistant} onAsk={ask} />}
             {gone && <EmptyState title={t("chat.gone_title")}><p>{t("chat.gone_text")}</p></EmptyState>}
@@ -184,7 +186,7 @@ function Welcome({ assistant, onAsk }: { assistant: AssistantSummary; onAsk: (te
       <Avatar title={title} size="lg" />
       <h1 className="mt-4 hidden font-display text-lg text-quiet md:block">{title}</h1>
       {assistant.opening ? (
-        <div className="mt-3 font-display text-2xl leading-snug font-medium sm:text-3xl [&_.prose-answer]:leading-snug"><Markdown text={assistant.opening} /></div>
+        <div className="mt-3 font-display text-2xl leading-snug font-medium text-balance sm:text-3xl [&_.prose-answer]:leading-snug"><Markdown text={assistant.opening} /></div>
       ) : (
         assistant.description && <p className="mt-3 text-lg text-quiet">{assistant.description}</p>
       )}

@@ -22,7 +22,7 @@ export function useStickToEnd() {
       setAway(!stuck.current);
     };
     const resized = new ResizeObserver(() => {
-      if (stuck.current) view.scrollTop = view.scrollHeight;
+      if (stuck.current) view.scrollTo({ top: view.scrollHeight });
     });
     resized.observe(content);
     resized.observe(view);
@@ -36,7 +36,7 @@ export function useStickToEnd() {
   const toEnd = useCallback(() => {
     stuck.current = true;
     setAway(false);
-    if (view) view.scrollTop = view.scrollHeight;
+    view?.scrollTo({ top: view.scrollHeight });
   }, [view]);
 
   return { view: setView, content: setContent, away, toEnd };

@@ -7,7 +7,7 @@ import { formatDuration } from "@/ui/time";
 import { layoutGraph } from "./layout";
 import { StateMark } from "./state";
 
-const SIZE = { width: 184, height: 58, gapX: 28, gapY: 46 };
+const SIZE = { width: 184, height: 56, gapX: 18, gapY: 46 };
 const MARGIN = 12;
 
 interface GraphProps {
@@ -49,7 +49,7 @@ export function RunGraph({ nodes, selected, onSelect }: GraphProps) {
           return (
             <button key={node.id} type="button" onClick={() => onSelect(node.id)} aria-pressed={selected === node.id} data-testid={`node-${node.id}`} data-state={node.state}
               style={{ left: place.x + MARGIN, top: place.y + MARGIN, width: SIZE.width, height: SIZE.height }}
-              className={`absolute flex items-center gap-2.5 rounded-xl border px-3 text-start transition-colors ${
+              className={`absolute flex items-center gap-2 rounded-xl border px-2.5 text-start transition-colors ${
                 selected === node.id ? "border-brass bg-brass-wash" : node.state === "failed" ? "border-seal/60 bg-seal-wash" : asleep ? "border-line bg-paper" : "border-line bg-raised shadow-desk"
               } hover:border-brass`}>
               <StateMark state={node.state} />

@@ -10,7 +10,6 @@ import { applyFrame, fromDetail, isOver, millis } from "@/api/run-progress";
 import type { RunProgress } from "@/api/run-progress";
 import { startWorkflow } from "@/api/start-workflow";
 import type { RunDetail } from "@/api/types";
-import { local } from "@/i18n";
 import { Button } from "@/ui/button";
 import { Retry, Stop } from "@/ui/icons";
 import { JsonView } from "@/ui/json-view";
@@ -21,6 +20,7 @@ import { formatDuration, formatMoment } from "@/ui/time";
 import { RunGraph } from "./run-graph";
 import { StatusTag } from "./state";
 import { Part, Timeline } from "./timeline";
+import { useRunTitle } from "./titles";
 
 export function RunPage({ run: id }: { run: string }) {
   const { t } = useTranslation();
@@ -28,7 +28,7 @@ export function RunPage({ run: id }: { run: string }) {
   useTitle(run.data ? run.data.name : t("runs.title"));
   const problem = run.error ? asProblem(run.error) : null;
   return (
-    <div className="mx-auto w-full max-w-6xl px-4 py-6 sm:px-6 sm:py-10">
+    <div className="mx-auto w-full max-w-7xl px-4 py-6 sm:px-6 sm:py-10">
       <Link to="/runs" className="text-sm text-quiet hover:text-ink">← {t("runs.title")}</Link>
       {run.isPending && <Loading label={t("common.loading")} />}
       {problem?.status === 404 ? (
@@ -79,22 +79,26 @@ function RunView({ detail }: { detail: RunDetail }) {
   const startedAt = millis(detail.started_at);
   const finishedAt = millis(detail.finished_at);
   const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t("runs.live");
+  const title = useRunTitle()(detail);
   const over = isOver(run.status);
   const settled = run.nodes.filter((node) => node.state !== "waiting" && node.state !== "running").length;
   return (
     <>
       <header className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
-        <h1 className="font-display text-3xl font-semibold tracking-tight">{local(detail.title, i18n.language) || detail.name}</h1>
+        <h1 className="font-display text-3xl font-semibold tracking-tight">{title}</h1>
         <StatusTag status={run.status} />
         <div className="ms-auto flex gap-2"><Actions detail={detail} over={over} /></div>
       </header>
       <p className="mt-1 text-sm text-quiet">
         {t(`runs.${detail.kind}`)} <span className="font-mono">{detail.name}</span> · {formatMoment(startedAt, i18n.language)} · {t("runs.steps_took", { done: settled, all: run.nodes.length, time: took })}
         {detail.parent && <> · <Link to="/runs/$run" params={{ run: detail.parent }} className="underline decoration-brass underline-offset-4">{t("runs.parent")}</Link></>}
+        {detail.kind === "chat" && detail.conversation && (
+          <> · <Link to="/c/$assistant/$conversation" params={{ assistant: detail.name, conversation: detail.conversation }} className="underline decoration-brass underline-offset-4">{t("runs.conversation")}</Link></>
+        )}
       </p>
       {reconnecting && <p role="status" className="mt-3 text-sm text-quiet">{t("chat.reconnecting")}</p>}
       {run.error && <div className="mt-5"><ErrorNotice error={run.error} /></div>}
-      <div className="mt-6 grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)]">
+      <div className="mt-6 grid items-start gap-6 lg:grid-cols-[minmax(0,11fr)_minmax(0,9fr)]">
         <section aria-label={t("runs.graph")} className="hidden rounded-2xl border border-line bg-paper p-4 md:block lg:sticky lg:top-20 lg:max-h-[calc(100dvh-6rem)] lg:overflow-auto">
           <RunGraph nodes={run.nodes} selected={selected} onSelect={setSelected} />
         </section>

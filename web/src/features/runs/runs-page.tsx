@@ -6,12 +6,12 @@ import { asProblem } from "@/api/client";
 import { runsQuery } from "@/api/queries";
 import { millis } from "@/api/run-progress";
 import type { RunStatus, RunSummary } from "@/api/types";
-import { local } from "@/i18n";
 import { Button } from "@/ui/button";
 import { EmptyState, Loading, Page } from "@/ui/page";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { formatDuration, formatMoment } from "@/ui/time";
 import { StatusTag } from "./state";
+import { useRunTitle } from "./titles";
 
 const FILTERS: RunStatus[] = ["running", "finished", "failed", "cancelled"];
 
@@ -49,13 +49,14 @@ export function RunsPage({ status, workflow }: { status?: string | undefined; wo
 
 function Row({ run }: { run: RunSummary }) {
   const { t, i18n } = useTranslation();
+  const title = useRunTitle();
   const startedAt = millis(run.started_at);
   const finishedAt = millis(run.finished_at);
   return (
     <Link to="/runs/$run" params={{ run: run.id }} data-testid="run-row"
       className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-3.5 -outline-offset-2 hover:bg-wash/60 sm:grid-cols-[1fr_7.5rem_5rem_8.5rem] sm:px-5">
       <span className="min-w-0">
-        <span className="block truncate font-medium">{local(run.title, i18n.language) || run.name}</span>
+        <span className="block truncate font-medium">{title(run)}</span>
         <span className="block text-sm text-faint">{t(`runs.${run.kind}`)} · <span className="font-mono text-xs">{run.id.slice(-8)}</span></span>
       </span>
       <span className="justify-self-end sm:justify-self-start"><StatusTag status={run.status} /></span>

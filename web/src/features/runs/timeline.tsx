@@ -60,7 +60,7 @@ function Step({ node, start, span, open, onToggle }: StepProps) {
           <span className="block truncate font-mono text-xs text-faint">{node.id} · {node.kind}</span>
           {node.startedAt !== null && <TimeBar node={node} start={start} span={span} />}
         </span>
-        <span className="shrink-0 text-sm text-quiet tabular-nums">
+        <span className="w-16 shrink-0 text-end text-sm text-quiet tabular-nums">
           {node.durationMs !== null ? formatDuration(node.durationMs, i18n.language) : t(`runs.state_${node.state}`)}
         </span>
         <Chevron className={`size-4 shrink-0 text-faint transition-transform ${open ? "rotate-90" : ""}`} />

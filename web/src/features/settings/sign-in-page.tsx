@@ -10,19 +10,8 @@ import { Field } from "@/ui/field";
 import { useTitle } from "@/ui/page";
 import { ErrorNotice, ProblemNotice } from "@/ui/problem-notice";
 import { Words } from "@/ui/words";
+import { safeNext } from "./safe-next";
 import { Doorstep } from "./setup-page";
-
-/** Where to go afterwards: only a path of this page, never another site's address. */
-export function safeNext(next: string | undefined): string {
-  if (!next || !next.startsWith("/")) return "/";
-  const base = "http://parlour.invalid";
-  try {
-    const url = new URL(next, base);
-    return url.origin === base ? `${url.pathname}${url.search}${url.hash}` : "/";
-  } catch {
-    return "/";
-  }
-}
 
 export function SignInPage({ next, expired }: { next?: string | undefined; expired: boolean }) {
   const { t } = useTranslation();

@@ -1,0 +1,36 @@
+// From JSON Schema to fields and back to JSON.
+import { describe, expect, it } from "vitest";
+import { fieldsOf, initialText, readText } from "./schema-form";
+
+const fields = fieldsOf({
+  type: "object", required: ["question", "top_k"],
+  properties: {
+    question: { type: "string", title: "问题" }, top_k: { type: "integer", default: 8 }, vegetarian: { type: "boolean" }, day: { type: "string", format: "date" },
+    period: { enum: ["today", "all", 7] }, filter: { type: "object" }, note: { type: ["string", "null"], maxLength: 5000 }, anything: {},
+  },
+});
+const field = (name: string) => fields.find((one) => one.name === name)!;
+
+describe("fieldsOf", () => {
+  it("draws each type in its own way", () => {
+    expect(fields.map((one) => [one.name, one.kind, one.required])).toEqual([
+      ["question", "text", true], ["top_k", "number", false], ["vegetarian", "boolean", false], ["day", "date", false],
+      ["period", "choice", false], ["filter", "json", false], ["note", "long_text", false], ["anything", "json", false],
+    ]);
+    expect(initialText(field("top_k"))).toBe("8");
+    expect(fieldsOf(null)).toEqual([]);
+  });
+});
+
+describe("readText", () => {
+  it("gives typed values and names what is wrong", () => {
+    expect(readText(field("question"), " ")).toEqual({ error: "required" });
+    expect(readText(field("top_k"), "12")).toEqual({ value: 12 });
+    expect(readText(field("vegetarian"), "true")).toEqual({ value: true });
+    expect(readText(field("period"), "7")).toEqual({ value: 7 });
+    expect(readText(field("period"), "all")).toEqual({ value: "all" });
+    expect(readText(field("filter"), '{"a":1}')).toEqual({ value: { a: 1 } });
+    expect(readText(field("filter"), "{a}")).toMatchObject({ error: "json" });
+    expect(readText(field("day"), "")).toEqual({ value: undefined });
+  });
+});
