@@ -90,7 +90,7 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
   const method = request.method ?? "GET";
   if (first === "setup") {
     if (method === "GET") return json(response, 200, { needed: !world.tokenUsed });
-    if (world.tokenUsed || body["token"] !== "dev") return problem(response, 410, "setup_link_used", "This set-up link has been used or has expired.");
+    if (world.tokenUsed || body["token"] !== "dev") return problem(response, 401, "link_used", "This set-up link has been used or has expired.");
     world.tokenUsed = true;
     signIn(response);
     return json(response, 200, session());
@@ -102,9 +102,9 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
       return json(response, 200, session());
     }
     if (method === "DELETE") { world.sessions.delete(cookieOf(request)); return json(response, 204, null); }
-    return world.sessions.has(cookieOf(request)) ? json(response, 200, session()) : problem(response, 401, "not_signed_in", "Nobody is signed in.");
+    return world.sessions.has(cookieOf(request)) ? json(response, 200, session()) : problem(response, 401, "not_authenticated", "Nobody is signed in.");
   }
-  if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_signed_in", "Nobody is signed in.");
+  if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_authenticated", "Nobody is signed in.");
   if (first === "account") {
     world.name = (body["name"] as string) || world.name;
     world.email = (body["email"] as string) || world.email;

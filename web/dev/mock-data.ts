@@ -1,8 +1,9 @@
 // What the in-memory stand-in knows: two assistants, a few dishes, and scripted runs in both languages.
 export const assistants = [
   {
-    name: "huangmenji", title: "黄焖鸡点餐助手", description: "熟悉菜单上的每一道菜，按口味、忌口和预算推荐。",
-    opening: "您好，欢迎光临黄焖鸡！今天想吃点什么？", suggestions: ["喜欢辣味的菜品", "有没有不辣的", "你们几点关门"], version: 3, updated_at: Date.now() - 3600_000,
+    name: "huangmenji", title: "老街黄焖鸡 · 点餐助手", description: "按口味推荐菜品，回答营业时间、地址、订座和外卖的问题",
+    opening: "您好，欢迎来到**老街黄焖鸡**！想吃辣的还是清淡的？告诉我，我来帮您挑。\n\nWelcome! Tell me what you feel like eating, in Chinese or English.",
+    suggestions: ["喜欢辣味的菜品", "有没有不辣的", "你们几点关门", "What do you have that is not spicy?"], version: 3, updated_at: Date.now() - 3600_000,
   },
   {
     name: "ad_desk", title: "Ad desk", description: "Knows yesterday's spend, sixty days of campaigns, and what stands out in them.",

@@ -5,6 +5,8 @@ import type { ProblemBody } from "./types";
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;
+  /** The server's headline for the code, in the reader's language. */
+  readonly title: string;
   readonly detail: string;
   readonly hint: string | null;
   readonly errors: NonNullable<ProblemBody["errors"]>;
@@ -15,6 +17,7 @@ export class Problem extends Error {
     this.name = "Problem";
     this.status = status;
     this.code = body.code ?? (status === 0 ? "server_unreachable" : `http_${status}`);
+    this.title = body.title ?? "";
     this.detail = body.detail ?? body.title ?? "";
     this.hint = body.hint ?? null;
     this.errors = body.errors ?? [];
@@ -80,13 +83,16 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
     setReachable(false);
     throw new Problem(0, { code: "server_unreachable" });
   }
-  // A proxy answers for a server that is gone; the server itself never sends these two with a web page as the body.
-  const gateway = response.status === 502 || response.status === 504;
+  // A proxy answers for a server that is gone; the server's own refusals with these numbers are problem documents.
+  const own = (response.headers.get("Content-Type") ?? "").includes("json");
+  const gateway = !own && (response.status === 502 || response.status === 504);
   setReachable(!gateway);
   if (response.ok) return response;
   const problem = await readProblem(response);
   const asksWhoItIs = path === "/api/v1/session" || path === "/api/v1/setup";
-  if (response.status === 401 && !asksWhoItIs) for (const listener of sessionOver) listener();
+  // A wrong password is also a 401, but the session goes on.
+  const signedOut = response.status === 401 && (problem.code === "not_authenticated" || problem.code === "http_401");
+  if (signedOut && !asksWhoItIs) for (const listener of sessionOver) listener();
   throw problem;
 }
 

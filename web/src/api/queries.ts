@@ -31,7 +31,7 @@ export const assistantsQuery = queryOptions({
 
 export const conversationsQuery = queryOptions({
   queryKey: ["conversations"],
-  queryFn: async () => (await request<Page<Conversation>>("/api/v1/conversations")).items,
+  queryFn: async () => (await request<Page<Conversation>>("/api/v1/conversations?limit=100")).items,
 });
 
 /** While the embedding model is on its way its progress is worth asking for often. */

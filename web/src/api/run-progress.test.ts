@@ -35,6 +35,11 @@ describe("applyFrame", () => {
     expect(run.answer).toBe("黄焖鸡，好");
   });
 
+  it("joins several answers, each completed once", () => {
+    const run = apply(emptyRun, ["message.delta", { text: "一。" }], ["message.completed", { node: "a", text: "一。" }], ["message.completed", { node: "b", text: "二。" }], ["message.snapshot", { text: "一。二。" }]);
+    expect(run.answer).toBe("一。二。");
+  });
+
   it("keeps the words of a run that was cancelled, and stops its steps", () => {
     const run = apply(emptyRun, ...STORY, ["message.delta", { text: "半" }], ["run.cancelled", {}]);
     expect([run.status, run.answer, run.nodes[1]?.state]).toEqual(["cancelled", "半", "skipped"]);

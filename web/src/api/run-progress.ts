@@ -79,12 +79,13 @@ export function fromDetail(detail: RunDetail): RunProgress {
       title: node.title ?? base.title,
       state: STATES[node.state] ?? "waiting",
       port: node.port ?? null, startedAt, durationMs: node.duration_ms ?? measured,
-      input: node.input, output: node.output, error: node.error ?? null,
+      // The server says null for what is not there yet.
+      input: node.input ?? undefined, output: node.output ?? undefined, error: node.error ?? null,
       childRun: node.child_run ?? null, logs: node.logs ?? [],
     };
   });
   return {
-    id: detail.id, status: detail.status, nodes, answer: detail.answer ?? "", outputs: detail.outputs, error: detail.error ?? null,
+    id: detail.id, status: detail.status, nodes, answer: detail.answer ?? "", outputs: detail.outputs ?? undefined, error: detail.error ?? null,
   };
 }
 
@@ -97,15 +98,15 @@ export function applyFrame(run: RunProgress, frame: Frame): RunProgress {
     case "node.started":
       return change(run, data, (node) =>
         node.state !== "waiting" && node.state !== "running"
-          ? node
+          ? node // A replay; a step never begins twice.
           : {
-              ...node, state: "running", input: data["input"], startedAt: millis(data["at"] as Timestamp) ?? node.startedAt,
+              ...node, state: "running", input: data["input"] ?? undefined, startedAt: millis(data["at"] as Timestamp) ?? node.startedAt,
               title: (data["title"] as LocalText | undefined) ?? node.title,
             },
       );
     case "node.finished":
       return change(run, data, (node) => ({
-        ...node, state: "done", port: (data["port"] as string | undefined) ?? null, output: data["output"],
+        ...node, state: "done", port: (data["port"] as string | undefined) ?? null, output: data["output"] ?? undefined,
         durationMs: (data["duration_ms"] as number | undefined) ?? null,
         logs: (data["logs"] as LogLine[] | undefined) ?? node.logs,
         childRun: (data["child_run"] as string | undefined) ?? node.childRun,
@@ -123,7 +124,8 @@ export function applyFrame(run: RunProgress, frame: Frame): RunProgress {
     case "message.snapshot":
       return { ...run, answer: text };
     case "message.completed":
-      return text === "" ? run : { ...run, answer: text };
+      // One answer of several, perhaps; what is already there, by deltas or a snapshot, is not said twice.
+      return run.answer.includes(text) ? run : { ...run, answer: run.answer + text };
     case "run.finished":
       return { ...run, status: "finished", outputs: data["outputs"], answer: (data["answer"] as string | undefined) || run.answer };
     case "run.failed":

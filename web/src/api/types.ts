@@ -95,6 +95,7 @@ export interface RunNode {
   input?: unknown;
   output?: unknown;
   error?: RunErrorBody | null;
+  attempts?: number | null;
   child_run?: string | null;
   logs?: LogLine[] | null;
 }
@@ -107,7 +108,7 @@ export interface RunSummary {
   status: RunStatus;
   started_at?: Timestamp | null;
   finished_at?: Timestamp | null;
-  parent?: string | null;
+  parent_run?: string | null;
   conversation?: string | null;
 }
 

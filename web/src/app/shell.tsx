@@ -1,7 +1,7 @@
 // The frame around every page of someone who is signed in: header, notices that concern the whole house, and the way to
 // the sign-in page when the session is over.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, isReachable, onSessionOver, probe, subscribeReachable } from "@/api/client";
@@ -17,10 +17,9 @@ import { ProblemNotice } from "@/ui/problem-notice";
 export function Shell() {
   const { t } = useTranslation();
   const session = useQuery(sessionQuery);
-  const here = useRouterState({ select: (state) => state.location.href });
   const inChat = useRouterState({ select: (state) => state.location.pathname.startsWith("/c/") });
   const [drawer, setDrawer] = useState(false);
-  const expired = useLeaveWhenSessionIsOver(session.data, here);
+  const expired = useLeaveWhenSessionIsOver(session.data);
   return (
     <div className={`flex flex-col ${inChat ? "h-dvh" : "min-h-dvh"}`}>
       <a href="#main" className="sr-only focus:not-sr-only focus:fixed focus:start-2 focus:top-2 focus:z-50 focus:rounded-lg focus:bg-raised focus:px-4 focus:py-2">{t("nav.skip")}</a>
@@ -46,8 +45,8 @@ export function Shell() {
 }
 
 /** Leads to the sign-in page, and remembers the way back. */
-function useLeaveWhenSessionIsOver(session: Session | null | undefined, here: string): boolean {
-  const navigate = useNavigate();
+function useLeaveWhenSessionIsOver(session: Session | null | undefined): boolean {
+  const router = useRouter();
   const queries = useQueryClient();
   const [expired, setExpired] = useState(false);
   useEffect(() => onSessionOver(() => {
@@ -56,8 +55,11 @@ function useLeaveWhenSessionIsOver(session: Session | null | undefined, here: st
   }), [queries]);
   useEffect(() => {
     if (session !== null) return;
-    void navigate({ to: "/signin", search: { next: here === "/" ? undefined : here, expired: expired || undefined }, replace: true });
-  }, [session, expired, here, navigate]);
+    // Read here and not watched: the address changes on the way out, and that must not send the reader out again.
+    const here = router.state.location.href;
+    if (here.startsWith("/signin")) return;
+    void router.navigate({ to: "/signin", search: { next: here === "/" ? undefined : here, expired: expired || undefined }, replace: true });
+  }, [session, expired, router]);
   return expired && session === null;
 }
 

@@ -9,6 +9,9 @@ import { Button } from "./button";
 import { Retry, Warning } from "./icons";
 import { Words } from "./words";
 
+/** An error of a run, or a refusal of the server, which also brings a headline in the reader's language. */
+export type ShownError = Pick<RunErrorBody, "code" | "message" | "hint"> & { title?: string };
+
 interface Said {
   title: string;
   detail: string;
@@ -19,22 +22,22 @@ interface Said {
 const SELF_EXPLAINED = new Set(["model_not_configured", "server_unreachable", "stream_broken"]);
 
 /** The words for an error code, its message and its hint. */
-export function sayError(t: TFunction, error: { code: string; message: string; hint?: string | null | undefined }): Said {
+export function sayError(t: TFunction, error: ShownError): Said {
   // The server may send a code that these files do not know; the default stands for it.
   const key = error.code as "timeout";
   const known = t(`errors.code.${key}`, { defaultValue: "" });
   const ownHint = t(`errors.code_hint.${key}`, { defaultValue: "" });
-  const title = known || error.message || t("errors.unknown");
-  const detail = known && error.message !== known && !SELF_EXPLAINED.has(error.code) ? error.message : "";
+  const title = known || error.title || error.message || t("errors.unknown");
+  const detail = title !== error.message && !SELF_EXPLAINED.has(error.code) ? error.message : "";
   return { title, detail, hint: ownHint || error.hint || "" };
 }
 
-export function fromProblem(problem: Problem): RunErrorBody {
-  return { code: problem.code, message: problem.detail, hint: problem.hint };
+function fromProblem(problem: Problem): ShownError {
+  return { code: problem.code, title: problem.title, message: problem.detail, hint: problem.hint };
 }
 
 interface NoticeProps {
-  error: RunErrorBody;
+  error: ShownError;
   onRetry?: (() => void) | undefined;
   retryLabel?: string;
   requestId?: string | null;

@@ -12,10 +12,9 @@ import { Words } from "@/ui/words";
 const BY_ENVIRONMENT = `export PARLOUR_MODEL_BASE_URL=https://api.example.com/v1
 export PARLOUR_MODEL_API_KEY=sk-…
 export PARLOUR_MODEL_NAME=your-model`;
-const BY_FILE = `[model]
-base_url = "https://api.example.com/v1"
-api_key = "sk-…"
-name = "your-model"`;
+const BY_FILE = `model_base_url = "https://api.example.com/v1"
+model_api_key = "sk-…"
+model_name = "your-model"`;
 
 export function ModelNotice() {
   const models = useQuery(modelsQuery);
@@ -93,6 +92,7 @@ function Embedding({ status }: { status: ModelsStatus }) {
       </div>
     );
   }
+  if (embedding?.state === "missing") return <p className="mb-6 rounded-xl border border-line bg-paper px-4 py-3 text-sm text-quiet"><Words text={t("models.embedding_missing")} /></p>;
   if (embedding?.state !== "failed") return null;
   return (
     <p className="mb-6 rounded-xl border border-line bg-paper px-4 py-3 text-sm text-quiet">

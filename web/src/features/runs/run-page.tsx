@@ -91,7 +91,7 @@ function RunView({ detail }: { detail: RunDetail }) {
       </header>
       <p className="mt-1 text-sm text-quiet">
         {t(`runs.${detail.kind}`)} <span className="font-mono">{detail.name}</span> · {formatMoment(startedAt, i18n.language)} · {t("runs.steps_took", { done: settled, all: run.nodes.length, time: took })}
-        {detail.parent && <> · <Link to="/runs/$run" params={{ run: detail.parent }} className="underline decoration-brass underline-offset-4">{t("runs.parent")}</Link></>}
+        {detail.parent_run && <> · <Link to="/runs/$run" params={{ run: detail.parent_run }} className="underline decoration-brass underline-offset-4">{t("runs.parent")}</Link></>}
         {detail.kind === "chat" && detail.conversation && (
           <> · <Link to="/c/$assistant/$conversation" params={{ assistant: detail.name, conversation: detail.conversation }} className="underline decoration-brass underline-offset-4">{t("runs.conversation")}</Link></>
         )}

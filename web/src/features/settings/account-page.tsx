@@ -40,7 +40,7 @@ function Profile({ session }: { session: Session }) {
       request<unknown>("/api/v1/account", {
         method: "PUT",
         body: {
-          name: name.trim(),
+          ...(name.trim() !== (user.name ?? "") ? { name: name.trim() } : {}),
           ...(email.trim() && email.trim() !== user.email ? { email: email.trim() } : {}),
           ...(password ? { password } : {}),
           ...(current ? { current_password: current } : {}),

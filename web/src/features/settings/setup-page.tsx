@@ -35,7 +35,7 @@ export function SetupPage({ token }: { token: string }) {
     })();
   }, [done, navigate, queries]);
   const problem = setup.error ? asProblem(setup.error) : null;
-  const used = problem !== null && problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+  const used = problem !== null && [401, 404, 409, 410, 422].includes(problem.status);
   return (
     <Doorstep>
       {token === "" && <Words text={t("setup.no_token_text")} />}
