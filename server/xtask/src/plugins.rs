@@ -1,0 +1,239 @@
+//! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
+//! offers (`plugins/toolchain.rs`), and says which it took. Nothing happens while the sources are the same.
+
+mod sysroot;
+mod toolchain;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use crate::process::{cargo, run};
+use crate::stamp;
+use toolchain::Toolchain;
+
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Folders and files whose change does not change a plugin.
+const WITHOUT_EFFECT: &[&str] =
+    &["target", "dist", "bindgen", "tests", "tests.rs", "README.md", "README.zh-CN.md", ".gitignore"];
+/// The guest of a contract that does not exist yet is this one with another version in it.
+const OF_A_LATER_CONTRACT: (&str, &str) = ("echo", "wrong_contract");
+
+/// One plugin: a folder with a package of the same name.
+struct Guest {
+    name: String,
+    /// Where its file goes, below `dist`.
+    file: PathBuf,
+}
+
+/// # Errors
+/// There is no way to compile to WebAssembly here (the text says what to install), or a plugin does not compile.
+pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let plugins = root.join("plugins");
+    let dist = plugins.join("dist");
+    let guests = guests(&plugins)?;
+    let expected = expected_files(&guests, &dist);
+    let stamp = stamp::of(&[root.join("plugin-sdk"), plugins.clone()], WITHOUT_EFFECT)?;
+    let stamp_file = dist.join("sources.stamp");
+    if stamp::is_current(&stamp_file, &stamp) && expected.iter().all(|file| file.is_file()) {
+        println!("plugins: {} files in plugins/dist are up to date", expected.len());
+        return Ok(());
+    }
+    let toolchain = toolchain::find(root)?;
+    println!("plugins: compiling with {}", toolchain.description);
+    compile(&plugins, &guests, &toolchain)?;
+    let changed = collect(&plugins, &guests, &dist)?;
+    remove_others(&dist, &expected)?;
+    stamp::write(&stamp_file, &stamp)?;
+    print(&expected, &dist, changed, start)
+}
+
+/// The plugins' own tests, natively against a fake host; with `RUN_SLOW_TESTS=1` also whether the checked-in bindings are
+/// what the contract generates.
+///
+/// # Errors
+/// A test fails.
+pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
+    run(cargo(root).args(["test", "--manifest-path", "plugins/Cargo.toml"]))?;
+    if std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1") {
+        // Its dependencies cost a minute of one core and serve nothing else, so they stay beside the plugins' builds.
+        let mut command = cargo(root);
+        command.env("CARGO_TARGET_DIR", root.join("plugins/target/bindgen"));
+        command.args(["run", "--quiet", "--manifest-path", "plugin-sdk/bindgen/Cargo.toml", "--", "--check"]);
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// Every folder with a `Cargo.toml` is a plugin; those in `testing` are for the host's tests.
+fn guests(plugins: &Path) -> anyhow::Result<Vec<Guest>> {
+    let mut guests = Vec::new();
+    for (folder, prefix) in [(plugins.to_path_buf(), ""), (plugins.join("testing"), "testing")] {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+            let path = entry?.path();
+            if path.join("Cargo.toml").is_file()
+                && let Some(name) = path.file_name()
+            {
+                let name = name.to_string_lossy().into_owned();
+                guests.push(Guest { file: Path::new(prefix).join(format!("{name}.wasm")), name });
+            }
+        }
+    }
+    guests.sort_by(|one, other| one.file.cmp(&other.file));
+    Ok(guests)
+}
+
+fn expected_files(guests: &[Guest], dist: &Path) -> BTreeSet<PathBuf> {
+    let (_, later) = OF_A_LATER_CONTRACT;
+    let later = dist.join("testing").join(format!("{later}.wasm"));
+    guests.iter().map(|guest| dist.join(&guest.file)).chain([later]).collect()
+}
+
+fn compile(plugins: &Path, guests: &[Guest], toolchain: &Toolchain) -> anyhow::Result<()> {
+    let mut command = toolchain.cargo(plugins);
+    command.env("CARGO_TARGET_DIR", plugins.join("target"));
+    command.args(["build", "--release", "--target", TARGET]);
+    for guest in guests {
+        command.args(["-p", &guest.name]);
+    }
+    run(&mut command)
+}
+
+/// Copies what was compiled to `dist`; gives how many files changed. A file that stays the same is left alone, so that the
+/// server, which embeds it, is not built again.
+fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usize> {
+    let mut changed = 0;
+    let (original, later) = OF_A_LATER_CONTRACT;
+    for guest in guests {
+        let compiled = plugins.join("target").join(TARGET).join("release").join(format!("{}.wasm", guest.name));
+        let bytes = std::fs::read(&compiled).with_context(|| format!("cannot read `{}`", compiled.display()))?;
+        changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
+        if guest.name == original {
+            let file = dist.join("testing").join(format!("{later}.wasm"));
+            changed += usize::from(replace(&file, &with_later_contract(&bytes)?)?);
+        }
+    }
+    Ok(changed)
+}
+
+/// The same plugin, as if made for version 2.0.0 of the contract. Both versions have the same length, so they can be
+/// exchanged where they stand: in the imports, the exports and the description of the world.
+fn with_later_contract(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    const NOW: &[u8] = b"@1.0.0";
+    const LATER: &[u8] = b"@2.0.0";
+    let mut later = bytes.to_vec();
+    let mut places = 0;
+    for start in 0..bytes.len() {
+        if let Some(place) = later.get_mut(start..start + NOW.len()).filter(|place| *place == NOW) {
+            place.copy_from_slice(LATER);
+            places += 1;
+        }
+    }
+    if places == 0 {
+        bail!("the echo guest names no version of the contract; is `plugin-sdk/wit` still at 1.0.0?");
+    }
+    Ok(later)
+}
+
+/// Writes beside and renames, so that nobody reads half a file. False when the content was there already.
+fn replace(file: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    if std::fs::read(file).is_ok_and(|present| present == bytes) {
+        return Ok(false);
+    }
+    let folder = file.parent().context("a file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    let beside = file.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&beside, bytes).with_context(|| format!("cannot write `{}`", beside.display()))?;
+    std::fs::rename(&beside, file).with_context(|| format!("cannot write `{}`", file.display()))?;
+    Ok(true)
+}
+
+/// A plugin that was renamed or deleted must not stay in the server.
+fn remove_others(dist: &Path, expected: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
+    for folder in [dist.to_path_buf(), dist.join("testing")] {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") && !expected.contains(&path) {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print(files: &BTreeSet<PathBuf>, dist: &Path, changed: usize, start: Instant) -> anyhow::Result<()> {
+    for file in files {
+        let size = std::fs::metadata(file).with_context(|| format!("cannot read `{}`", file.display()))?.len();
+        let name = file.strip_prefix(dist).unwrap_or(file).display().to_string();
+        println!("  {:>5} KB  plugins/dist/{name}", size.div_ceil(1000));
+    }
+    println!("plugins: {changed} of {} files changed, {:.1} s", files.len(), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A command without what cargo and rustup tell the program they run: with it a nested cargo of another toolchain would
+/// call the wrong compiler, or build with flags meant for the server.
+fn clean_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        let leaks = matches!(
+            text,
+            "CARGO"
+                | "RUSTC"
+                | "RUSTDOC"
+                | "RUSTC_WORKSPACE_WRAPPER"
+                | "RUSTC_BOOTSTRAP"
+                | "RUSTFLAGS"
+                | "CARGO_ENCODED_RUSTFLAGS"
+                | "RUSTUP_TOOLCHAIN"
+                | "RUST_RECURSION_COUNT"
+                | "CARGO_PRIMARY_PACKAGE"
+                | "CARGO_INCREMENTAL"
+                | "CARGO_TARGET_DIR"
+                | "LD_LIBRARY_PATH"
+                | "DYLD_LIBRARY_PATH"
+                | "DYLD_FALLBACK_LIBRARY_PATH"
+        ) || [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BUILD_",
+            "CARGO_PROFILE_",
+            "CARGO_TARGET_WASM32_",
+            "CARGO_CFG_",
+        ]
+        .iter()
+        .any(|start| text.starts_with(start));
+        if leaks {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_contract_replaces_every_version_and_nothing_else() {
+        let later = with_later_contract(b"parlour:plugin/log@1.0.0 1.0.0 x@1.0.0").unwrap();
+        assert_eq!(later, b"parlour:plugin/log@2.0.0 1.0.0 x@2.0.0");
+        assert!(with_later_contract(b"nothing").is_err());
+    }
+
+    #[test]
+    fn every_guest_of_the_repository_has_its_own_file() {
+        let root = crate::root();
+        let guests = guests(&root.join("plugins")).unwrap();
+        let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
+        for shipped in ["ad_report", "filter_spicy_dishes", "query_knowledge_base", "echo"] {
+            assert!(names.contains(&shipped), "{names:?}");
+        }
+        assert_eq!(expected_files(&guests, Path::new("dist")).len(), guests.len() + 1);
+    }
+}
