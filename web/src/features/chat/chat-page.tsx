@@ -186,7 +186,7 @@ function Welcome({ assistant, onAsk }: { assistant: AssistantSummary; onAsk: (te
       <Avatar title={title} size="lg" />
       <h1 className="mt-4 hidden font-display text-lg text-quiet md:block">{title}</h1>
       {assistant.opening ? (
-        <div className="mt-3 font-display text-2xl leading-snug font-medium text-balance sm:text-3xl [&_.prose-answer]:leading-snug"><Markdown text={assistant.opening} /></div>
+        <div className="mt-3 font-display text-2xl leading-snug font-medium text-balance sm:text-3xl [&_.prose-answer]:leading-snug [&_.prose-answer>div+div]:text-lg [&_.prose-answer>div+div]:font-normal [&_.prose-answer>div+div]:text-quiet"><Markdown text={assistant.opening} /></div>
       ) : (
         assistant.description && <p className="mt-3 text-lg text-quiet">{assistant.description}</p>
       )}

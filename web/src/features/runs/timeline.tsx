@@ -1,6 +1,6 @@
 // A run's steps as a list in the order they happened, each with its share of the time and everything it took and gave.
 import { Link } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { NodeProgress } from "@/api/run-progress";
 import { local } from "@/i18n";
@@ -19,8 +19,10 @@ interface TimelineProps {
 export function Timeline({ nodes, selected, onSelect }: TimelineProps) {
   const begun = nodes.filter((node) => node.startedAt !== null).sort((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0));
   const others = nodes.filter((node) => node.startedAt === null);
+  const now = useNow(begun.some((node) => node.state === "running"));
   const start = begun[0]?.startedAt ?? 0;
-  const end = Math.max(start + 1, ...begun.map((node) => (node.startedAt ?? 0) + (node.durationMs ?? 0)));
+  const ends = begun.map((node) => (node.state === "running" ? now : (node.startedAt ?? 0) + (node.durationMs ?? 0)));
+  const end = Math.max(start + 1, ...ends);
   return (
     <ol data-testid="timeline" className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-raised">
       {[...begun, ...others].map((node) => (
@@ -28,6 +30,17 @@ export function Timeline({ nodes, selected, onSelect }: TimelineProps) {
       ))}
     </ol>
   );
+}
+
+/** The clock, moving only while something is under way. */
+function useNow(moving: boolean): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (!moving) return;
+    const timer = setInterval(() => setNow(Date.now()), 200);
+    return () => clearInterval(timer);
+  }, [moving]);
+  return now;
 }
 
 interface StepProps {
@@ -75,7 +88,7 @@ function TimeBar({ node, start, span }: { node: NodeProgress; start: number; spa
   const width = node.durationMs === null ? 100 - from : Math.max(0.8, (node.durationMs / span) * 100);
   return (
     <span aria-hidden="true" className="mt-1.5 block h-1 rounded-full bg-line/60">
-      <span className={`block h-full rounded-full ${node.state === "failed" ? "bg-seal" : node.state === "running" ? "bg-brass animate-pulse" : "bg-brass"}`}
+      <span className={`block h-full rounded-full ${node.state === "failed" ? "bg-seal" : node.state === "running" ? "animate-pulse bg-brass" : "bg-brass"}`}
         style={{ marginInlineStart: `${Math.min(from, 99)}%`, width: `${Math.min(width, 100 - Math.min(from, 99))}%` }} />
     </span>
   );
