@@ -318,24 +318,27 @@ impl Storage {
     /// # Errors
     /// `NotFound` when the tenant has no such document, `Conflict` when it has this version or a newer one already.
     pub async fn replace_document_records(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
+        let (document, version) = (new.document, new.version);
+        let replaced = self.stage_and_switch(tenant, new).await;
+        if replaced.is_err() {
+            // The first error is what the caller has to hear; what this leaves, the next attempt removes.
+            let _ = self.unstage(tenant, document, version).await;
+        }
+        replaced?;
+        self.purge_document(tenant, document).await
+    }
+
+    async fn stage_and_switch(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
         const STAGE: Operation = Operation::new("store a document's records").conflict("a record with this number");
         const SWITCH: Operation = Operation::new("put a document's new records in place");
         let NewRecords { document, version, mut records, size_bytes, at } = new;
         let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
         self.write(STAGE, move |connection| {
-            Box::pin(async move {
-                must_be_newer(connection, (tenant, document), version).await?;
-                // What an earlier attempt at this version may have left.
-                sqlx::query("delete from chunks where tenant = $1 and document = $2 and version = $3")
-                    .bind(tenant.to_string())
-                    .bind(document.to_string())
-                    .bind(version)
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            })
+            Box::pin(async move { must_be_newer(connection, (tenant, document), version).await })
         })
         .await?;
+        // What an earlier attempt at this version may have left.
+        self.unstage(tenant, document, version).await?;
         while !records.is_empty() {
             let rest = records.split_off(records.len().min(CHUNKS_AT_ONCE));
             let piece = std::mem::replace(&mut records, rest);
@@ -347,9 +350,10 @@ impl Storage {
         self.write(SWITCH, move |connection| {
             Box::pin(async move {
                 must_be_newer(connection, (tenant, document), version).await?;
-                sqlx::query(
+                let switched = sqlx::query(
                     "update documents set version = $3, records = $4, size_bytes = $5, updated_at = $6 \
-                     where tenant = $1 and id = $2",
+                     where tenant = $1 and id = $2 and $4 = \
+                     (select count(*) from chunks where tenant = $1 and document = $2 and version = $3)",
                 )
                 .bind(tenant.to_string())
                 .bind(document.to_string())
@@ -359,11 +363,34 @@ impl Storage {
                 .bind(at)
                 .execute(connection)
                 .await?;
+                if switched.rows_affected() == 0 {
+                    // Somebody else replaces the same document at the same time, and has removed our records.
+                    return Err(StorageError::Conflict { what: "a replacement of this document in progress" }.into());
+                }
                 Ok(())
             })
         })
-        .await?;
-        self.purge_document(tenant, document).await
+        .await
+    }
+
+    /// Removes chunks of a version that its document does not have (yet).
+    async fn unstage(&self, tenant: TenantId, document: DocumentId, version: i64) -> Result<()> {
+        const UNSTAGE: Operation = Operation::new("remove a document's unfinished records");
+        self.write(UNSTAGE, move |connection| {
+            Box::pin(async move {
+                sqlx::query(
+                    "delete from chunks where tenant = $1 and document = $2 and version = $3 and not exists \
+                     (select 1 from documents where tenant = $1 and id = $2 and version = $3)",
+                )
+                .bind(tenant.to_string())
+                .bind(document.to_string())
+                .bind(version)
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Deletes a document; its chunks are removed after that, in pieces. False when there is none.

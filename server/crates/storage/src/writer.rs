@@ -213,3 +213,6 @@ async fn attempt(job: &mut Box<dyn Job>, connection: &mut Connection) {
         tracing::error!("a write panicked; it was rolled back");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! How many steps of runs can be stored per second: `cargo run --release -p storage --example measure [FOLDER]`.
+//!
+//! The folder decides which disk is measured; without one it is the system's temporary folder.
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use domain::{Run, RunId, RunKind, RunStatus, Tenant, TenantId};
+use serde_json::json;
+use storage::{Durability, NewEvent, RunStep, Storage};
+use uuid::Uuid;
+
+const MEASURED: Duration = Duration::from_secs(5);
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
+    for durability in [Durability::PowerLoss, Durability::ProcessCrash] {
+        for ways in [1, 8, 64] {
+            let path = folder.join(format!("measure-{}.sqlite", Uuid::now_v7().simple()));
+            let (rate, median, slow) = measure(&path, durability, ways).await?;
+            println!(
+                "{durability:?}: {ways:>2} at a time: {rate:>6.0} steps/s, median {median:?}, 99th of 100 {slow:?}"
+            );
+            for suffix in ["", "-wal", "-shm"] {
+                // The log and its index are gone already after a clean close.
+                let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn measure(path: &Path, durability: Durability, ways: u32) -> Result<(f64, Duration, Duration), Box<dyn Error>> {
+    let storage = Storage::open_with(path, durability).await?;
+    let tenant = TenantId::from_uuid(Uuid::now_v7());
+    let first = Tenant { id: tenant, slug: "measured".into(), name: "Measured".into(), created_at: 0 };
+    storage.all_tenants_create_tenant(first).await?;
+    let count = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..ways {
+        let (storage, count) = (storage.clone(), count.clone());
+        tasks.push(tokio::spawn(async move {
+            let mut times = Vec::new();
+            while began.elapsed() < MEASURED {
+                let run = RunId::from_uuid(Uuid::now_v7());
+                storage.create_run(tenant, new_run(run)).await?;
+                // A run of ten nodes: as many steps as a model, a search and a few tools make.
+                for seq in 0..10 {
+                    let before = Instant::now();
+                    storage.record_step(tenant, run, step(seq)).await?;
+                    times.push(before.elapsed());
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Ok::<_, storage::StorageError>(times)
+        }));
+    }
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await??);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    let rate = count.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    storage.close().await;
+    times.sort();
+    let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+    Ok((rate, at(50), at(99)))
+}
+
+fn new_run(id: RunId) -> Run {
+    Run {
+        id,
+        kind: RunKind::Workflow,
+        name: "measured".into(),
+        version: None,
+        conversation: None,
+        message: None,
+        parent_run: None,
+        parent_node: None,
+        status: RunStatus::Running,
+        inputs: json!({ "question": "喜欢辣味的菜品" }),
+        outputs: None,
+        answer: None,
+        error: None,
+        started_at: 0,
+        finished_at: None,
+    }
+}
+
+/// Two events of 300 bytes and a snapshot of 4 KB, as a step with a short prompt has.
+fn step(number: i64) -> RunStep {
+    let event = |seq| NewEvent { seq, name: "node.finished".into(), data: format!("{:300}", "{}"), at: 0 };
+    RunStep {
+        events: vec![event(number * 2 + 1), event(number * 2 + 2)],
+        snapshot: Some(format!("{:4096}", "{}")),
+        status: Some(RunStatus::Running),
+        ..RunStep::default()
+    }
+}

@@ -1,0 +1,42 @@
+//! What every kind of database must do. Each case is a function over a storage with nothing in it; another database
+//! joins with one more line at the end, which says how to make such a storage.
+
+mod accounts;
+mod conversations;
+mod definitions;
+mod knowledge;
+mod plugins;
+mod runs;
+mod settings;
+mod tenants;
+
+macro_rules! conformance {
+    ($database:ident: $($noun:ident { $($case:ident),+ $(,)? })+) => {
+        mod $database {
+            $(mod $noun {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let fixture = crate::support::Fixture::$database().await;
+                    crate::conformance::$noun::$case(&fixture.storage).await;
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! every_case {
+    ($database:ident) => {
+        conformance! { $database:
+            accounts { tenants_are_found_by_slug, users_and_owners, setup_links_work_once, sessions_end, api_keys_expire }
+            definitions { versions_are_numbered_and_never_change, a_deleted_name_is_free_again }
+            conversations { turns_are_stored_whole, lists_go_on_where_they_stopped, deleting_takes_everything_along }
+            runs { steps_are_stored_whole, a_run_ends_once, lists_are_filtered, nested_runs_and_pruning, unfinished_runs_are_found }
+            knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records }
+            plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
+            settings { settings_and_audit }
+            tenants { foreign_ids_are_like_random_ones }
+        }
+    };
+}
+
+every_case!(sqlite);

@@ -1,0 +1,289 @@
+//! No method tells tenant B anything of what tenant A has, nor lets B change it: with A's ids and names every method
+//! answers B exactly as it does with random ones.
+
+use std::fmt::Debug;
+
+use domain::{
+    ApiKey, ApiKeyId, ConversationId, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId, MessageId,
+    MessageRole, MessageStatus, Role, RunId, TenantId, UserId, VersionId,
+};
+use serde_json::json;
+use storage::{BeginTurn, DocumentProgress, MessageUpdate, RunFilter, Storage};
+use uuid::Uuid;
+
+use super::accounts::api_key;
+use super::knowledge::records;
+use super::plugins::plugin;
+use super::settings::entry;
+use crate::support::{base, conversation, document, message, run, step, tenant, user, uuid, version};
+
+/// Ids and names of things: either of tenant A's, or of nothing.
+#[derive(Clone)]
+struct Things {
+    user: UserId,
+    key: ApiKeyId,
+    version: VersionId,
+    conversation: ConversationId,
+    message: MessageId,
+    run: RunId,
+    base: KnowledgeBaseId,
+    document: DocumentId,
+    /// Of the workflow, the knowledge base, the plugin, the setting and the document.
+    name: String,
+}
+
+impl Things {
+    fn of_nobody() -> Things {
+        let new = Uuid::new_v4;
+        Things {
+            user: UserId::from_uuid(new()),
+            key: ApiKeyId::from_uuid(new()),
+            version: VersionId::from_uuid(new()),
+            conversation: ConversationId::from_uuid(new()),
+            message: MessageId::from_uuid(new()),
+            run: RunId::from_uuid(new()),
+            base: KnowledgeBaseId::from_uuid(new()),
+            document: DocumentId::from_uuid(new()),
+            name: "of_nobody".into(),
+        }
+    }
+
+    /// One of everything in the tenant.
+    async fn made(storage: &Storage, tenant: TenantId) -> Things {
+        let person = user(tenant, None, Role::Member);
+        storage.create_user(tenant, person.clone()).await.unwrap();
+        let key = api_key("the key's hash", None);
+        storage.create_api_key(tenant, key.clone()).await.unwrap();
+        let saved = storage
+            .save_version(tenant, DefinitionKind::Workflow, "secret", version("workflow: secret"))
+            .await
+            .unwrap();
+        let talk = conversation(Some(person.id), 5);
+        storage.create_conversation(tenant, talk.clone()).await.unwrap();
+        let mut turn = BeginTurn {
+            conversation: talk.id,
+            user_message: message(talk.id, MessageRole::User, "secret"),
+            assistant_message: message(talk.id, MessageRole::Assistant, "secret"),
+            run: run("secret", 5),
+            title: None,
+        };
+        turn.run.conversation = Some(talk.id);
+        turn.run.version = Some(saved.id);
+        let mut child = run("secret", 6);
+        child.parent_run = Some(turn.run.id);
+        storage.begin_chat_turn(tenant, turn.clone()).await.unwrap();
+        storage.create_run(tenant, child).await.unwrap();
+        storage.record_step(tenant, turn.run.id, step(1)).await.unwrap();
+        let menu = base("secret");
+        storage.create_knowledge_base(tenant, menu.clone()).await.unwrap();
+        let file = document(menu.id, "secret", 1);
+        storage.create_document(tenant, file.clone()).await.unwrap();
+        storage.replace_document_records(tenant, records(file.id, 1, 3)).await.unwrap();
+        storage.install_plugin(tenant, plugin("secret", "1.0.0", "hash"), vec![1]).await.unwrap();
+        storage.set_grants(tenant, "secret", json!({ "knowledge": ["secret"] })).await.unwrap();
+        storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
+        storage.audit(tenant, entry(1)).await.unwrap();
+        Things {
+            user: person.id,
+            key: key.id,
+            version: saved.id,
+            conversation: talk.id,
+            message: turn.assistant_message.id,
+            run: turn.run.id,
+            base: menu.id,
+            document: file.id,
+            name: "secret".into(),
+        }
+    }
+}
+
+/// Every answer of every method that only looks, in the order of the source.
+async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
+    let kind = DefinitionKind::Workflow;
+    let filter = RunFilter { conversation: Some(it.conversation), ..RunFilter::default() };
+    vec![
+        ("user", said(storage.user(tenant, it.user).await)),
+        ("list_users", said(storage.list_users(tenant).await)),
+        ("list_api_keys", said(storage.list_api_keys(tenant).await)),
+        ("current_version", said(storage.current_version(tenant, kind, &it.name).await)),
+        ("version", said(storage.version(tenant, it.version).await)),
+        ("list_definitions", said(storage.list_definitions(tenant, kind).await)),
+        ("list_versions", said(storage.list_versions(tenant, kind, &it.name).await)),
+        ("conversation", said(storage.conversation(tenant, it.conversation).await)),
+        ("list_conversations", said(storage.list_conversations(tenant, Some(it.user), None, 9).await)),
+        ("list_conversations of all", said(storage.list_conversations(tenant, None, None, 9).await)),
+        ("messages", said(storage.messages(tenant, it.conversation, 9, None).await)),
+        ("messages before", said(storage.messages(tenant, it.conversation, 9, Some(it.message)).await)),
+        ("recent_messages", said(storage.recent_messages(tenant, it.conversation, 9).await)),
+        ("run", said(storage.run(tenant, it.run).await)),
+        ("list_runs", said(storage.list_runs(tenant, &RunFilter::default(), None, 9).await)),
+        ("list_runs of a conversation", said(storage.list_runs(tenant, &filter, None, 9).await)),
+        ("run_events", said(storage.run_events(tenant, it.run, 0, 9).await)),
+        ("run_snapshot", said(storage.run_snapshot(tenant, it.run).await)),
+        ("child_runs", said(storage.child_runs(tenant, it.run).await)),
+        ("knowledge_base", said(storage.knowledge_base(tenant, &it.name).await)),
+        ("list_knowledge_bases", said(storage.list_knowledge_bases(tenant).await)),
+        ("knowledge_base_size", said(storage.knowledge_base_size(tenant, it.base).await)),
+        ("document", said(storage.document(tenant, it.document).await)),
+        ("document_by_name", said(storage.document_by_name(tenant, it.base, &it.name).await)),
+        ("list_documents", said(storage.list_documents(tenant, it.base, None, 9).await)),
+        ("chunks", said(storage.chunks(tenant, it.document, None, 9).await)),
+        ("list_plugins", said(storage.list_plugins(tenant).await)),
+        ("plugin", said(storage.plugin(tenant, &it.name).await)),
+        ("plugin_bytes", said(storage.plugin_bytes(tenant, &it.name).await)),
+        ("grants", said(storage.grants(tenant, &it.name).await)),
+        ("setting", said(storage.setting(tenant, &it.name).await)),
+        ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
+    ]
+}
+
+/// Every answer of every method that changes something which is there already or refers to it.
+async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
+    let kind = DefinitionKind::Workflow;
+    let mut person = user(tenant, None, Role::Owner);
+    person.id = it.user;
+    let key = ApiKey { id: it.key, ..api_key("unused", None) };
+    let mut turn = BeginTurn {
+        conversation: it.conversation,
+        user_message: message(it.conversation, MessageRole::User, "intruder"),
+        assistant_message: message(it.conversation, MessageRole::Assistant, "intruder"),
+        run: run("intruder", 5),
+        title: Some("intruder".into()),
+    };
+    turn.run.conversation = Some(it.conversation);
+    let [mut with_version, mut with_parent, mut with_conversation] = [(); 3].map(|()| run("intruder", 5));
+    with_version.version = Some(it.version);
+    with_parent.parent_run = Some(it.run);
+    with_conversation.conversation = Some(it.conversation);
+    let mut changed_base = base("intruder");
+    changed_base.id = it.base;
+    let update =
+        MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
+    let progress =
+        DocumentProgress { state: DocumentState::Failed, done: 9, total: 9, reason: Some("intruder".into()), at: 9 };
+    let mut answers = vec![
+        ("update_user", said(storage.update_user(tenant, person).await)),
+        ("touch_api_key", said(storage.touch_api_key(tenant, &key, 999_999).await)),
+        ("create_conversation", said(storage.create_conversation(tenant, conversation(Some(it.user), 5)).await)),
+        ("set_conversation_state", said(storage.set_conversation_state(tenant, it.conversation, json!(9)).await)),
+        ("rename_conversation", said(storage.rename_conversation(tenant, it.conversation, "intruder").await)),
+        ("touch_conversation", said(storage.touch_conversation(tenant, it.conversation, 99).await)),
+        ("begin_chat_turn", said(storage.begin_chat_turn(tenant, turn).await)),
+        ("update_message", said(storage.update_message(tenant, update, None).await)),
+        ("create_run of a version", said(storage.create_run(tenant, with_version).await)),
+        ("create_run under a run", said(storage.create_run(tenant, with_parent).await)),
+        ("create_run in a conversation", said(storage.create_run(tenant, with_conversation).await)),
+        ("record_step", said(storage.record_step(tenant, it.run, step(2)).await)),
+        ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
+        ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
+        ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
+        ("replace_document_records", said(storage.replace_document_records(tenant, records(it.document, 9, 2)).await)),
+        ("set_plugin_enabled", said(storage.set_plugin_enabled(tenant, &it.name, false).await)),
+        ("set_grants", said(storage.set_grants(tenant, &it.name, json!({ "knowledge": ["*"] })).await)),
+    ];
+    answers.extend([
+        ("delete_api_key", said(storage.delete_api_key(tenant, it.key).await)),
+        ("delete_definition", said(storage.delete_definition(tenant, kind, &it.name).await)),
+        ("delete_conversation", said(storage.delete_conversation(tenant, it.conversation).await)),
+        ("delete_document", said(storage.delete_document(tenant, it.document).await)),
+        ("delete_knowledge_base", said(storage.delete_knowledge_base(tenant, &it.name).await)),
+        ("delete_plugin", said(storage.delete_plugin(tenant, &it.name).await)),
+        ("delete_setting", said(storage.delete_setting(tenant, &it.name).await)),
+    ]);
+    answers
+}
+
+/// Methods that only add: a tenant may use any id and any name for what is its own.
+async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
+    let mut person = user(tenant, None, Role::Member);
+    person.id = it.user;
+    let mut saved = version("workflow: other");
+    saved.id = it.version;
+    let mut talk = conversation(None, 5);
+    talk.id = it.conversation;
+    let mut work = run("other", 5);
+    work.id = it.run;
+    let mut menu = base(&it.name);
+    menu.id = it.base;
+    let mut file = document(it.base, &it.name, 5);
+    file.id = it.document;
+    let key = ApiKey { id: it.key, ..api_key(&format!("hash of {}", it.name), None) };
+    let kind = DefinitionKind::Workflow;
+    let answer = |it: storage::Result<()>| format!("{it:?}");
+    vec![
+        ("create_user", answer(storage.create_user(tenant, person).await)),
+        ("create_api_key", answer(storage.create_api_key(tenant, key).await)),
+        (
+            "save_version",
+            answer(storage.save_version(tenant, kind, &it.name, saved).await.map(|it| assert_eq!(it.number, 1))),
+        ),
+        ("create_conversation", answer(storage.create_conversation(tenant, talk).await)),
+        ("create_run", answer(storage.create_run(tenant, work).await)),
+        ("create_knowledge_base", answer(storage.create_knowledge_base(tenant, menu).await)),
+        ("create_document", answer(storage.create_document(tenant, file).await)),
+        (
+            "install_plugin",
+            answer(storage.install_plugin(tenant, plugin(&it.name, "2.0.0", &it.name), vec![2]).await.map(|_| ())),
+        ),
+        ("set_setting", answer(storage.set_setting(tenant, &it.name, json!("other"), 5).await)),
+        ("audit", answer(storage.audit(tenant, entry(1)).await)),
+    ]
+}
+
+fn said<T: Debug>(answer: storage::Result<T>) -> String {
+    format!("{answer:?}")
+}
+
+pub(crate) async fn foreign_ids_are_like_random_ones(storage: &Storage) {
+    let (a, b) = (tenant(storage, "a").await, tenant(storage, "b").await);
+    let secret = Things::made(storage, a).await;
+    let before = looks(storage, a, &secret).await;
+    for (method, answer) in &before {
+        let nothing = ["Ok(None)", "Ok([])", "Ok(Page { items: [], next_cursor: None })"];
+        assert!(answer.starts_with("Ok(") && !nothing.contains(&answer.as_str()), "`{method}` finds A's own: {answer}");
+    }
+    let nothing = Things::of_nobody();
+    assert_eq!(looks(storage, b, &secret).await, looks(storage, b, &nothing).await, "what B sees");
+    assert_eq!(changes(storage, b, &secret).await, changes(storage, b, &nothing).await, "what B is told");
+    assert_eq!(looks(storage, a, &secret).await, before, "A's things are untouched");
+    let own = additions(storage, b, &secret).await;
+    assert_eq!(own, additions(storage, b, &nothing).await, "B may use the same ids and names");
+    for (method, answer) in own {
+        assert_eq!(answer, "Ok(())", "{method}");
+    }
+    assert_eq!(looks(storage, a, &secret).await, before, "and A's things are still untouched");
+    // B's own things under A's ids go, A's stay.
+    changes(storage, b, &secret).await;
+    assert_eq!(looks(storage, a, &secret).await, before, "B deletes its own only");
+    let nowhere = TenantId::from_uuid(uuid());
+    assert_eq!(looks(storage, nowhere, &secret).await, looks(storage, nowhere, &nothing).await);
+    for (method, answer) in additions(storage, nowhere, &secret).await {
+        assert!(answer.starts_with("Err(NotFound"), "`{method}` in a tenant that is not there: {answer}");
+    }
+}
+
+/// Invariant 4 of the design, and that the case above leaves no method out.
+#[test]
+fn every_method_takes_a_tenant_and_is_tried_above() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let tried = include_str!("tenants.rs");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|it| it != "rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for declaration in text.split("pub async fn ").skip(1) {
+            let (name, rest) = declaration.split_once('(').unwrap();
+            if name.starts_with("all_tenants_") || ["open", "open_with", "ping", "close"].contains(&name) {
+                continue;
+            }
+            count += 1;
+            let parameters: String = rest.split_whitespace().collect();
+            assert!(parameters.starts_with("&self,tenant:TenantId"), "`{name}` in {}", path.display());
+            assert!(tried.contains(&format!("storage.{name}(")), "`{name}` is not tried with a foreign tenant");
+        }
+    }
+    assert!(count > 50, "the search for methods found only {count}");
+}

@@ -1,0 +1,184 @@
+//! A storage of its own for each test, and things to put into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{
+    Conversation, ConversationId, Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, Message,
+    MessageId, MessageRole, MessageStatus, Role, Run, RunId, RunKind, RunStatus, Tenant, TenantId, User, UserId,
+    Version, VersionId,
+};
+use serde_json::json;
+use storage::{NewEvent, RunStep, Storage};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// An empty database that is gone with the value.
+pub(crate) struct Fixture {
+    pub(crate) storage: Storage,
+    folder: TempDir,
+}
+
+impl Fixture {
+    pub(crate) async fn sqlite() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&folder.path().join("parlour.sqlite")).await.unwrap();
+        Fixture { storage, folder }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("parlour.sqlite")
+    }
+}
+
+/// Ids that differ within a test and are the same at each run of it.
+pub(crate) fn uuid() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Uuid::from_u128(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 64 | 0x4000_8000_0000_0000_0000)
+}
+
+pub(crate) async fn tenant(storage: &Storage, slug: &str) -> TenantId {
+    let id = TenantId::from_uuid(uuid());
+    let tenant = Tenant { id, slug: slug.into(), name: slug.to_uppercase(), created_at: 1 };
+    storage.all_tenants_create_tenant(tenant).await.unwrap();
+    id
+}
+
+pub(crate) fn user(tenant: TenantId, email: Option<&str>, role: Role) -> User {
+    User {
+        id: UserId::from_uuid(uuid()),
+        tenant,
+        name: "李雷".into(),
+        email: email.map(str::to_owned),
+        password_hash: None,
+        role,
+        created_at: 5,
+    }
+}
+
+pub(crate) fn version(yaml: &str) -> Version {
+    Version {
+        id: VersionId::from_uuid(uuid()),
+        number: 0,
+        yaml: yaml.into(),
+        title: Some("标题".into()),
+        description: None,
+        author: Some("test".into()),
+        created_at: 10,
+    }
+}
+
+pub(crate) fn conversation(user: Option<UserId>, updated_at: i64) -> Conversation {
+    Conversation {
+        id: ConversationId::from_uuid(uuid()),
+        assistant: "host".into(),
+        user,
+        title: String::new(),
+        state: json!({}),
+        created_at: 1,
+        updated_at,
+    }
+}
+
+pub(crate) fn message(conversation: ConversationId, role: MessageRole, content: &str) -> Message {
+    Message {
+        id: MessageId::from_uuid(uuid()),
+        conversation,
+        role,
+        content: content.into(),
+        status: MessageStatus::Complete,
+        error: None,
+        run: None,
+        created_at: 100,
+        finished_at: Some(100),
+    }
+}
+
+pub(crate) fn run(name: &str, started_at: i64) -> Run {
+    Run {
+        id: RunId::from_uuid(uuid()),
+        kind: RunKind::Workflow,
+        name: name.into(),
+        version: None,
+        conversation: None,
+        message: None,
+        parent_run: None,
+        parent_node: None,
+        status: RunStatus::Running,
+        inputs: json!({ "问题": "有什么辣的" }),
+        outputs: None,
+        answer: None,
+        error: None,
+        started_at,
+        finished_at: None,
+    }
+}
+
+pub(crate) fn event(seq: i64, name: &str) -> NewEvent {
+    NewEvent { seq, name: name.into(), data: json!({ "seq": seq }).to_string(), at: 1000 + seq }
+}
+
+/// A step that goes on, with one event and a snapshot that names it.
+pub(crate) fn step(seq: i64) -> RunStep {
+    RunStep {
+        events: vec![event(seq, "node.finished")],
+        snapshot: Some(seq.to_string()),
+        status: Some(RunStatus::Running),
+        ..RunStep::default()
+    }
+}
+
+pub(crate) fn last_step(seq: i64, at: i64) -> RunStep {
+    RunStep {
+        events: vec![event(seq, "run.finished")],
+        status: Some(RunStatus::Finished),
+        outputs: Some(json!({ "text": "好" }).to_string()),
+        answer: Some("好".into()),
+        finished_at: Some(at),
+        ..RunStep::default()
+    }
+}
+
+pub(crate) fn base(name: &str) -> KnowledgeBase {
+    KnowledgeBase {
+        id: KnowledgeBaseId::from_uuid(uuid()),
+        name: name.into(),
+        title: None,
+        description: Some("菜单".into()),
+        spec: json!({ "knowledge": name, "fields": { "name": "keyword" } }),
+        created_at: 1,
+        updated_at: 1,
+    }
+}
+
+pub(crate) fn document(base: KnowledgeBaseId, name: &str, created_at: i64) -> Document {
+    Document {
+        id: DocumentId::from_uuid(uuid()),
+        base,
+        name: name.into(),
+        version: 0,
+        state: DocumentState::Queued,
+        done: 0,
+        total: 0,
+        reason: None,
+        records: 0,
+        size_bytes: 0,
+        created_at,
+        updated_at: created_at,
+    }
+}
+
+/// This very test binary, running one test again in a process of its own.
+pub(crate) fn again(test: &str, role: &str, path: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(CHILD_ROLE, role).env(CHILD_PATH, path);
+    command
+}
+
+const CHILD_ROLE: &str = "STORAGE_TEST_CHILD_ROLE";
+const CHILD_PATH: &str = "STORAGE_TEST_CHILD_PATH";
+
+/// The role and the database's path, in a process that [`again`] started.
+pub(crate) fn child() -> Option<(String, PathBuf)> {
+    Some((std::env::var(CHILD_ROLE).ok()?, std::env::var_os(CHILD_PATH)?.into()))
+}
