@@ -1,1 +1,22 @@
-//! knowledge
+//! The knowledge layer: reads tables and texts into records, turns them into vectors and words, and finds them again by
+//! meaning, by words and by field. One embedded index per tenant; when the promise of good results cannot be kept, the
+//! answer says why.
+
+mod embedder;
+mod error;
+mod filter;
+mod index;
+mod lexical;
+mod parse;
+mod spec;
+
+pub use embedder::{
+    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, ModelState, Purpose,
+};
+pub use error::{KnowledgeError, Problem};
+pub use index::{
+    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, SearchMode, SearchRequest, SearchResponse,
+    SearchStatus, Stage, Stages,
+};
+pub use parse::{Parsed, Record, parse};
+pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};

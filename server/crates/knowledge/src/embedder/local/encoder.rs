@@ -1,0 +1,305 @@
+//! The encoder of multilingual-e5-small: BERT with 12 layers, in plain Rust on the matrix kernels of `rten-gemm`. Weights
+//! are bytes with a scale for each output, activations become bytes with a scale for each token, and products are summed in
+//! integers; everything between is in floats. The texts of a batch lie behind each other without padding.
+
+use std::path::Path;
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
+use rten_simd::{SimdOp as _, SimdUnaryOp as _};
+use rten_tensor::NdTensorView;
+use rten_vecmath::{ExtendInit as _, Gelu, MinMax, Normalize, NormalizeOptions, Quantize, Softmax, Sum, SumSquareSub};
+
+use super::quantised_file::{BLOCK, BLOCK_BYTES, QuantisedFile, Sizes, expand};
+use super::tokenizer::Tokenizer;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Matrix products of activations (unsigned) with weights (signed).
+type Bytes = GemmExecutor<u8, i8, i32>;
+
+pub(super) struct Encoder {
+    sizes: Sizes,
+    /// One row for each piece, in blocks: a row is expanded when its piece occurs.
+    words: Vec<u8>,
+    positions: Vec<f32>,
+    first_norm: Norm,
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    /// Query, key and value side by side.
+    attention_in: Linear,
+    attention_out: Linear,
+    attention_norm: Norm,
+    inner_in: Linear,
+    inner_out: Linear,
+    inner_norm: Norm,
+}
+
+struct Norm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+struct Linear {
+    outputs: usize,
+    weights: PackedBMatrix<i8>,
+    scales: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Activations as bytes: `value = (byte - zero) * scale`, for each token.
+struct Quantised {
+    bytes: Vec<u8>,
+    zeros: Vec<u8>,
+    scales: Vec<f32>,
+    width: usize,
+}
+
+impl Quantised {
+    fn of(values: &[f32], width: usize) -> Quantised {
+        let tokens = values.len() / width;
+        let mut made = Quantised {
+            bytes: Vec::with_capacity(values.len()),
+            zeros: Vec::with_capacity(tokens),
+            scales: Vec::with_capacity(tokens),
+            width,
+        };
+        for row in values.chunks_exact(width) {
+            let (least, most) = MinMax::new(row).dispatch();
+            let (least, most) = (least.min(0.0), most.max(0.0));
+            let scale = ((most - least) / 255.0).max(f32::MIN_POSITIVE);
+            let zero = (-least / scale).round().clamp(0.0, 255.0) as u8;
+            made.bytes.extend_init(|rest| {
+                let (row_bytes, _) = rest.split_at_mut(width);
+                Quantize::new(row, row_bytes, 1.0 / scale, zero).dispatch()
+            });
+            made.zeros.push(zero);
+            made.scales.push(scale);
+        }
+        made
+    }
+}
+
+impl Linear {
+    /// `weight` has one row for each output.
+    fn new(gemm: &Bytes, weight: &[f32], bias: Vec<f32>) -> Linear {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs.max(1);
+        // Where the processor adds pairs of products in 16 bits, weights of 8 bits could overflow them.
+        let most = if gemm.may_saturate() { 63.0 } else { 127.0 };
+        let mut scales = Vec::with_capacity(outputs);
+        let mut bytes = Vec::with_capacity(weight.len());
+        for row in weight.chunks_exact(inputs) {
+            let largest = row.iter().fold(0f32, |largest, it| largest.max(it.abs()));
+            let scale = (largest / most).max(f32::MIN_POSITIVE);
+            scales.push(scale);
+            bytes.extend(row.iter().map(|it| (it / scale).round() as i8));
+        }
+        let by_output: NdTensorView<'_, i8, 2> = NdTensorView::from_data([outputs, inputs], bytes.as_slice());
+        let weights = gemm.prepack_b(by_output.transposed());
+        Linear { outputs, weights, scales, bias }
+    }
+
+    fn apply(&self, gemm: &Bytes, input: &Quantised) -> Result<Vec<f32>> {
+        let tokens = input.scales.len();
+        let values: NdTensorView<'_, u8, 2> = NdTensorView::from_data([tokens, input.width], input.bytes.as_slice());
+        let count = tokens * self.outputs;
+        let mut sums = vec![0i32; count];
+        let options = GemmOptions { a_quant: Some(QuantParams { zero_point: &input.zeros }), ..GemmOptions::default() };
+        gemm.gemm(&mut sums, GemmInputA::Unpacked(values), GemmInputB::Packed(&self.weights), options)
+            .map_err(|error| format!("a matrix product failed: {error}"))?;
+        let mut out = Vec::with_capacity(count);
+        for (row, token_scale) in sums.chunks_exact(self.outputs).zip(&input.scales) {
+            out.extend(
+                row.iter()
+                    .zip(&self.scales)
+                    .zip(&self.bias)
+                    .map(|((sum, scale), bias)| *sum as f32 * (scale * token_scale) + bias),
+            );
+        }
+        Ok(out)
+    }
+}
+
+impl Norm {
+    fn read(file: &mut QuantisedFile, name: &str, width: usize) -> Result<Norm> {
+        Ok(Norm { weight: file.floats(&format!("{name}.w"), width)?, bias: file.floats(&format!("{name}.b"), width)? })
+    }
+
+    fn apply(&self, values: &mut [f32], epsilon: f32) {
+        let width = self.weight.len();
+        for row in values.chunks_exact_mut(width) {
+            let mean = Sum::new(row).dispatch() / width as f32;
+            let variance = SumSquareSub::new(row, mean).dispatch() / width as f32;
+            let options = NormalizeOptions {
+                pre_scale_bias: mean,
+                scale: 1.0 / (variance + epsilon).sqrt(),
+                element_scale: Some(&self.weight),
+                element_bias: Some(&self.bias),
+                ..NormalizeOptions::default()
+            };
+            Normalize::new_mut(row, options).dispatch();
+        }
+    }
+}
+
+impl Encoder {
+    pub(super) fn open(path: &Path) -> Result<(Encoder, Tokenizer)> {
+        let (mut file, tokenizer) = QuantisedFile::open(path)?;
+        let sizes = file.sizes;
+        let bytes = Bytes::new();
+        let hidden = sizes.hidden;
+        let words = file.blocks("emb.word", sizes.vocabulary * hidden)?;
+        let mut positions = file.floats("emb.pos", sizes.positions * hidden)?;
+        // There is one token type, so its vector is part of every position.
+        let kind = file.floats("emb.type", hidden)?;
+        for row in positions.chunks_exact_mut(hidden) {
+            row.iter_mut().zip(&kind).for_each(|(a, b)| *a += b);
+        }
+        let first_norm = Norm::read(&mut file, "emb.ln", hidden)?;
+        let layers = (0..sizes.layers).map(|it| read_layer(&mut file, &bytes, it)).collect::<Result<Vec<_>>>()?;
+        Ok((Encoder { sizes, words, positions, first_norm, layers }, tokenizer))
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.sizes.hidden
+    }
+
+    /// Pieces that a text can have, begin and end included.
+    pub(super) fn longest(&self) -> usize {
+        self.sizes.positions
+    }
+
+    /// The mean of each text's token vectors, not yet normalised.
+    pub(super) fn means(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let hidden = self.sizes.hidden;
+        // The kernels are chosen for this processor; they hold nothing and stay on the thread that made them.
+        let (bytes, floats) = (Bytes::new(), GemmExecutor::new());
+        let mut state = self.embed(texts)?;
+        self.first_norm.apply(&mut state, self.sizes.epsilon);
+        for layer in &self.layers {
+            let projected = layer.attention_in.apply(&bytes, &Quantised::of(&state, hidden))?;
+            let attended = self.attend(&floats, &projected, texts)?;
+            add(&mut state, &layer.attention_out.apply(&bytes, &Quantised::of(&attended, hidden))?);
+            layer.attention_norm.apply(&mut state, self.sizes.epsilon);
+            let mut inner = layer.inner_in.apply(&bytes, &Quantised::of(&state, hidden))?;
+            Gelu {}.map_mut(&mut inner);
+            add(&mut state, &layer.inner_out.apply(&bytes, &Quantised::of(&inner, self.sizes.inner))?);
+            layer.inner_norm.apply(&mut state, self.sizes.epsilon);
+        }
+        let mut rest = state.as_slice();
+        let mut means = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (own, after) = rest.split_at(text.len() * hidden);
+            rest = after;
+            let mut mean = vec![0.0; hidden];
+            own.chunks_exact(hidden).for_each(|row| add(&mut mean, row));
+            mean.iter_mut().for_each(|it| *it /= text.len() as f32);
+            means.push(mean);
+        }
+        Ok(means)
+    }
+
+    fn embed(&self, texts: &[&[u32]]) -> Result<Vec<f32>> {
+        let hidden = self.sizes.hidden;
+        let row_bytes = hidden / BLOCK * BLOCK_BYTES;
+        let tokens: usize = texts.iter().map(|it| it.len()).sum();
+        let mut state = vec![0.0; tokens * hidden];
+        let pieces = texts.iter().flat_map(|it| it.iter().zip(self.positions.chunks_exact(hidden)));
+        let mut filled = 0;
+        for ((piece, position), row) in pieces.zip(state.chunks_exact_mut(hidden)) {
+            let from = *piece as usize * row_bytes;
+            let blocks = self.words.get(from..from + row_bytes).ok_or("a piece has no embedding")?;
+            expand(blocks, row);
+            add(row, position);
+            filled += 1;
+        }
+        if filled != tokens {
+            return Err("a text is longer than the model's positions".to_owned());
+        }
+        Ok(state)
+    }
+
+    /// Every token looks at all tokens of its own text, in each head for itself.
+    fn attend(&self, gemm: &GemmExecutor, projected: &[f32], texts: &[&[u32]]) -> Result<Vec<f32>> {
+        let hidden = self.sizes.hidden;
+        let width = hidden / self.sizes.heads;
+        let scale = 1.0 / (width as f32).sqrt();
+        let mut attended = vec![0.0; projected.len() / 3];
+        let mut rest = projected;
+        let mut out_rest = attended.as_mut_slice();
+        for text in texts {
+            let length = text.len();
+            let (own, after) = rest.split_at(length * hidden * 3);
+            rest = after;
+            let (out, out_after) = std::mem::take(&mut out_rest).split_at_mut(length * hidden);
+            out_rest = out_after;
+            let all: NdTensorView<'_, f32, 2> = NdTensorView::from_data([length, hidden * 3], own);
+            let mut scores = vec![0.0; length * length];
+            let mut context = vec![0.0; length * width];
+            for head in 0..self.sizes.heads {
+                let part =
+                    |which: usize| all.slice((.., which * hidden + head * width..which * hidden + (head + 1) * width));
+                let options = || GemmOptions { alpha: scale, ..GemmOptions::default() };
+                product(gemm, &mut scores, part(0), part(1).transposed(), options())?;
+                for row in scores.chunks_exact_mut(length) {
+                    Softmax::new_mut(row).dispatch();
+                }
+                let weights: NdTensorView<'_, f32, 2> = NdTensorView::from_data([length, length], scores.as_slice());
+                product(gemm, &mut context, weights, part(2), GemmOptions::default())?;
+                for (row, to) in context.chunks_exact(width).zip(out.chunks_exact_mut(hidden)) {
+                    if let Some(to) = to.get_mut(head * width..(head + 1) * width) {
+                        to.copy_from_slice(row);
+                    }
+                }
+            }
+        }
+        Ok(attended)
+    }
+}
+
+fn product(
+    gemm: &GemmExecutor,
+    out: &mut [f32],
+    a: NdTensorView<'_, f32, 2>,
+    b: NdTensorView<'_, f32, 2>,
+    options: GemmOptions<'_, f32, f32, f32>,
+) -> Result<()> {
+    gemm.gemm(out, GemmInputA::Unpacked(a), GemmInputB::Unpacked(b), options)
+        .map_err(|error| format!("a matrix product failed: {error}"))
+}
+
+fn read_layer(file: &mut QuantisedFile, gemm: &Bytes, at: usize) -> Result<Layer> {
+    let (hidden, inner) = (file.sizes.hidden, file.sizes.inner);
+    let linear =
+        |file: &mut QuantisedFile, name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
+            let weight = file.matrix(&format!("l{at}.{name}.w"), inputs * outputs)?;
+            Ok((weight, file.floats(&format!("l{at}.{name}.b"), outputs)?))
+        };
+    let (mut weight, mut bias) = linear(file, "q", hidden, hidden)?;
+    for name in ["k", "v"] {
+        let (more, more_bias) = linear(file, name, hidden, hidden)?;
+        weight.extend(more);
+        bias.extend(more_bias);
+    }
+    let attention_in = Linear::new(gemm, &weight, bias);
+    let (weight, bias) = linear(file, "ao", hidden, hidden)?;
+    let attention_out = Linear::new(gemm, &weight, bias);
+    let (weight, bias) = linear(file, "fi", hidden, inner)?;
+    let inner_in = Linear::new(gemm, &weight, bias);
+    let (weight, bias) = linear(file, "fo", inner, hidden)?;
+    let inner_out = Linear::new(gemm, &weight, bias);
+    Ok(Layer {
+        attention_in,
+        attention_out,
+        attention_norm: Norm::read(file, &format!("l{at}.aln"), hidden)?,
+        inner_in,
+        inner_out,
+        inner_norm: Norm::read(file, &format!("l{at}.oln"), hidden)?,
+    })
+}
+
+fn add(to: &mut [f32], more: &[f32]) {
+    to.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+}

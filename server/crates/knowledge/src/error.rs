@@ -1,0 +1,148 @@
+//! What can go wrong with knowledge, in the words of the person who can mend it. The cause for the log is the `#[source]`.
+
+use serde::Serialize;
+
+/// One thing that is wrong in a specification or a file. Rows count as a spreadsheet shows them: the header is row 1.
+/// For a JSON array the row is the element's number, for JSON Lines the line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub row: Option<u32>,
+    pub column: Option<String>,
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn of(message: impl Into<String>) -> Problem {
+        Problem { row: None, column: None, message: message.into() }
+    }
+
+    pub(crate) fn at(row: u32, column: &str, message: impl Into<String>) -> Problem {
+        Problem { row: Some(row), column: Some(column.to_owned()), message: message.into() }
+    }
+
+    pub(crate) fn in_row(row: u32, message: impl Into<String>) -> Problem {
+        Problem { row: Some(row), column: None, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.row, &self.column) {
+            (Some(row), Some(column)) => write!(f, "row {row}, column `{column}`: {}", self.message),
+            (Some(row), None) => write!(f, "row {row}: {}", self.message),
+            (None, Some(column)) => write!(f, "column `{column}`: {}", self.message),
+            (None, None) => f.write_str(&self.message),
+        }
+    }
+}
+
+/// Every failure of this crate. Codes never change meaning.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    #[error("the knowledge base is not valid: {}", first_of(.problems))]
+    InvalidSpec { problems: Vec<Problem> },
+    #[error("`{file}` cannot be read: {message}")]
+    UnreadableFile { file: String, message: String, hint: String },
+    #[error("`{file}` has a character set that cannot be recognised: {message}")]
+    UnknownEncoding { file: String, message: String },
+    #[error("`{file}` is too large: {message}")]
+    TooLarge { file: String, message: String, hint: String },
+    /// `count` is the number of all problems; `problems` holds the first ones.
+    #[error("`{file}` has {count} {}: {}", if *.count == 1 { "problem" } else { "problems" }, first_of(.problems))]
+    InvalidDocument { file: String, problems: Vec<Problem>, count: usize },
+    #[error("the filter is not valid: {message}")]
+    InvalidFilter { message: String, hint: String },
+    #[error("{message}")]
+    InvalidRequest { message: String, hint: String },
+    #[error("search by meaning is not available: {reason}")]
+    EmbeddingUnavailable { reason: String, hint: String },
+    #[error("the index of tenant `{tenant}` failed to {operation}")]
+    Index {
+        tenant: String,
+        operation: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the index of tenant `{tenant}` is damaged: {message}")]
+    Damaged { tenant: String, message: String },
+    #[error("the knowledge folder `{path}` cannot be used")]
+    Io {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{operation} stopped before it was done")]
+    Worker {
+        operation: &'static str,
+        #[source]
+        source: tokio::task::JoinError,
+    },
+}
+
+fn first_of(problems: &[Problem]) -> String {
+    /// A reader fixes a few things at a time; all of them are in `problems()`.
+    const SHOWN: usize = 3;
+    let mut text: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
+    if problems.len() > SHOWN {
+        text.push("…".to_owned());
+    }
+    text.join("; ")
+}
+
+impl KnowledgeError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            KnowledgeError::InvalidSpec { .. } => "invalid_knowledge_base",
+            KnowledgeError::UnreadableFile { .. } | KnowledgeError::InvalidDocument { .. } => "invalid_document",
+            KnowledgeError::UnknownEncoding { .. } => "unknown_encoding",
+            KnowledgeError::TooLarge { .. } => "too_large",
+            KnowledgeError::InvalidFilter { .. } => "invalid_filter",
+            KnowledgeError::InvalidRequest { .. } => "invalid_request",
+            KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
+            KnowledgeError::Index { .. } | KnowledgeError::Damaged { .. } => "index",
+            KnowledgeError::Io { .. } => "io",
+            KnowledgeError::Worker { .. } => "internal",
+        }
+    }
+
+    /// What to do about it, where somebody can do something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            KnowledgeError::InvalidSpec { .. } => Some("mend every point, then save `knowledge.yaml` again".to_owned()),
+            KnowledgeError::UnreadableFile { hint, .. }
+            | KnowledgeError::TooLarge { hint, .. }
+            | KnowledgeError::InvalidFilter { hint, .. }
+            | KnowledgeError::InvalidRequest { hint, .. }
+            | KnowledgeError::EmbeddingUnavailable { hint, .. } => Some(hint.clone()),
+            KnowledgeError::UnknownEncoding { .. } => {
+                Some("save the file as UTF-8 (in Excel: “CSV UTF-8”) and upload it again".to_owned())
+            }
+            KnowledgeError::InvalidDocument { .. } => {
+                Some("nothing was stored: mend the rows that are named and upload the file again".to_owned())
+            }
+            KnowledgeError::Damaged { .. } => {
+                Some("remove this tenant's index file and index the documents again; the database has them".to_owned())
+            }
+            KnowledgeError::Index { .. } | KnowledgeError::Io { .. } | KnowledgeError::Worker { .. } => None,
+        }
+    }
+
+    /// Every collected problem, for lists; empty where the message says it all.
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            KnowledgeError::InvalidSpec { problems } | KnowledgeError::InvalidDocument { problems, .. } => {
+                problems.clone()
+            }
+            KnowledgeError::UnreadableFile { .. }
+            | KnowledgeError::UnknownEncoding { .. }
+            | KnowledgeError::TooLarge { .. }
+            | KnowledgeError::InvalidFilter { .. }
+            | KnowledgeError::InvalidRequest { .. }
+            | KnowledgeError::EmbeddingUnavailable { .. }
+            | KnowledgeError::Index { .. }
+            | KnowledgeError::Damaged { .. }
+            | KnowledgeError::Io { .. }
+            | KnowledgeError::Worker { .. } => Vec::new(),
+        }
+    }
+}

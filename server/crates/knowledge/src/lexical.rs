@@ -1,0 +1,351 @@
+//! Text into the words that are indexed and searched. The index stores what this module says and splits nothing itself, so
+//! that Chinese, English and product codes follow one rule on both sides.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use jieba_rs::Jieba;
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// The dictionary takes about 32 MB and 0.2 s to read, so it is read when the first text comes.
+static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
+
+/// More distinct words in a question only cost time.
+const MAX_QUERY_WORDS: usize = 48;
+/// A longer run without a space is data, not a word.
+const MAX_WORD_CHARS: usize = 64;
+
+/// Words that say nothing about what is looked for. Only queries drop them: a text keeps all of its words.
+const STOP_WORDS: &[&str] = &[
+    "的",
+    "了",
+    "吗",
+    "呢",
+    "吧",
+    "啊",
+    "呀",
+    "么",
+    "是",
+    "在",
+    "和",
+    "与",
+    "及",
+    "或",
+    "有",
+    "我",
+    "你",
+    "您",
+    "他",
+    "她",
+    "它",
+    "我们",
+    "你们",
+    "他们",
+    "这",
+    "那",
+    "这个",
+    "那个",
+    "哪",
+    "哪些",
+    "哪个",
+    "什么",
+    "怎么",
+    "怎样",
+    "如何",
+    "请",
+    "请问",
+    "一个",
+    "一下",
+    "有没有",
+    "可以",
+    "能",
+    "想",
+    "要",
+    "给",
+    "把",
+    "被",
+    "也",
+    "都",
+    "就",
+    "还",
+    "很",
+    "吃",
+    "推荐",
+    "喜欢",
+    "一些",
+    "a",
+    "an",
+    "and",
+    "any",
+    "are",
+    "be",
+    "can",
+    "could",
+    "do",
+    "does",
+    "for",
+    "from",
+    "have",
+    "how",
+    "i",
+    "in",
+    "is",
+    "it",
+    "me",
+    "my",
+    "of",
+    "on",
+    "or",
+    "please",
+    "some",
+    "that",
+    "the",
+    "there",
+    "this",
+    "to",
+    "we",
+    "what",
+    "which",
+    "who",
+    "with",
+    "you",
+    "your",
+];
+
+/// The words of a text: `words` carry the weight, `characters` (single Chinese ones) find what was cut differently.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) words: Vec<String>,
+    pub(crate) characters: Vec<String>,
+}
+
+/// For the index: repetitions stay, because how often a word is said counts.
+pub(crate) fn terms_of_text(text: &str) -> Terms {
+    let mut terms = Terms::default();
+    for run in runs(&normalised(text)) {
+        match run {
+            Run::Chinese(run) => {
+                for token in JIEBA.cut_for_search(&run, true) {
+                    terms.words.push(token.word.to_owned());
+                }
+                terms.characters.extend(run.chars().map(String::from));
+            }
+            Run::Code(run) => code(&run, &mut terms.words),
+        }
+    }
+    terms
+}
+
+/// For a query: each word once, without those that say nothing, unless there are no others.
+pub(crate) fn terms_of_query(query: &str) -> Terms {
+    let Terms { words, characters } = terms_of_text(query);
+    let distinct = |all: Vec<String>| {
+        let mut seen = BTreeSet::new();
+        all.into_iter().filter(|it| seen.insert(it.clone())).collect::<Vec<_>>()
+    };
+    let stop = |it: &String| STOP_WORDS.contains(&it.as_str());
+    let words = distinct(words);
+    let telling: Vec<String> = words.iter().filter(|it| !stop(it)).cloned().collect();
+    let mut words = if telling.is_empty() { words } else { telling };
+    words.truncate(MAX_QUERY_WORDS);
+    // Characters of words that were dropped would bring them back in pieces.
+    let mut characters: Vec<String> =
+        distinct(characters).into_iter().filter(|it| words.iter().any(|word| word.contains(it.as_str()))).collect();
+    characters.truncate(MAX_QUERY_WORDS);
+    Terms { words, characters }
+}
+
+fn normalised(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+enum Run {
+    /// Only Han characters and kana.
+    Chinese(String),
+    /// Letters and digits of other scripts, with what joins them in product names: `x5-pro`, `c++`, `wi-fi`, `3.5`.
+    Code(String),
+}
+
+fn runs(text: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut open = true;
+    for character in text.chars() {
+        let chinese = is_chinese(character);
+        let joins = matches!(character, '-' | '_' | '.' | '/' | '+' | '#' | '&' | '\'' | '’' | '%');
+        if !chinese && !character.is_alphanumeric() && !(joins && !open) {
+            open = true;
+            continue;
+        }
+        match (runs.last_mut(), chinese) {
+            (Some(Run::Chinese(run)), true) if !open => run.push(character),
+            (Some(Run::Code(run)), false) if !open => run.push(character),
+            (_, true) => runs.push(Run::Chinese(character.into())),
+            (_, false) if joins => {
+                // A joint behind Chinese text belongs to nothing.
+                open = true;
+                continue;
+            }
+            (_, false) => runs.push(Run::Code(character.into())),
+        }
+        open = false;
+    }
+    runs
+}
+
+fn is_chinese(it: char) -> bool {
+    matches!(u32::from(it), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF | 0x3040..=0x30FF | 0x3005 | 0x3007)
+}
+
+/// A word as its stem; a code whole, without its joints, and in its parts, so that `x5-pro`, `x5pro`, `X5 Pro` all meet.
+fn code(run: &str, words: &mut Vec<String>) {
+    let run = run.trim_end_matches(['-', '_', '.', '/', '&', '\'', '’']);
+    let run = run.strip_suffix("'s").or_else(|| run.strip_suffix("’s")).unwrap_or(run);
+    if run.is_empty() || run.chars().count() > MAX_WORD_CHARS {
+        return;
+    }
+    if run.chars().all(char::is_alphabetic) {
+        words.push(stem(run));
+        return;
+    }
+    words.push(run.to_owned());
+    let joined: String = run.chars().filter(|it| it.is_alphanumeric()).collect();
+    let parts: Vec<&str> = run.split(|it: char| !it.is_alphanumeric()).filter(|it| !it.is_empty()).collect();
+    if joined != run && parts.len() > 1 {
+        words.push(joined);
+    }
+    for part in &parts {
+        if parts.len() > 1 || *part != run {
+            words.push(if part.chars().all(char::is_alphabetic) { stem(part) } else { (*part).to_owned() });
+        }
+        let pieces = letters_and_digits(part);
+        if pieces.len() > 1 {
+            words.extend(
+                pieces
+                    .into_iter()
+                    .filter(|it| it.chars().count() > 1 || it.chars().all(char::is_numeric))
+                    .map(|it| if it.chars().all(char::is_alphabetic) { stem(it) } else { it.to_owned() }),
+            );
+        }
+    }
+}
+
+fn letters_and_digits(part: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut numeric: Option<bool> = None;
+    for (at, character) in part.char_indices() {
+        let is = character.is_numeric();
+        if numeric.is_some_and(|it| it != is) {
+            pieces.extend(part.get(start..at));
+            start = at;
+        }
+        numeric = Some(is);
+    }
+    pieces.extend(part.get(start..));
+    pieces
+}
+
+fn stem(word: &str) -> String {
+    if word.is_ascii() { ENGLISH.stem(word).into_owned() } else { word.to_owned() }
+}
+
+/// Words as the full-text index takes them: separated by spaces, with joints as private-use letters, which its `ascii`
+/// tokenizer keeps inside a word.
+pub(crate) fn stored(words: &[String]) -> String {
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.extend(word.chars().map(stored_character));
+    }
+    text
+}
+
+fn stored_character(it: char) -> char {
+    const PRIVATE_USE: u32 = 0xE000;
+    if it.is_ascii() && !it.is_ascii_alphanumeric() {
+        char::from_u32(PRIVATE_USE + u32::from(it)).unwrap_or('_')
+    } else {
+        it
+    }
+}
+
+/// The full-text query that finds any of the words; none where there is nothing to look for.
+pub(crate) fn match_expression(terms: &Terms) -> Option<String> {
+    let any_of = |column: &str, all: &[String]| {
+        let quoted: Vec<String> = all.iter().map(|it| format!("\"{}\"", stored(std::slice::from_ref(it)))).collect();
+        (!quoted.is_empty()).then(|| format!("{column} : ({})", quoted.join(" OR ")))
+    };
+    let parts: Vec<String> =
+        [any_of("words", &terms.words), any_of("characters", &terms.characters)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" OR "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        terms_of_text(text).words
+    }
+
+    fn meet(query: &str, text: &str) -> bool {
+        let (query, text) = (terms_of_query(query), terms_of_text(text));
+        query.words.iter().any(|it| text.words.contains(it))
+            || query.characters.iter().any(|it| text.characters.contains(it))
+    }
+
+    #[test]
+    fn codes_stay_whole_and_come_apart() {
+        assert_eq!(words("X5-Pro"), ["x5-pro", "x5pro", "x5", "5", "pro"]);
+        assert_eq!(words("E102"), ["e102", "102"]);
+        for (query, text) in [
+            ("x5 pro", "新款 X5-Pro 发布"),
+            ("x5pro", "新款X5-Pro发布"),
+            ("X5－PRO", "x5-pro"),
+            ("wifi 6", "支持 Wi-Fi 6 标准"),
+            ("wifi6", "Wi-Fi 6"),
+            ("E102", "报错e102怎么办"),
+            ("404", "错误 404"),
+            ("ＷＩＦＩ", "wifi"),
+            ("dishes", "a dish"),
+            ("braised chickens", "Old Street braised chicken"),
+        ] {
+            assert!(
+                meet(query, text),
+                "{query} should find {text}: {:?} {:?}",
+                terms_of_query(query),
+                terms_of_text(text)
+            );
+        }
+        assert!(!meet("E103", "E102"));
+    }
+
+    #[test]
+    fn chinese_is_cut_and_single_characters_find_dishes() {
+        assert!(words("售后服务电话").contains(&"服务".to_owned()));
+        assert!(meet("鱼", "水煮鱼片"));
+        assert!(meet("鸡", "老街黄焖鸡"));
+        assert!(meet("面", "牛肉面"));
+        assert!(!meet("鱼", "麻婆豆腐"));
+    }
+
+    #[test]
+    fn a_query_drops_words_that_say_nothing_unless_it_has_no_others() {
+        assert_eq!(terms_of_query("你们有什么推荐的汤吗").words, ["汤"]);
+        assert!(!terms_of_query("有什么").words.is_empty());
+        assert_eq!(terms_of_query("what is the soup").words, ["soup"]);
+        assert_eq!(terms_of_query("！？…"), Terms::default());
+    }
+
+    #[test]
+    fn stored_words_hold_nothing_the_index_would_split_or_obey() {
+        let expression = match_expression(&terms_of_query("c++ \"x\" OR a-b*")).unwrap();
+        assert!(expression.chars().filter(|it| *it == '"').count() % 2 == 0);
+        assert!(!expression.contains('*') && !expression.contains('+') && !expression.contains('-'), "{expression}");
+        assert_eq!(match_expression(&Terms::default()), None);
+    }
+}
