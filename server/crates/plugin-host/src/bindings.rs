@@ -4,6 +4,7 @@ wasmtime::component::bindgen!({
     path: "../../../plugin-sdk/wit",
     world: "plugin",
     imports: {
+        "parlour:plugin/config": trappable,
         "parlour:plugin/knowledge": async | trappable,
         "parlour:plugin/system": trappable,
     },

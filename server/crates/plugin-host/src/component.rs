@@ -28,7 +28,7 @@ const DESCRIBE_LIMITS: Limits = Limits {
     input_bytes: 0,
     log_lines: 32,
     log_line_bytes: 2_048,
-    host_calls: 0,
+    host_calls: 1,
 };
 
 /// A loaded plugin: compiled, described, validated. Cheap to clone; dropping the last clone gives its memory back.

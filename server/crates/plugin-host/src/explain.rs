@@ -29,6 +29,9 @@ pub(crate) enum Stopped {
     Cpu,
     #[error("the calls of the host are used up")]
     HostCalls,
+    /// With how many there were.
+    #[error("the calls of clock, randomness and settings are used up")]
+    CheapCalls(u32),
 }
 
 /// Who is spoken of: "`menu` 1.0.0, tool `pick`".
@@ -183,6 +186,12 @@ fn stopped_in_words(subject: &Subject, cause: &wasmtime::Error, guest: &Guest) -
             let what = format!("it used up its {} calls of the server's data", limits.host_calls);
             let mut error = error(CallErrorKind::HostCallLimit, subject, &what);
             error.hint = raise("host_calls", "Read more per call (`limit`, `top_k`) instead of calling more often.");
+            return error;
+        }
+        Some(Stopped::CheapCalls(allowed)) => {
+            let what = format!("it used up its {allowed} calls of the host's clock, randomness and settings");
+            let mut error = error(CallErrorKind::HostCallLimit, subject, &what);
+            error.hint = raise("host_calls", "Ask once and keep the answer.");
             return error;
         }
         None => {}

@@ -29,7 +29,8 @@ pub struct Limits {
     pub log_lines: u32,
     /// A longer line is cut.
     pub log_line_bytes: u32,
-    /// Calls of the tenant's data through the host (knowledge search, get, list).
+    /// Calls of the tenant's data through the host (knowledge search, get, list). Clock, randomness and settings, which
+    /// cost next to nothing, have a hundred times as many.
     pub host_calls: u32,
 }
 

@@ -14,6 +14,8 @@ use crate::schema::{self, Schema};
 const MANIFEST_SCHEMA: &str = include_str!("manifest.schema.json");
 /// Enough for 64 tools with generous schemas.
 pub(crate) const MAX_MANIFEST_BYTES: usize = 1 << 20;
+/// How the validator puts it that a text has no visible character.
+const NOT_BLANK: &str = r#"does not match "\S""#;
 /// More problems than anyone corrects in one go.
 const MAX_PROBLEMS: usize = 50;
 
@@ -116,12 +118,22 @@ pub(crate) fn check(text: &str) -> Result<CheckedManifest, Vec<String>> {
     if text.len() > MAX_MANIFEST_BYTES {
         return Err(vec![format!("the manifest has {} bytes; at most {MAX_MANIFEST_BYTES} are read", text.len())]);
     }
-    let value: Value =
+    let mut value: Value =
         serde_json::from_str(text).map_err(|error| vec![format!("the manifest is not JSON: {error}")])?;
     let mut problems = match manifest_schema() {
         Ok(schema) => schema.problems(&value, MAX_PROBLEMS),
         Err(problems) => problems.clone(),
     };
+    for problem in &mut problems {
+        *problem = problem.replace(NOT_BLANK, "is blank");
+    }
+    // A schema cannot tell a version from another text; a stand-in lets the rest be checked all the same.
+    if let Some(Value::String(version)) = value.get_mut("version")
+        && let Err(error) = semver::Version::parse(version)
+    {
+        problems.push(format!("at `/version`: `{version}` is not a semantic version such as 1.0.0 ({error})"));
+        "0.0.0".clone_into(version);
+    }
     let manifest: Option<Manifest> = match serde_json::from_value(value) {
         Ok(manifest) => Some(manifest),
         // What the schema has found already is not said twice.
@@ -133,11 +145,12 @@ pub(crate) fn check(text: &str) -> Result<CheckedManifest, Vec<String>> {
     };
     let Some(manifest) = manifest else { return Err(problems) };
     let mut tools = BTreeMap::new();
+    let mut names = BTreeSet::new();
     for tool in &manifest.tools {
-        let schemas = check_tool(tool, &mut problems);
-        if tools.contains_key(&tool.name) {
+        if !names.insert(tool.name.as_str()) {
             problems.push(format!("tool `{}` is there twice; tool names are unique in a plugin", tool.name));
-        } else if let Some(schemas) = schemas {
+        }
+        if let Some(schemas) = check_tool(tool, &mut problems) {
             tools.insert(tool.name.clone(), schemas);
         }
     }
@@ -165,15 +178,16 @@ fn check_tool(tool: &Tool, problems: &mut Vec<String>) -> Option<ToolSchemas> {
     let output = Schema::compile(&tool.output)
         .map_err(|found| in_place(problems, &format!("tool `{name}`, output schema"), found))
         .ok();
-    let (input, output) = (input?, output?);
     for (number, example) in (1..).zip(&tool.examples) {
         let place = format!("tool `{name}`, example {number}");
-        in_place(problems, &format!("{place}, input"), input.problems(&example.input, schema::MAX_SHOWN));
-        if let Some(value) = &example.output {
+        if let Some(input) = &input {
+            in_place(problems, &format!("{place}, input"), input.problems(&example.input, schema::MAX_SHOWN));
+        }
+        if let (Some(output), Some(value)) = (&output, &example.output) {
             in_place(problems, &format!("{place}, output"), output.problems(value, schema::MAX_SHOWN));
         }
     }
-    Some(ToolSchemas { input, output })
+    Some(ToolSchemas { input: input?, output: output? })
 }
 
 fn check_permissions(permissions: &Permissions, problems: &mut Vec<String>) {

@@ -7,12 +7,14 @@ use crate::call::Guest;
 use crate::manifest::Manifest;
 
 impl config::Host for Guest {
-    fn get(&mut self, key: String) -> Option<String> {
-        match declared(self.manifest.as_deref()?, &key)? {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        self.count_cheap_call()?;
+        Ok(match self.manifest.as_deref().and_then(|manifest| declared(manifest, &key)) {
             // A secret never enters the sandbox: the guest gets a placeholder that only the host can turn into the value.
-            Declared::Secret => self.config.contains_key(&key).then(|| format!("\"{{{{secret:{key}}}}}\"")),
-            Declared::Plain => self.config.get(&key).map(Value::to_string),
-        }
+            Some(Declared::Secret) => self.config.contains_key(&key).then(|| format!("\"{{{{secret:{key}}}}}\"")),
+            Some(Declared::Plain) => self.config.get(&key).map(Value::to_string),
+            None => None,
+        })
     }
 }
 

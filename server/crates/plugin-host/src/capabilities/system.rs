@@ -33,10 +33,12 @@ impl SystemSource for OperatingSystem {
 
 impl system::Host for Guest {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        self.count_cheap_call()?;
         Ok(u64::try_from(self.system.now_ms()).unwrap_or_default())
     }
 
     fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        self.count_cheap_call()?;
         if length > MAX_RANDOM_BYTES {
             wasmtime::bail!("`system.random` was asked for {length} bytes; one call gives at most {MAX_RANDOM_BYTES}");
         }
