@@ -183,6 +183,13 @@ test("Enter that confirms a word of an input method does not send", { skip }, as
   await box.dispatchEvent("compositionend");
   await box.dispatchEvent("keydown", { key: "Enter", code: "Enter", keyCode: 229, isComposing: false, bubbles: true, cancelable: true });
   assert.equal(await box.inputValue(), "几点");
+  const input = await context.newCDPSession(page);
+  await box.fill("");
+  await box.focus();
+  await input.send("Input.imeSetComposition", { text: "ji dian", selectionStart: 7, selectionEnd: 7 });
+  await page.keyboard.press("Enter");
+  await input.send("Input.insertText", { text: "几点" });
+  assert.match(await box.inputValue(), /几点/);
   assert.equal(await page.getByTestId("message-user").count(), questions);
   await box.fill("");
 });

@@ -1,5 +1,5 @@
 // The page's addresses. Chat and run pages are fetched when first needed; the rest is small.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet, useParams } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { AssistantsPage } from "@/features/assistants";
 import { AccountPage, SetupPage, SignInPage } from "@/features/settings";
@@ -35,15 +35,8 @@ const signIn = createRoute({
 const house = createRoute({ getParentRoute: () => root, id: "house", component: Shell });
 const assistants = createRoute({ getParentRoute: () => house, path: "/", component: AssistantsPage });
 const account = createRoute({ getParentRoute: () => house, path: "/account", component: AccountPage });
-const Chat = lazyRouteComponent(() => import("@/features/chat"), "ChatPage");
-// One component for both addresses: the page stays as it is when a new conversation gets its own.
 const chat = createRoute({
-  getParentRoute: () => house, path: "/c/$assistant",
-  component: function AssistantChat() {
-    const { assistant } = chat.useParams();
-    const { conversation } = useParams({ strict: false });
-    return <Chat key={assistant} assistant={assistant} conversation={conversation} />;
-  },
+  getParentRoute: () => house, path: "/c/$assistant", component: lazyRouteComponent(() => import("./chat-route"), "ChatRoute"),
 });
 const nothing = () => null;
 const newConversation = createRoute({ getParentRoute: () => chat, path: "/", component: nothing });
@@ -53,19 +46,10 @@ const runs = createRoute({
   validateSearch: (search: Record<string, unknown>): { status?: string | undefined; workflow?: string | undefined } => ({
     status: text(search["status"]), workflow: text(search["workflow"]),
   }),
-  component: function Runs() {
-    const Page = RunsPage;
-    return <Page {...runs.useSearch()} />;
-  },
+  component: lazyRouteComponent(() => import("./run-routes"), "RunsRoute"),
 });
-const RunsPage = lazyRouteComponent(() => import("@/features/runs"), "RunsPage");
-const OneRun = lazyRouteComponent(() => import("@/features/runs"), "RunPage");
 const run = createRoute({
-  getParentRoute: () => house, path: "/runs/$run",
-  component: function Run() {
-    const { run: id } = run.useParams();
-    return <OneRun key={id} run={id} />;
-  },
+  getParentRoute: () => house, path: "/runs/$run", component: lazyRouteComponent(() => import("./run-routes"), "RunRoute"),
 });
 const workflows = createRoute({
   getParentRoute: () => house, path: "/workflows", component: lazyRouteComponent(() => import("@/features/workflows"), "WorkflowsPage"),
