@@ -11,7 +11,8 @@ use crate::capabilities::knowledge::EVERY_BASE;
 use crate::icon;
 use crate::schema::{self, Schema};
 
-const MANIFEST_SCHEMA: &str = include_str!("manifest.schema.json");
+/// The one that plugin developers read.
+const MANIFEST_SCHEMA: &str = include_str!("../../../../plugin-sdk/manifest.schema.json");
 /// Enough for 64 tools with generous schemas.
 pub(crate) const MAX_MANIFEST_BYTES: usize = 1 << 20;
 /// How the validator puts it that a text has no visible character.

@@ -241,3 +241,38 @@ async fn one_plugin_cannot_take_every_slot() {
         assert!(matches!(error.kind, CallErrorKind::TimeLimit | CallErrorKind::Unavailable), "{error:?}");
     }
 }
+
+/// Good and bad calls, finished and dropped ones, all at once on several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_of_mixed_calls_leaves_the_host_sound() {
+    let plugin = plugin("menu").await;
+    let calls: Vec<_> = (0..600_u32)
+        .map(|number| {
+            let plugin = plugin.clone();
+            tokio::spawn(async move {
+                let context = limited(|limits| limits.cpu_ms = 10);
+                let tool = ["echo", "trap", "loop", "grow", "ask", "mark"][number as usize % 6];
+                let call = host().call(&plugin, tool, json!({}), context);
+                if number % 5 == 0 {
+                    return tokio::time::timeout(Duration::from_millis(3), call)
+                        .await
+                        .ok()
+                        .map(|report| (tool, report));
+                }
+                Some((tool, call.await))
+            })
+        })
+        .collect();
+    for call in calls {
+        let Some((tool, report)) = call.await.expect("no panic") else { continue };
+        let expected = match tool {
+            "trap" => Err(CallErrorKind::Trap),
+            "loop" => Err(CallErrorKind::CpuLimit),
+            "grow" => Err(CallErrorKind::MemoryLimit),
+            "mark" => Ok(json!(1)),
+            _ => Ok(json!({})),
+        };
+        assert_eq!(report.result.map_err(|error| error.kind), expected, "{tool}");
+    }
+    still_works(&plugin).await;
+}
