@@ -331,7 +331,7 @@ async fn run_in_store(
         }
     })
     .await;
-    let cpu_us = meter.guest_nanoseconds() / 1_000;
+    let cpu_us = meter.end_guest() / 1_000;
     let guest = store.data_mut();
     let result = match ended {
         Some(Ok(Ok(text))) => Ok(text),

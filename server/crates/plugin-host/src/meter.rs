@@ -3,36 +3,49 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Shared between the future that runs the guest (begins and ends slices) and the store's epoch callback (reads).
+/// Shared between the future that runs the guest (begins and ends slices) and the store's epoch callback (reads). Reading a
+/// thread's clock is a system call, so it is read only while there is a guest.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    /// Nanoseconds of all finished slices. Written by whoever polls the guest, one thread at a time.
+    /// Nanoseconds of the guest's finished slices. Written by whoever polls the guest, one thread at a time.
     spent: AtomicU64,
     /// The thread's clock when the running slice began.
     slice_began: AtomicU64,
-    /// `used` when the guest began, so that checking its input is not billed to it.
-    guest_began: AtomicU64,
+    /// Between [`Meter::begin_guest`] and [`Meter::end_guest`]; checking input and output is not billed to the guest.
+    running: AtomicBool,
     /// Set when the guest gave way because a tick passed, or when heavy work is about to start.
     busy: AtomicBool,
 }
 
 impl Meter {
     pub(crate) fn begin_slice(&self) {
-        self.slice_began.store(thread_nanoseconds(), Ordering::Relaxed);
+        if self.running.load(Ordering::Relaxed) {
+            self.slice_began.store(thread_nanoseconds(), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn end_slice(&self) {
-        let spent = self.used();
-        self.spent.store(spent, Ordering::Relaxed);
+        if self.running.load(Ordering::Relaxed) {
+            self.spent.store(self.guest_nanoseconds(), Ordering::Relaxed);
+        }
     }
 
+    /// Called inside a slice.
     pub(crate) fn begin_guest(&self) {
-        self.guest_began.store(self.used(), Ordering::Relaxed);
+        self.slice_began.store(thread_nanoseconds(), Ordering::Relaxed);
+        self.running.store(true, Ordering::Relaxed);
+    }
+
+    /// Called inside a slice; gives the guest's nanoseconds.
+    pub(crate) fn end_guest(&self) -> u64 {
+        self.running.store(false, Ordering::Relaxed);
+        self.guest_nanoseconds()
     }
 
     /// Nanoseconds since [`Meter::begin_guest`]. Only meaningful inside a slice.
     pub(crate) fn guest_nanoseconds(&self) -> u64 {
-        self.used().saturating_sub(self.guest_began.load(Ordering::Relaxed))
+        let slice = thread_nanoseconds().saturating_sub(self.slice_began.load(Ordering::Relaxed));
+        self.spent.load(Ordering::Relaxed).saturating_add(slice)
     }
 
     pub(crate) fn mark_busy(&self) {
@@ -41,11 +54,6 @@ impl Meter {
 
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)
-    }
-
-    fn used(&self) -> u64 {
-        let slice = thread_nanoseconds().saturating_sub(self.slice_began.load(Ordering::Relaxed));
-        self.spent.load(Ordering::Relaxed).saturating_add(slice)
     }
 }
 
