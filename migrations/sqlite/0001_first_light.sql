@@ -190,6 +190,8 @@ create table documents (
     reason text,
     records bigint not null,
     size_bytes bigint not null,
+    -- Of the file that the records came from; the same file again changes nothing.
+    content_hash text,
     created_at bigint not null,
     updated_at bigint not null,
     primary key (tenant, id),
@@ -211,7 +213,7 @@ create table chunks (
     primary key (tenant, document, version, ordinal)
 );
 
--- Stored once per content: every tenant has the shipped plugins.
+-- Stored once per content, for all tenants that have it.
 create table plugin_code (
     sha256 text not null primary key,
     bytes blob not null
@@ -223,7 +225,8 @@ create table plugins (
     plugin_id text not null,
     version text not null,
     manifest text not null,
-    sha256 text not null references plugin_code (sha256),
+    -- No foreign key: the code of a shipped plugin is in the server's binary and not here.
+    sha256 text not null,
     system boolean not null,
     enabled boolean not null,
     installed_at bigint not null,

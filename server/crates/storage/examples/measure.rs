@@ -1,4 +1,4 @@
-//! How many steps of runs can be stored per second: `cargo run --release -p storage --example measure [FOLDER]`.
+//! How many steps of runs can be stored per second: `cargo run --release -p storage --example measure [FOLDER [WAYS…]]`.
 //!
 //! The folder decides which disk is measured; without one it is the system's temporary folder.
 
@@ -19,9 +19,12 @@ const MEASURED: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let asked = arguments.map(|it| it.parse()).collect::<Result<Vec<u32>, _>>()?;
+    let all = if asked.is_empty() { vec![1, 8, 64] } else { asked };
     for durability in [Durability::PowerLoss, Durability::ProcessCrash] {
-        for ways in [1, 8, 64] {
+        for &ways in &all {
             let path = folder.join(format!("measure-{}.sqlite", Uuid::now_v7().simple()));
             let (rate, median, slow) = measure(&path, durability, ways).await?;
             println!(

@@ -197,7 +197,11 @@ impl Storage {
         value: V,
     ) -> Result<()>
     where
-        V: for<'q> sqlx::Encode<'q, crate::database::Database> + sqlx::Type<crate::database::Database> + Send + 'static,
+        V: for<'q> sqlx::Encode<'q, crate::database::Database>
+            + sqlx::Type<crate::database::Database>
+            + Clone
+            + Send
+            + 'static,
     {
         self.write(operation, move |connection| {
             Box::pin(async move {

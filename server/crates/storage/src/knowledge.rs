@@ -18,7 +18,7 @@ macro_rules! base_columns {
 }
 macro_rules! document_columns {
     () => {
-        "id, base, name, version, state, done, total, reason, records, size_bytes, created_at, updated_at"
+        "id, base, name, version, state, done, total, reason, records, size_bytes, content_hash, created_at, updated_at"
     };
 }
 
@@ -45,6 +45,8 @@ pub struct NewRecords {
     pub version: i64,
     pub records: Vec<NewRecord>,
     pub size_bytes: i64,
+    /// Of the file that the records came from.
+    pub content_hash: String,
     pub at: i64,
 }
 
@@ -89,6 +91,7 @@ impl Stored for Document {
             reason: row.try_get("reason")?,
             records: row.try_get("records")?,
             size_bytes: row.try_get("size_bytes")?,
+            content_hash: row.try_get("content_hash")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         })
@@ -331,7 +334,7 @@ impl Storage {
     async fn stage_and_switch(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
         const STAGE: Operation = Operation::new("store a document's records").conflict("a record with this number");
         const SWITCH: Operation = Operation::new("put a document's new records in place");
-        let NewRecords { document, version, mut records, size_bytes, at } = new;
+        let NewRecords { document, version, mut records, size_bytes, content_hash, at } = new;
         let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
         self.write(STAGE, move |connection| {
             Box::pin(async move { must_be_newer(connection, (tenant, document), version).await })
@@ -351,7 +354,7 @@ impl Storage {
             Box::pin(async move {
                 must_be_newer(connection, (tenant, document), version).await?;
                 let switched = sqlx::query(
-                    "update documents set version = $3, records = $4, size_bytes = $5, updated_at = $6 \
+                    "update documents set version = $3, records = $4, size_bytes = $5, content_hash = $6, updated_at = $7 \
                      where tenant = $1 and id = $2 and $4 = \
                      (select count(*) from chunks where tenant = $1 and document = $2 and version = $3)",
                 )
@@ -360,6 +363,7 @@ impl Storage {
                 .bind(version)
                 .bind(count)
                 .bind(size_bytes)
+                .bind(content_hash)
                 .bind(at)
                 .execute(connection)
                 .await?;
@@ -504,12 +508,25 @@ impl Storage {
 }
 
 async fn insert_document(connection: &mut Connection, tenant: TenantId, document: Document) -> Result<(), Failure> {
-    let Document { id, base, name, version, state, done, total, reason, records, size_bytes, created_at, updated_at } =
-        document;
+    let Document {
+        id,
+        base,
+        name,
+        version,
+        state,
+        done,
+        total,
+        reason,
+        records,
+        size_bytes,
+        content_hash,
+        created_at,
+        updated_at,
+    } = document;
     let sql = concat!(
         "insert into documents (tenant, ",
         document_columns!(),
-        ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
     );
     sqlx::query(sql)
         .bind(tenant.to_string())
@@ -523,6 +540,7 @@ async fn insert_document(connection: &mut Connection, tenant: TenantId, document
         .bind(reason)
         .bind(records)
         .bind(size_bytes)
+        .bind(content_hash)
         .bind(created_at)
         .bind(updated_at)
         .execute(connection)

@@ -41,7 +41,8 @@ impl Stored for Grants {
 impl Storage {
     /// Installs a plugin, or replaces the one of the same `plugin_id`, which keeps its id and its grants.
     ///
-    /// `plugin.sha256` must be the hash of `bytes`: code is stored once per hash, for all tenants.
+    /// `plugin.sha256` must be the hash of `bytes`: code is stored once per hash, for all tenants. Empty `bytes` mean that
+    /// the code comes with the server and is not kept here.
     pub async fn install_plugin(&self, tenant: TenantId, plugin: Plugin, bytes: Vec<u8>) -> Result<Plugin> {
         const INSTALL: Operation = Operation::new("install a plugin").conflict("a plugin with this id");
         self.write(INSTALL, move |connection| Box::pin(install(connection, tenant, plugin, bytes))).await
@@ -58,6 +59,7 @@ impl Storage {
         self.first("read a plugin", sqlx::query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
     }
 
+    /// None also when the code was not given to be kept.
     pub async fn plugin_bytes(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Vec<u8>>> {
         const OPERATION: &str = "read a plugin's code";
         let row = sqlx::query(
@@ -152,11 +154,13 @@ async fn install(
         .bind(plugin.plugin_id.clone())
         .fetch_optional(&mut *connection)
         .await?;
-    sqlx::query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
-        .bind(plugin.sha256.clone())
-        .bind(bytes)
-        .execute(&mut *connection)
-        .await?;
+    if !bytes.is_empty() {
+        sqlx::query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
+            .bind(plugin.sha256.clone())
+            .bind(bytes)
+            .execute(&mut *connection)
+            .await?;
+    }
     let Plugin { id, plugin_id, version, manifest, sha256, system, enabled, installed_at } = plugin;
     let sql = concat!(
         "insert into plugins (tenant, ",

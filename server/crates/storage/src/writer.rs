@@ -1,8 +1,10 @@
 //! The one task that writes.
 //!
 //! It takes everything that has queued up while the last transaction was being committed and commits it as one: a busy
-//! server waits for the disk once per group, a lone write waits for nobody. In a group each write has a savepoint, so one
-//! that fails takes nothing of its neighbours with it. A write is answered after its group is committed, never before.
+//! server waits for the disk once per group, a lone write waits for nobody. A write that fails takes nothing of its
+//! neighbours with it: the group is rolled back and done again with a savepoint around each write. (Savepoints from the
+//! start would cost every group what only the rare one needs.) A write is answered after its group is committed, never
+//! before; its work may be done twice, so it touches nothing but the database.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -34,13 +36,20 @@ pub(crate) struct Writer {
 
 /// What the writer knows of a write, whatever its result's type is.
 trait Job: Send {
-    /// Does the work inside the open transaction and keeps the outcome.
-    fn attempt<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, ()>;
+    /// Does the work inside the open transaction and keeps the outcome, instead of an earlier one.
+    fn attempt<'c>(&'c mut self, connection: &'c mut Connection, again: Again) -> BoxFuture<'c, ()>;
     fn succeeded(&self) -> bool;
     /// The database's words, if it was the database that refused.
     fn cause(&self) -> Option<Cause>;
     /// Tells the caller; with a cause if the group as a whole was lost.
     fn answer(self: Box<Self>, lost: Option<Cause>);
+}
+
+/// Whether the work may have to be done once more, and must be kept for that.
+#[derive(Clone, Copy)]
+enum Again {
+    Perhaps,
+    Never,
 }
 
 struct Write<T, W> {
@@ -53,11 +62,16 @@ struct Write<T, W> {
 impl<T, W> Job for Write<T, W>
 where
     T: Send + 'static,
-    W: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + 'static,
+    W: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Clone + Send + 'static,
 {
-    fn attempt<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, ()> {
+    fn attempt<'c>(&'c mut self, connection: &'c mut Connection, again: Again) -> BoxFuture<'c, ()> {
         Box::pin(async move {
-            if let Some(work) = self.work.take() {
+            self.outcome = None;
+            let work = match again {
+                Again::Perhaps => self.work.clone(),
+                Again::Never => self.work.take(),
+            };
+            if let Some(work) = work {
                 self.outcome = Some(work(connection).await);
             }
         })
@@ -101,7 +115,7 @@ impl Storage {
     pub(crate) async fn write<T, W>(&self, operation: Operation, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Send + 'static,
+        W: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Failure>> + Clone + Send + 'static,
     {
         let closed = || StorageError::Closed { operation: operation.name };
         let (caller, answer) = oneshot::channel();
@@ -191,15 +205,33 @@ async fn serve(
 
 /// Writes a group and commits it. An error means that nothing of the group is stored and the connection is in doubt.
 async fn write_group(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Cause> {
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
     if let [job] = group {
-        attempt(job, &mut transaction).await;
-        let ended = if job.succeeded() { transaction.commit().await } else { transaction.rollback().await };
-        return ended.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)));
+        return write_alone(connection, job).await;
     }
+    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
+    for job in &mut *group {
+        attempt(job, &mut transaction, Again::Perhaps).await;
+        if !job.succeeded() {
+            transaction.rollback().await.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))?;
+            return write_apart(connection, group).await;
+        }
+    }
+    transaction.commit().await.map_err(Arc::new)
+}
+
+async fn write_alone(connection: &mut Connection, job: &mut Box<dyn Job>) -> Result<(), Cause> {
+    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
+    attempt(job, &mut transaction, Again::Never).await;
+    let ended = if job.succeeded() { transaction.commit().await } else { transaction.rollback().await };
+    ended.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))
+}
+
+/// Writes a group in which somebody fails: each has a savepoint of its own.
+async fn write_apart(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Cause> {
+    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
     for job in group {
         let mut savepoint = transaction.begin().await.map_err(Arc::new)?;
-        attempt(job, &mut savepoint).await;
+        attempt(job, &mut savepoint, Again::Never).await;
         let ended = if job.succeeded() { savepoint.commit().await } else { savepoint.rollback().await };
         // SQLite gives up the whole transaction on a full disk or a failed read; the first words say why.
         ended.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))?;
@@ -208,8 +240,8 @@ async fn write_group(connection: &mut Connection, group: &mut [Box<dyn Job>]) ->
 }
 
 /// Work that panics has no outcome: its changes are rolled back and its caller is told.
-async fn attempt(job: &mut Box<dyn Job>, connection: &mut Connection) {
-    if AssertUnwindSafe(job.attempt(connection)).catch_unwind().await.is_err() {
+async fn attempt(job: &mut Box<dyn Job>, connection: &mut Connection, again: Again) {
+    if AssertUnwindSafe(job.attempt(connection, again)).catch_unwind().await.is_err() {
         tracing::error!("a write panicked; it was rolled back");
     }
 }

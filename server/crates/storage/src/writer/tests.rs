@@ -142,3 +142,36 @@ async fn a_write_that_panics_takes_nothing_with_it() {
     assert_eq!(storage.all_tenants_list_tenants().await.unwrap().len(), 1, "what it deleted is back");
     storage.ping().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_queues_up_is_committed_at_once() {
+    let (storage, tenant, _folder) = storage(Durability::ProcessCrash).await;
+    let keys: Vec<_> = (0..100).map(|n| format!("k{n}")).collect();
+    let (first, second) = keys.split_at(50);
+    let slow = storage.write(TEST, |_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(())
+        })
+    });
+    let halves = async {
+        tokio::join!(
+            join_all(first.iter().map(|it| storage.set_setting(tenant, it, json!(1), 1))),
+            slow,
+            join_all(second.iter().map(|it| storage.set_setting(tenant, it, json!(1), 1)))
+        )
+    };
+    let group = as_one_group(&storage, halves);
+    let watch = async {
+        let mut seen = Vec::new();
+        while seen.last() != Some(&100) {
+            let row = sqlx::query("select count(*) from settings").fetch_one(&storage.readers).await.unwrap();
+            seen.push(row.get::<i64, _>(0));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        seen
+    };
+    let (_, seen) = tokio::join!(group, watch);
+    // Committed one by one, the first half would be seen while the slow write sleeps.
+    assert!(seen.len() > 20 && seen.iter().all(|it| [0, 100].contains(it)), "{seen:?}");
+}

@@ -156,6 +156,7 @@ async fn replace_until_killed(path: &Path) {
             version,
             records: (0..3000).map(record).collect(),
             size_bytes: 1,
+            content_hash: "hash".to_owned(),
             at: version,
         };
         storage.replace_document_records(a, new).await.unwrap();

@@ -1,7 +1,5 @@
 //! Writes that queue up share a transaction and yet do not share their fate.
 
-use std::time::Instant;
-
 use domain::{Tenant, TenantId};
 use futures::FutureExt as _;
 use futures::future::join_all;
@@ -93,21 +91,4 @@ async fn closing_writes_what_is_queued_and_refuses_the_rest() {
             "{key}: answered and stored are one"
         );
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn together_is_faster_than_one_by_one() {
-    let Fixture { storage, .. } = &Fixture::sqlite().await;
-    let a = tenant(storage, "a").await;
-    let keys: Vec<_> = (0..200).map(|n| format!("k{n}")).collect();
-    let began = Instant::now();
-    for key in &keys {
-        storage.set_setting(a, key, json!(1), 1).await.unwrap();
-    }
-    let one_by_one = began.elapsed();
-    let began = Instant::now();
-    join_all(keys.iter().map(|it| storage.set_setting(a, it, json!(2), 2))).await;
-    let together = began.elapsed();
-    // Two hundred waits for the disk against a few. Half is a long way from what is measured on any disk.
-    assert!(together < one_by_one / 2, "together {together:?}, one by one {one_by_one:?}");
 }

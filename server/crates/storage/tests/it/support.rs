@@ -163,6 +163,7 @@ pub(crate) fn document(base: KnowledgeBaseId, name: &str, created_at: i64) -> Do
         reason: None,
         records: 0,
         size_bytes: 0,
+        content_hash: None,
         created_at,
         updated_at: created_at,
     }

@@ -10,7 +10,14 @@ pub(crate) fn records(document: DocumentId, version: i64, count: i64) -> NewReco
         text: format!("第 {ordinal} 道菜 v{version}"),
         fields: json!({ "spice_level": ordinal % 6 }),
     };
-    NewRecords { document, version, records: (0..count).map(record).collect(), size_bytes: 77, at: 50 }
+    NewRecords {
+        document,
+        version,
+        records: (0..count).map(record).collect(),
+        size_bytes: 77,
+        content_hash: "hash".to_owned(),
+        at: 50,
+    }
 }
 
 pub(crate) async fn bases_and_documents(storage: &Storage) {

@@ -56,4 +56,10 @@ pub(crate) async fn code_is_shared_and_goes_with_its_last_user(storage: &Storage
     storage.install_plugin(b, plugin("echo", "1.0.0", "same"), vec![1]).await.unwrap();
     assert_eq!(storage.plugin_bytes(b, "echo").await.unwrap(), Some(vec![1]));
     assert_eq!(storage.plugin_bytes(a, "zeta").await.unwrap(), Some(vec![8]));
+
+    // A tenant without the code does not hide the code that another one brings under the same hash.
+    storage.install_plugin(a, plugin("shipped", "1.0.0", "shipped"), Vec::new()).await.unwrap();
+    assert_eq!(storage.plugin_bytes(a, "shipped").await.unwrap(), None);
+    storage.install_plugin(b, plugin("shipped", "1.0.0", "shipped"), vec![3]).await.unwrap();
+    assert_eq!(storage.plugin_bytes(b, "shipped").await.unwrap(), Some(vec![3]));
 }
