@@ -107,9 +107,6 @@ impl App {
         if let Some(index) = &settings.package_index {
             local.package_index.clone_from(index);
         }
-        if let Some(hub) = &settings.hub_endpoint {
-            local.hub_endpoint = Some(hub.clone());
-        }
         Ok(Some(Arc::new(::knowledge::LocalEmbedder::new(local, models::http_client()?))))
     }
 

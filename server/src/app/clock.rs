@@ -37,7 +37,7 @@ impl Clock {
     /// RFC 3339 with the server's offset, for example `2026-11-24T10:15:00+08:00`.
     pub fn local_rfc3339(&self, ms: i64) -> String {
         let at = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        at.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 }
 

@@ -118,8 +118,10 @@ impl From<knowledge::KnowledgeError> for AppError {
     fn from(error: knowledge::KnowledgeError) -> AppError {
         let code = match error.code() {
             "embedding_unavailable" => ErrorCode::EmbeddingUnavailable,
-            "internal" | "index" | "storage" | "io" => return AppError::internal(error),
-            _ => ErrorCode::InvalidDocument,
+            "too_large" => ErrorCode::TooLarge,
+            "invalid_knowledge_base" | "invalid_filter" | "invalid_request" => ErrorCode::InvalidInput,
+            "invalid_document" | "unknown_encoding" => ErrorCode::InvalidDocument,
+            _ => return AppError::internal(error),
         };
         AppError::new(code, error.to_string()).maybe_hint(error.hint())
     }

@@ -231,10 +231,8 @@ pub fn shipped_count() -> usize {
 
 /// A report of a tool call as the API tells it.
 pub(crate) fn report_json(report: &CallReport) -> Value {
-    let logs: Vec<Value> =
-        report.logs.iter().map(|it| json!({ "level": it.level.as_str(), "message": it.message })).collect();
     json!({
-        "logs": logs,
+        "logs": report.logs,
         "dropped_log_lines": report.dropped_log_lines,
         "duration_us": report.duration_us,
         "cpu_us": report.cpu_us,

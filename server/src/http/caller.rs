@@ -21,7 +21,7 @@ pub(crate) struct Guard {
 
 /// Lets the request pass with its [`Caller`], or refuses.
 pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    match admit(&guard, &request).await {
+    match admit(&guard, request.method().clone(), request.headers().clone()).await {
         Err(error) => error.into_response(),
         Ok(caller) => {
             if let Some(caller) = caller {
@@ -32,13 +32,12 @@ pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next
     }
 }
 
-async fn admit(guard: &Guard, request: &Request) -> Result<Option<Caller>, AppError> {
-    let headers = request.headers();
-    let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+async fn admit(guard: &Guard, method: Method, headers: HeaderMap) -> Result<Option<Caller>, AppError> {
+    let unsafe_method = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
     if unsafe_method && headers.get(header::AUTHORIZATION).is_none() {
-        check_origin(headers, guard.app.config().public_url.as_deref())?;
+        check_origin(&headers, guard.app.config().public_url.as_deref())?;
     }
-    let caller = resolve(&guard.app, headers).await?;
+    let caller = resolve(&guard.app, &headers).await?;
     match (guard.access, caller) {
         (Access::Open, caller) => Ok(caller),
         (_, None) => Err(AppError::new(ErrorCode::NotAuthenticated, "this needs a session or an API key")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::mock_model::MockModel;
+use crate::support::mock_model::{MockModel, Reply};
 use crate::support::repository;
 
 pub struct Server {
@@ -120,9 +120,9 @@ async fn it_starts_prints_its_links_serves_and_stops_cleanly() {
 async fn after_kill_9_conversations_and_runs_are_there_and_the_answer_is_finished() {
     let data = tempfile::tempdir().unwrap();
     let model = MockModel::start().await;
-    model.reply_slowly("long", "word ", 100, Duration::from_millis(30));
+    model.on("long", Reply::text("word ".repeat(100)).delay(Duration::from_millis(30)));
     model.reply_to("short", "done");
-    let base_url = model.base_url();
+    let base_url = model.base_url().to_owned();
     let with_model = |command: &mut Command| {
         command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
     };

@@ -3,7 +3,7 @@
 use parlour::app::accounts::Scope;
 use serde_json::{Value, json};
 
-use crate::support::mock_model::MockModel;
+use crate::support::mock_model::{MockModel, Reply};
 use crate::support::{Client, TestApp};
 
 const DESK: &str = "assistant: desk\nsystem_prompt: 我们晚上十点关门。\nopening: 您好\nsuggestions: [你们几点关门]\n";
@@ -54,7 +54,7 @@ async fn an_answer_streams_and_is_stored_and_remembered() {
     assert_eq!(messages["items"][1]["status"], "complete");
 
     client.post(&path, json!({ "content": "那早上呢" })).await.ok();
-    let last = model.requests().pop().unwrap().to_string();
+    let last = model.requests().pop().unwrap().body.to_string();
     assert!(last.contains("你们几点关门") && last.contains("我们晚上十点关门。"), "the history goes along: {last}");
     let title = &client.get(&format!("/api/v1/conversations/{id}")).await.ok()["title"];
     assert_eq!(title, "你们几点关门");
@@ -95,7 +95,7 @@ async fn whoever_connects_again_gets_the_rest_and_only_the_rest() {
 #[tokio::test]
 async fn a_provider_that_fails_becomes_an_error_in_words_and_the_next_message_works() {
     let model = MockModel::start().await;
-    model.fail("boom", 500, "the provider's own words");
+    model.on("boom", Reply::error(500, "the provider's own words"));
     model.reply_to("again", "fine");
     let app = TestApp::with_model(&model).await;
     let client = desk(&app).await;
@@ -111,7 +111,7 @@ async fn a_provider_that_fails_becomes_an_error_in_words_and_the_next_message_wo
 #[tokio::test]
 async fn stopping_keeps_what_was_said() {
     let model = MockModel::start().await;
-    model.reply_slowly("long", "word ", 400, std::time::Duration::from_millis(20));
+    model.on("long", Reply::text("word ".repeat(400)).delay(std::time::Duration::from_millis(20)));
     let app = TestApp::with_model(&model).await;
     let client = desk(&app).await;
     let id = conversation(&client).await;

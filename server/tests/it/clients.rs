@@ -30,7 +30,7 @@ async fn the_openai_python_package_lists_chats_streams_and_raises_its_own_errors
     let data = tempfile::tempdir().unwrap();
     let model = MockModel::start().await;
     model.default_reply("我们晚上十点关门。");
-    let base_url = model.base_url();
+    let base_url = model.base_url().to_owned();
     let server = Server::start(data.path(), |command| {
         command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
         command.args(["--project", "workflows/restaurant"]);
@@ -38,7 +38,12 @@ async fn the_openai_python_package_lists_chats_streams_and_raises_its_own_errors
     let key = key(data.path(), "chat");
     let python = tokio::task::spawn_blocking(python).await.unwrap();
     let script = repository().join("server/tests/clients/openai_client.py");
-    let ran = Command::new(python).arg(script).args([&format!("{}/v1", server.url), &key, "huangmenji"]).output().unwrap();
+    let ran = Command::new(python)
+        .arg(script)
+        .args(["--base-url", &format!("{}/v1", server.url), "--api-key", &key, "--model", "huangmenji"])
+        .args(["--expect", "十点关门"])
+        .output()
+        .unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}\n{}", String::from_utf8_lossy(&ran.stderr));
     assert!(told.contains("OK"), "{told}");

@@ -22,15 +22,27 @@ async fn run_tool(client: &Client<'_>, tool: &str, input: Value) -> Value {
 async fn a_guest_that_misbehaves_is_a_node_error_in_words_and_the_next_call_works() {
     let app = TestApp::new().await;
     let client = app.key("main", &Scope::ALL).await;
-    let cases = crate::support::misbehaving();
+    install(&client, "misbehaves").await;
+    install(&client, "asks_without_grant").await;
+    let cases = [
+        ("misbehaves", "loops_forever", json!({}), "plugin_limit", "ms"),
+        ("misbehaves", "allocates_without_end", json!({}), "plugin_limit", "memory"),
+        ("misbehaves", "panics", json!({ "message": "secret of the guest" }), "plugin_trap", "misbehaves"),
+        ("misbehaves", "reaches_the_unreachable", json!({}), "plugin_trap", "misbehaves"),
+        ("misbehaves", "overflows_the_stack", json!({}), "plugin_trap", "misbehaves"),
+        ("misbehaves", "floods_output", json!({}), "plugin_limit", "output"),
+        ("misbehaves", "floods_host_calls", json!({}), "plugin_limit", "calls"),
+        ("asks_without_grant", "reads_what_it_did_not_ask_for", json!({}), "denied", "menu"),
+        ("asks_without_grant", "passes_the_refusal_on", json!({}), "denied", "staff"),
+    ];
     for (plugin, tool, input, code, word) in cases {
-        install(&client, plugin).await;
         let run = run_tool(&client, &format!("{plugin}/{tool}"), input).await;
         assert_eq!(run["status"], "failed", "{plugin}/{tool}: {run}");
         let error = &run["error"];
         assert_eq!(error["code"], code, "{plugin}/{tool}: {error}");
         let message = error["message"].as_str().unwrap();
         assert!(message.to_lowercase().contains(word), "{plugin}/{tool}: {message}");
+        assert!(!message.contains("secret of the guest"), "the guest's own panic is for its developer: {message}");
         assert_eq!(error["node"], "call");
         let dishes = json!({ "dishes": [{ "name": "麻婆豆腐", "spice_level": 3 }], "min_level": 2 });
         let next = run_tool(&client, "filter_spicy_dishes", dishes).await;
@@ -63,10 +75,9 @@ async fn what_was_not_granted_is_refused_with_the_grant_that_would_allow_it() {
 async fn a_plugin_in_use_cannot_be_removed() {
     let app = TestApp::new().await;
     let client = app.key("main", &Scope::ALL).await;
-    let installed = install(&client, "echo").await;
-    let tool = installed["manifest"]["tools"][0]["name"].as_str().unwrap();
-    let input = crate::support::echo_input();
-    run_tool(&client, &format!("echo/{tool}"), input).await;
+    install(&client, "echo").await;
+    let run = run_tool(&client, "echo/echo", json!({ "value": "你好" })).await;
+    assert_eq!(run["status"], "finished", "{run}");
     let refused = client.delete("/api/v1/plugins/echo").await.problem(409, "in_use");
     assert!(refused["detail"].as_str().unwrap().contains("probe"), "{refused}");
     assert_eq!(client.delete("/api/v1/workflows/probe").await.status, 204);

@@ -13,7 +13,6 @@ async fn with_embeddings(model: Option<&MockModel>) -> TestApp {
         config.embedding = Some(EmbeddingSettings {
             model_dir: crate::support::model_dir(),
             package_index: None,
-            hub_endpoint: None,
         });
         config.model = model.map(model_settings);
     })
@@ -79,7 +78,7 @@ async fn the_restaurant_answers_what_is_not_about_dishes_from_its_prompt() {
     let client = app.key("main", &Scope::ALL).await;
     let (text, _) = ask(&client, "huangmenji", "你们几点关门").await;
     assert_eq!(text, "我们每天晚上十点关门，九点半停止点单。");
-    let sent = model.requests().pop().unwrap().to_string();
+    let sent = model.requests().pop().unwrap().body.to_string();
     assert!(sent.contains("10:00–22:00"), "the prompt has the opening hours: {sent}");
 }
 

@@ -44,7 +44,7 @@ pub fn config(folder: &Path) -> Config {
 }
 
 pub fn model_settings(model: &mock_model::MockModel) -> ModelSettings {
-    ModelSettings { base_url: model.base_url(), api_key: None, name: "mock".to_owned() }
+    ModelSettings { base_url: model.base_url().to_owned(), api_key: None, name: "mock".to_owned() }
 }
 
 /// Where the embedding model is kept between test runs: the same place that a user's server takes.
@@ -53,21 +53,6 @@ pub fn model_dir() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|it| PathBuf::from(it).join(".cache"));
     given.or_else(|| cache.or(home).map(|it| it.join("parlour").join("models"))).expect("HOME is set")
-}
-
-/// Guests that misbehave: plugin, tool, input, the error's code, and a word of its message.
-pub fn misbehaving() -> Vec<(&'static str, &'static str, Value, &'static str, &'static str)> {
-    vec![
-        ("loops_forever", "spin", json!({}), "plugin_limit", "cpu"),
-        ("allocates_without_end", "allocate", json!({}), "plugin_limit", "memory"),
-        ("traps", "panic", json!({}), "plugin_trap", "traps"),
-        ("asks_without_grant", "search_menu", json!({}), "denied", "grant"),
-    ]
-}
-
-/// An input that the `echo` guest takes.
-pub fn echo_input() -> Value {
-    json!({ "text": "你好" })
 }
 
 impl TestApp {

@@ -58,6 +58,8 @@ pub struct Document {
     /// How many records (chunks) it has.
     pub records: i64,
     pub size_bytes: i64,
+    /// Of the file that the records came from; the same file again changes nothing.
+    pub content_hash: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

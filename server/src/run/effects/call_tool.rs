@@ -12,7 +12,7 @@ pub(super) async fn perform(around: &Surroundings, node: String, plugin: &str, t
         Err(error) => return refused(error),
     };
     if !report.logs.is_empty() {
-        let lines = report.logs.iter().map(|it| json!({ "level": it.level.as_str(), "message": it.message })).collect();
+        let lines = report.logs.iter().map(|it| json!(it)).collect();
         let _ = around.deltas.send(FromEffect::Log { node, lines });
     }
     match report.result {

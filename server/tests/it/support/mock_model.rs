@@ -21,10 +21,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// The model's name unless a test gives others.
-pub const MOCK_MODEL: &str = "mock-model";
+pub(crate) const MOCK_MODEL: &str = "mock-model";
 
 /// Stops with the test that started it.
-pub struct MockModel {
+pub(crate) struct MockModel {
     base_url: String,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
@@ -32,29 +32,29 @@ pub struct MockModel {
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub path: String,
-    pub authorization: Option<String>,
-    pub body: Value,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
 }
 
 impl Asked {
-    pub fn last_user_message(&self) -> &str {
+    pub(crate) fn last_user_message(&self) -> &str {
         last_of(&self.body, "user")
     }
 
-    pub fn system_prompt(&self) -> &str {
+    pub(crate) fn system_prompt(&self) -> &str {
         last_of(&self.body, "system")
     }
 
-    pub fn wants_json(&self) -> bool {
+    pub(crate) fn wants_json(&self) -> bool {
         wants_json(&self.body)
     }
 }
 
 /// What a rule answers.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     kind: Kind,
     reasoning: Option<String>,
     delay: Duration,
@@ -64,10 +64,16 @@ pub struct Reply {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Text { text: String, ending: Ending },
+    Text {
+        text: String,
+        ending: Ending,
+    },
     /// The smallest value that the request's schema allows.
     FromSchema,
-    Error { status: u16, message: String },
+    Error {
+        status: u16,
+        message: String,
+    },
     /// Takes the request and never says a word.
     Hang,
 }
@@ -82,19 +88,19 @@ enum Ending {
 }
 
 impl Reply {
-    pub fn text(text: impl Into<String>) -> Reply {
+    pub(crate) fn text(text: impl Into<String>) -> Reply {
         Reply::of(Kind::Text { text: text.into(), ending: Ending::Finished })
     }
 
-    pub fn json(value: &Value) -> Reply {
+    pub(crate) fn json(value: &Value) -> Reply {
         Reply::text(value.to_string())
     }
 
-    pub fn error(status: u16, message: impl Into<String>) -> Reply {
+    pub(crate) fn error(status: u16, message: impl Into<String>) -> Reply {
         Reply::of(Kind::Error { status, message: message.into() })
     }
 
-    pub fn hang() -> Reply {
+    pub(crate) fn hang() -> Reply {
         Reply::of(Kind::Hang)
     }
 
@@ -103,37 +109,37 @@ impl Reply {
     }
 
     /// What the model thinks before it answers, in `reasoning_content`.
-    pub fn reasoning(mut self, reasoning: impl Into<String>) -> Reply {
+    pub(crate) fn reasoning(mut self, reasoning: impl Into<String>) -> Reply {
         self.reasoning = Some(reasoning.into());
         self
     }
 
     /// Before each piece of a stream, and before an answer in one piece.
-    pub fn delay(mut self, delay: Duration) -> Reply {
+    pub(crate) fn delay(mut self, delay: Duration) -> Reply {
         self.delay = delay;
         self
     }
 
     /// The value of an error's `Retry-After`.
-    pub fn retry_after(mut self, value: impl Into<String>) -> Reply {
+    pub(crate) fn retry_after(mut self, value: impl Into<String>) -> Reply {
         self.retry_after = Some(value.into());
         self
     }
 
     /// Breaks the connection after so many pieces of the text.
-    pub fn dropped_after(mut self, pieces: usize) -> Reply {
+    pub(crate) fn dropped_after(mut self, pieces: usize) -> Reply {
         self.end_with(Ending::Dropped(pieces));
         self
     }
 
     /// Falls silent after so many pieces of the text, with the connection open.
-    pub fn silent_after(mut self, pieces: usize) -> Reply {
+    pub(crate) fn silent_after(mut self, pieces: usize) -> Reply {
         self.end_with(Ending::Silent(pieces));
         self
     }
 
     /// The rule applies so many times and is used up then.
-    pub fn times(mut self, times: u32) -> Reply {
+    pub(crate) fn times(mut self, times: u32) -> Reply {
         self.times = Some(times);
         self
     }
@@ -155,9 +161,9 @@ struct Rule {
 /// A classifier's question and the visitor's hold the same words; a rule for one shall not answer the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Applies {
-    ToText,
-    ToJson,
-    ToBoth,
+    Text,
+    Json,
+    Both,
 }
 
 #[derive(Default)]
@@ -179,7 +185,7 @@ impl Shared {
 }
 
 impl MockModel {
-    pub async fn start() -> MockModel {
+    pub(crate) async fn start() -> MockModel {
         let shared = Arc::new(Shared::default());
         let router = Router::new()
             .route("/v1/models", get(models))
@@ -192,50 +198,50 @@ impl MockModel {
     }
 
     /// Ends in `/v1`.
-    pub fn base_url(&self) -> &str {
+    pub(crate) fn base_url(&self) -> &str {
         &self.base_url
     }
 
     /// Answers a request for text in which `words` stand.
-    pub fn reply_to(&self, words: &str, text: &str) -> &Self {
-        self.rule(words, Applies::ToText, Reply::text(text))
+    pub(crate) fn reply_to(&self, words: &str, text: &str) -> &Self {
+        self.rule(words, Applies::Text, Reply::text(text))
     }
 
     /// Answers a request for JSON (a classifier's, for one) in which `words` stand.
-    pub fn reply_json_to(&self, words: &str, value: &Value) -> &Self {
-        self.rule(words, Applies::ToJson, Reply::json(value))
+    pub(crate) fn reply_json_to(&self, words: &str, value: &Value) -> &Self {
+        self.rule(words, Applies::Json, Reply::json(value))
     }
 
     /// Answers any request in which `words` stand, with whatever `reply` does; the empty string stands in all of them.
-    pub fn on(&self, words: &str, reply: Reply) -> &Self {
-        self.rule(words, Applies::ToBoth, reply)
+    pub(crate) fn on(&self, words: &str, reply: Reply) -> &Self {
+        self.rule(words, Applies::Both, reply)
     }
 
     /// For requests for text to which no rule applies. Without it the mock repeats the question, so that a test sees
     /// what arrived. Requests for JSON get the smallest value that their schema allows.
-    pub fn default_reply(&self, text: &str) -> &Self {
+    pub(crate) fn default_reply(&self, text: &str) -> &Self {
         self.shared.script().default_reply = Some(Reply::text(text));
         self
     }
 
     /// Lists these models and answers 404 to any other. Without it any name is good.
-    pub fn only_models(&self, models: &[&str]) -> &Self {
+    pub(crate) fn only_models(&self, models: &[&str]) -> &Self {
         self.shared.script().models = models.iter().map(|&model| model.to_owned()).collect();
         self
     }
 
     /// Answers 401 to whoever does not bring this key.
-    pub fn require_key(&self, key: &str) -> &Self {
+    pub(crate) fn require_key(&self, key: &str) -> &Self {
         self.shared.script().key = Some(key.to_owned());
         self
     }
 
     /// The completions that were asked for, oldest first.
-    pub fn requests(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<Asked> {
         self.shared.script().asked.clone()
     }
 
-    pub fn forget_requests(&self) -> &Self {
+    pub(crate) fn forget_requests(&self) -> &Self {
         self.shared.script().asked.clear();
         self
     }
@@ -265,9 +271,9 @@ impl Script {
         let json = asked.wants_json();
         let found = self.rules.iter_mut().rev().find(|rule| {
             let kind = match rule.applies {
-                Applies::ToText => !json,
-                Applies::ToJson => json,
-                Applies::ToBoth => true,
+                Applies::Text => !json,
+                Applies::Json => json,
+                Applies::Both => true,
             };
             let words = asked.last_user_message().contains(&rule.words) || asked.system_prompt().contains(&rule.words);
             kind && words && rule.reply.times != Some(0)

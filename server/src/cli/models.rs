@@ -1,17 +1,17 @@
-//! `parlour model fetch`: gets the embedding model before it is needed.
+//! `parlour models fetch`: gets the embedding model before it is needed.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use knowledge::Download;
+use knowledge::DownloadProgress;
 
 use crate::app::App;
-use crate::config::{Config, ModelCommand};
+use crate::config::{Config, ModelsCommand};
 
-pub(super) async fn execute(config: Config, command: ModelCommand) -> anyhow::Result<ExitCode> {
+pub(super) async fn execute(config: Config, command: ModelsCommand) -> anyhow::Result<ExitCode> {
     match command {
-        ModelCommand::Fetch => fetch(config).await,
+        ModelsCommand::Fetch => fetch(config).await,
     }
 }
 
@@ -28,10 +28,10 @@ async fn fetch(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// One line that is written over on a terminal, and one line per tenth elsewhere.
-pub(super) fn show_progress() -> impl Fn(Download) + Send + Sync {
+pub(super) fn show_progress() -> impl Fn(DownloadProgress) + Send + Sync {
     let last = AtomicU64::new(u64::MAX);
     let terminal = std::io::stderr().is_terminal();
-    move |Download { done, total }| {
+    move |DownloadProgress { done, total }| {
         let percent = total.filter(|it| *it > 0).map_or(0, |total| done * 100 / total);
         let step = if terminal { percent } else { percent / 10 };
         if last.swap(step, Ordering::Relaxed) == step {
