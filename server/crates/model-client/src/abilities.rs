@@ -42,7 +42,8 @@ impl Abilities {
     /// What to try next after this refusal, if there is anything to leave out. Each answer asks for strictly less than
     /// `self`, so that asking again and again ends.
     pub(crate) fn reduced(self, refusal: &Refusal, request: &CompletionRequest) -> Option<Abilities> {
-        if !matches!(refusal.status, Some(400 | 415 | 422 | 501)) || refusal.is_too_long() || refusal.is_unknown_model() {
+        if !matches!(refusal.status, Some(400 | 415 | 422 | 501)) || refusal.is_too_long() || refusal.is_unknown_model()
+        {
             return None;
         }
         if self.usage && refusal.mentions(&["stream_options", "include_usage"]) {

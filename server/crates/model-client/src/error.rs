@@ -69,7 +69,9 @@ impl ModelError {
     /// How long the provider asks to wait, where it does.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Refused(refusal) => refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            Self::Refused(refusal) => {
+                refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+            }
             Self::BaseUrl { .. }
             | Self::Key
             | Self::Unreachable { .. }
@@ -95,21 +97,26 @@ impl ModelError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::BaseUrl { .. } => {
-                Some("set PARLOUR_MODEL_BASE_URL to the provider's address, for example `https://api.deepseek.com/v1`".into())
-            }
+            Self::BaseUrl { .. } => Some(
+                "set PARLOUR_MODEL_BASE_URL to the provider's address, for example `https://api.deepseek.com/v1`"
+                    .into(),
+            ),
             Self::Key => Some("copy the key again into PARLOUR_MODEL_API_KEY, without line breaks or quotes".into()),
             Self::Unreachable { base_url, .. } => Some(if base_url::is_ollama(base_url) {
                 "is Ollama running? start it with `ollama serve`".into()
             } else if base_url::is_local(base_url) {
-                "is the model server running, and on this port? in a container `localhost` is the container itself".into()
+                "is the model server running, and on this port? in a container `localhost` is the container itself"
+                    .into()
             } else {
                 "check PARLOUR_MODEL_BASE_URL, the network, and whether a proxy is needed (HTTPS_PROXY)".into()
             }),
             Self::Timeout { phase: Phase::FirstToken, base_url, .. } if base_url::is_local(base_url) => Some(
-                "a local model is slow while it loads and when memory is short: try again, or take a smaller model".into(),
+                "a local model is slow while it loads and when memory is short: try again, or take a smaller model"
+                    .into(),
             ),
-            Self::Timeout { .. } => Some("try again; if it stays slow, take a faster model or ask for fewer tokens".into()),
+            Self::Timeout { .. } => {
+                Some("try again; if it stays slow, take a faster model or ask for fewer tokens".into())
+            }
             Self::Refused(refusal) => refusal.hint.clone(),
             Self::Broken { .. } => Some("try again; if it keeps breaking, look into the provider's own log".into()),
             Self::BadAnswer { .. } => {

@@ -110,10 +110,16 @@ impl Refusal {
         words.iter().any(|word| message.contains(word) || code.contains(word))
     }
 
-    /// 404, or 400 as some gateways have it, because there is no model of that name.
+    /// 404 with a word about the model (without one the address is wrong), or 400 as some gateways have it.
     pub(crate) fn is_unknown_model(&self) -> bool {
-        let named = self.mentions(&["model"]) && self.mentions(&["not found", "not exist", "not_found", "does not", "unknown"]);
-        matches!(self.status, Some(404)) && (named || self.mentions(&["model"])) || self.status == Some(400) && named
+        match self.status {
+            Some(404) => self.mentions(&["model"]),
+            Some(400) => {
+                self.mentions(&["model_not_found", "invalid model", "unknown model"])
+                    || self.mentions(&["model"]) && self.mentions(&["not found", "not exist"])
+            }
+            Some(_) | None => false,
+        }
     }
 
     pub(crate) fn author_message(&self) -> String {
@@ -149,7 +155,14 @@ impl Refusal {
     }
 
     pub(crate) fn is_too_long(&self) -> bool {
-        self.mentions(&["context_length", "context length", "maximum context", "context size", "too many tokens", "too long"])
+        self.mentions(&[
+            "context_length",
+            "context length",
+            "maximum context",
+            "context size",
+            "too many tokens",
+            "too long",
+        ])
     }
 
     fn unknown_model_hint(&self, model: &str, available: &[String]) -> String {
@@ -257,7 +270,11 @@ mod tests {
             ("", "", None),
         ] {
             let refusal = refusal(400, body);
-            assert_eq!((refusal.provider_message.as_str(), refusal.provider_code.as_deref()), (message, code), "{body}");
+            assert_eq!(
+                (refusal.provider_message.as_str(), refusal.provider_code.as_deref()),
+                (message, code),
+                "{body}"
+            );
         }
     }
 

@@ -81,9 +81,9 @@ fn can_be_strict(schema: &Value) -> bool {
                 Some(Value::Object(properties)) => {
                     let required = members.get("required").and_then(Value::as_array);
                     members.get("additionalProperties") == Some(&Value::Bool(false))
-                        && properties.keys().all(|name| {
-                            required.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name)))
-                        })
+                        && properties
+                            .keys()
+                            .all(|name| required.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name))))
                 }
                 Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => false,
                 None => members.get("type").and_then(Value::as_str) != Some("object"),
