@@ -216,7 +216,9 @@ pub(crate) fn documentation(attributes: &[Attribute]) -> String {
         if !pair.path.is_ident("doc") {
             continue;
         }
-        for line in text.value().lines().map(str::trim) {
+        // An empty `///` has no line, and is what separates paragraphs.
+        let text = if text.value().is_empty() { "\n".to_owned() } else { text.value() };
+        for line in text.lines().map(str::trim) {
             match paragraphs.last_mut() {
                 Some(last) if !line.is_empty() => {
                     if !last.is_empty() {

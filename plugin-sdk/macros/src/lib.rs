@@ -5,6 +5,8 @@ mod arguments;
 mod expand;
 mod module_types;
 mod tool;
+#[cfg(test)]
+mod ui_tests;
 
 use proc_macro::TokenStream;
 

@@ -50,7 +50,15 @@ fn history(days: i64, change: impl Fn(Date, &mut Value)) -> Vec<Value> {
 
 #[test]
 fn days_are_read_and_counted() {
-    for text in ["2026-10-01", "2026/10/1", "20261001", "2026年10月1日", "２０２６－１０－０１", "2026-10-01T08:00:00+08:00", " 2026.10.01 "] {
+    for text in [
+        "2026-10-01",
+        "2026/10/1",
+        "20261001",
+        "2026年10月1日",
+        "２０２６－１０－０１",
+        "2026-10-01T08:00:00+08:00",
+        " 2026.10.01 ",
+    ] {
         assert_eq!(Date::parse(text).map(|date| date.to_string()).as_deref(), Some("2026-10-01"), "{text}");
     }
     for text in ["", "yesterday", "2026-02-30", "2026-13-01", "26-10-01", "2026-10", "2026-10-01-02", "2025-02-29"] {
@@ -77,7 +85,8 @@ fn numbers_are_read_as_people_write_them() {
 
 #[test]
 fn yesterday_by_campaign_and_in_total() {
-    let mut records = vec![record("2026-10-30", "B", 100.1), record("2026-10-30", "A", 300.2), record("2026-10-29", "A", 999.0)];
+    let mut records =
+        vec![record("2026-10-30", "B", 100.1), record("2026-10-30", "A", 300.2), record("2026-10-29", "A", 999.0)];
     records.push(record("2026-10-30", "A", 0.1));
     let report = call(&host(records), "daily", json!({}));
     assert_eq!((report["from"].as_str(), report["to"].as_str()), (Some("2026-10-30"), Some("2026-10-30")));
@@ -92,12 +101,17 @@ fn yesterday_by_campaign_and_in_total() {
     assert_eq!(report["campaigns"][0]["spend"], 300.3);
     assert_eq!(report["days"].as_array().unwrap().len(), 1);
     assert!(report.get("note").is_none());
-    assert!(report["text"]["zh"].as_str().unwrap().contains("花费 ¥400.40，收入 ¥1,001.00，ROI 150.00%"), "{}", report["text"]["zh"]);
+    assert!(
+        report["text"]["zh"].as_str().unwrap().contains("花费 ¥400.40，收入 ¥1,001.00，ROI 150.00%"),
+        "{}",
+        report["text"]["zh"]
+    );
 }
 
 #[test]
 fn ratios_without_a_divisor_are_null_and_values_as_text_are_read() {
-    let zero = json!({"date": "2026-10-30", "campaign": "A", "spend": "0", "impressions": 0, "clicks": null, "revenue": ""});
+    let zero =
+        json!({"date": "2026-10-30", "campaign": "A", "spend": "0", "impressions": 0, "clicks": null, "revenue": ""});
     let report = call(&host(vec![zero]), "daily", json!({}));
     for ratio in ["ctr", "cpc", "cpa", "roi"] {
         assert!(report["total"][ratio].is_null(), "{ratio}");
@@ -113,10 +127,15 @@ fn ratios_without_a_divisor_are_null_and_values_as_text_are_read() {
 
 #[test]
 fn periods_mean_the_days_people_expect() {
-    let records = || (0..70).map(|back| record(&day("2026-10-31").plus(-back).to_string(), "A", 1.0)).collect::<Vec<_>>();
+    let records =
+        || (0..70).map(|back| record(&day("2026-10-31").plus(-back).to_string(), "A", 1.0)).collect::<Vec<_>>();
     let span = |input: Value| {
         let report = call(&host(records()), "daily", input);
-        (report["from"].as_str().unwrap().to_owned(), report["to"].as_str().unwrap().to_owned(), report["total"]["spend"].as_f64().unwrap())
+        (
+            report["from"].as_str().unwrap().to_owned(),
+            report["to"].as_str().unwrap().to_owned(),
+            report["total"]["spend"].as_f64().unwrap(),
+        )
     };
     let is = |from: &str, to: &str, spend: f64| (from.to_owned(), to.to_owned(), spend);
     assert_eq!(span(json!({"period": "today"})), is("2026-10-31", "2026-10-31", 1.0));
@@ -195,7 +214,8 @@ fn a_planted_spike_is_found_with_its_reason_and_does_not_hide_the_next() {
     });
     let report = call(&host(records), "anomalies", json!({}));
     let found = report["anomalies"].as_array().unwrap();
-    let spend: Vec<&str> = found.iter().filter(|it| it["metric"] == "spend").map(|it| it["date"].as_str().unwrap()).collect();
+    let spend: Vec<&str> =
+        found.iter().filter(|it| it["metric"] == "spend").map(|it| it["date"].as_str().unwrap()).collect();
     assert_eq!(spend, ["2026-10-23", "2026-10-20"]);
     assert!(found.iter().all(|it| ["2026-10-20", "2026-10-23"].contains(&it["date"].as_str().unwrap())), "{found:?}");
     let first = found.iter().find(|it| it["metric"] == "spend").unwrap();
@@ -206,16 +226,17 @@ fn a_planted_spike_is_found_with_its_reason_and_does_not_hide_the_next() {
 }
 
 #[test]
-fn a_busy_sunday_is_an_anomaly_though_any_other_day_it_would_not_be() {
-    // Fourfold conversions with everything else as ever, on a Sunday: the weekday's own level is what counts.
+fn a_quiet_weekday_does_not_excuse_a_wild_one() {
+    // Sundays have 16 conversions; their being different must not hide that this one has 64.
     let records = history(75, |date, record| {
         if date == day("2026-10-25") {
             record["conversions"] = json!(64);
         }
     });
     let report = call(&host(records), "anomalies", json!({"from": "2026-10-25", "to": "2026-10-25"}));
-    let metrics: Vec<&str> = report["anomalies"].as_array().unwrap().iter().map(|it| it["metric"].as_str().unwrap()).collect();
-    assert!(metrics.contains(&"cpa") || metrics.contains(&"conversions"), "{metrics:?}");
+    let metrics: Vec<&str> =
+        report["anomalies"].as_array().unwrap().iter().map(|it| it["metric"].as_str().unwrap()).collect();
+    assert!(metrics.contains(&"conversions"), "{metrics:?}");
 }
 
 #[test]

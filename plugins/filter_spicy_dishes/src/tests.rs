@@ -31,55 +31,148 @@ fn check(expected: &[(&str, Option<u8>)]) {
 #[test]
 fn chinese_degrees() {
     check(&[
-        ("不辣", Some(0)), ("微辣", Some(1)), ("微微辣", Some(1)), ("中辣", Some(2)), ("辣", Some(2)), ("香辣", Some(2)), ("麻辣", Some(2)),
-        ("特辣", Some(3)), ("很辣", Some(3)), ("超辣", Some(3)), ("特别辣", Some(3)), ("爆辣", Some(4)), ("变态辣", Some(5)),
-        ("有点辣", Some(1)), ("略带辣味", Some(1)), ("辣度：３", Some(3)), ("辣度 4/5", Some(4)), ("辣度适中", Some(2)), ("辣度较低", Some(1)),
-        ("辣子鸡", Some(2)), ("辣椒炒肉", Some(2)), ("酸辣土豆丝", Some(2)), ("辣得过瘾", Some(3)), ("辣味不重", Some(1)), ("🌶️🌶️🌶️", Some(3)),
+        ("不辣", Some(0)),
+        ("微辣", Some(1)),
+        ("微微辣", Some(1)),
+        ("中辣", Some(2)),
+        ("辣", Some(2)),
+        ("香辣", Some(2)),
+        ("麻辣", Some(2)),
+        ("特辣", Some(3)),
+        ("很辣", Some(3)),
+        ("超辣", Some(3)),
+        ("特别辣", Some(3)),
+        ("爆辣", Some(4)),
+        ("变态辣", Some(5)),
+        ("有点辣", Some(1)),
+        ("略带辣味", Some(1)),
+        ("辣度：３", Some(3)),
+        ("辣度 4/5", Some(4)),
+        ("辣度适中", Some(2)),
+        ("辣度较低", Some(1)),
+        ("辣子鸡", Some(2)),
+        ("辣椒炒肉", Some(2)),
+        ("酸辣土豆丝", Some(2)),
+        ("辣得过瘾", Some(3)),
+        ("辣味不重", Some(1)),
+        ("🌶️🌶️🌶️", Some(3)),
     ]);
 }
 
 #[test]
 fn chinese_denials_and_what_only_looks_like_one() {
     check(&[
-        ("不要辣", Some(0)), ("免辣", Some(0)), ("一点也不辣", Some(0)), ("麻而不辣", Some(0)), ("不麻不辣", Some(0)), ("不放辣椒", Some(0)),
-        ("不加任何辣椒", Some(0)), ("没有辣味", Some(0)), ("适合不能吃辣的客人", Some(0)), ("怕辣的朋友放心点", Some(0)),
-        ("不太辣", Some(1)), ("不是很辣", Some(1)), ("没那么辣", Some(1)), ("不怎么辣", Some(1)),
-        ("无辣不欢", Some(2)), ("不辣不欢", Some(2)), ("不怕辣就来", Some(2)), ("怕不辣", Some(2)), ("不仅辣，还很香", Some(2)),
-        ("怕辣者慎点", Some(2)), ("不能吃辣的客人请勿点", Some(2)), ("不油腻，香辣可口", Some(2)), ("辣而不燥", Some(2)),
+        ("不要辣", Some(0)),
+        ("免辣", Some(0)),
+        ("一点也不辣", Some(0)),
+        ("麻而不辣", Some(0)),
+        ("不麻不辣", Some(0)),
+        ("不放辣椒", Some(0)),
+        ("不加任何辣椒", Some(0)),
+        ("没有辣味", Some(0)),
+        ("适合不能吃辣的客人", Some(0)),
+        ("怕辣的朋友放心点", Some(0)),
+        ("不太辣", Some(1)),
+        ("不是很辣", Some(1)),
+        ("没那么辣", Some(1)),
+        ("不怎么辣", Some(1)),
+        ("无辣不欢", Some(2)),
+        ("不辣不欢", Some(2)),
+        ("不怕辣就来", Some(2)),
+        ("怕不辣", Some(2)),
+        ("不仅辣，还很香", Some(2)),
+        ("怕辣者慎点", Some(2)),
+        ("不能吃辣的客人请勿点", Some(2)),
+        ("不油腻，香辣可口", Some(2)),
+        ("辣而不燥", Some(2)),
     ]);
 }
 
 #[test]
 fn chinese_texts_that_say_nothing_about_spice() {
     check(&[
-        ("火锅", None), ("辣木叶炒蛋", None), ("性格泼辣的老板娘", None), ("可选微辣", None), ("可做成不辣", None), ("辣不辣都行", None), ("辣度可选", None),
-        ("清蒸鲈鱼", None), ("水煮蛋", None), ("", None),
+        ("火锅", None),
+        ("辣木叶炒蛋", None),
+        ("性格泼辣的老板娘", None),
+        ("可选微辣", None),
+        ("可做成不辣", None),
+        ("辣不辣都行", None),
+        ("辣度可选", None),
+        ("清蒸鲈鱼", None),
+        ("水煮蛋", None),
+        ("", None),
     ]);
 }
 
 #[test]
 fn english_degrees_and_denials() {
     check(&[
-        ("mild", Some(1)), ("medium", Some(2)), ("hot", Some(2)), ("spicy", Some(2)), ("very hot", Some(3)), ("extra hot", Some(3)), ("very, very spicy", Some(3)),
-        ("extremely spicy", Some(4)), ("slightly spicy", Some(1)), ("a little spicy", Some(1)), ("a hint of chilli", Some(1)), ("medium hot", Some(2)), ("moderately spicy", Some(2)),
-        ("not spicy", Some(0)), ("Not spicy at all", Some(0)), ("isn't spicy", Some(0)), ("non-spicy", Some(0)), ("no chili", Some(0)), ("without any chilli", Some(0)), ("chilli-free", Some(0)), ("neither sweet nor spicy", Some(0)),
-        ("not too spicy", Some(1)), ("not very hot", Some(1)), ("hardly spicy", Some(1)), ("not only spicy but sour", Some(2)), ("hot and sour soup", Some(2)), ("spice level: 4", Some(4)), ("heat 2/5", Some(2)),
-        ("no nuts, very spicy", Some(3)), ("Sweet but spicy", Some(2)),
+        ("mild", Some(1)),
+        ("medium", Some(2)),
+        ("hot", Some(2)),
+        ("spicy", Some(2)),
+        ("very hot", Some(3)),
+        ("extra hot", Some(3)),
+        ("very, very spicy", Some(3)),
+        ("extremely spicy", Some(4)),
+        ("slightly spicy", Some(1)),
+        ("a little spicy", Some(1)),
+        ("a hint of chilli", Some(1)),
+        ("medium hot", Some(2)),
+        ("moderately spicy", Some(2)),
+        ("not spicy", Some(0)),
+        ("Not spicy at all", Some(0)),
+        ("isn't spicy", Some(0)),
+        ("non-spicy", Some(0)),
+        ("no chili", Some(0)),
+        ("without any chilli", Some(0)),
+        ("chilli-free", Some(0)),
+        ("neither sweet nor spicy", Some(0)),
+        ("not too spicy", Some(1)),
+        ("not very hot", Some(1)),
+        ("hardly spicy", Some(1)),
+        ("not only spicy but sour", Some(2)),
+        ("hot and sour soup", Some(2)),
+        ("spice level: 4", Some(4)),
+        ("heat 2/5", Some(2)),
+        ("no nuts, very spicy", Some(3)),
+        ("Sweet but spicy", Some(2)),
     ]);
 }
 
 #[test]
 fn english_words_that_only_look_like_spice() {
     check(&[
-        ("hot pot", None), ("hotpot", None), ("hot dog", None), ("hot chocolate", None), ("served hot", None), ("served piping hot", None), ("hot from the oven", None),
-        ("steak, medium rare", None), ("medium-sized portion", None), ("chilled cucumber", None), ("fragrant spices", None), ("spiced chai", None),
-        ("can be made spicy", None), ("spicy on request", None), ("mild cheddar", None), ("hot tea", None),
+        ("hot pot", None),
+        ("hotpot", None),
+        ("hot dog", None),
+        ("hot chocolate", None),
+        ("served hot", None),
+        ("served piping hot", None),
+        ("hot from the oven", None),
+        ("steak, medium rare", None),
+        ("medium-sized portion", None),
+        ("chilled cucumber", None),
+        ("fragrant spices", None),
+        ("spiced chai", None),
+        ("can be made spicy", None),
+        ("spicy on request", None),
+        ("mild cheddar", None),
+        ("hot tea", None),
     ]);
 }
 
 #[test]
 fn dishes_known_to_be_spicy_need_no_word() {
-    check(&[("麻婆豆腐", Some(2)), ("水煮鱼", Some(2)), ("剁椒鱼头", Some(2)), ("宫保鸡丁", Some(1)), ("kimchi stew", Some(1)), ("Kung Pao chicken", Some(1)), ("mapo tofu", Some(2))]);
+    check(&[
+        ("麻婆豆腐", Some(2)),
+        ("水煮鱼", Some(2)),
+        ("剁椒鱼头", Some(2)),
+        ("宫保鸡丁", Some(1)),
+        ("kimchi stew", Some(1)),
+        ("Kung Pao chicken", Some(1)),
+        ("mapo tofu", Some(2)),
+    ]);
     // A word is stronger than the name.
     assert_eq!(level_of(json!({"name": "麻婆豆腐（不辣）"})), (0, "text".to_owned()));
     assert_eq!(level_of(json!({"name": "宫保鸡丁", "description": "特辣"})), (3, "text".to_owned()));
@@ -89,10 +182,31 @@ fn dishes_known_to_be_spicy_need_no_word() {
 fn levels_written_in_many_ways() {
     let level = |value: Value| level::of_value(&value).map(|(level, _)| level);
     for (value, expected) in [
-        (json!(0), Some(0)), (json!(2), Some(2)), (json!(2.6), Some(3)), (json!(9), Some(5)), (json!(-1), Some(0)), (json!("3"), Some(3)), (json!("３"), Some(3)),
-        (json!(" 2 级 "), Some(2)), (json!("Level 4"), Some(4)), (json!("3/5"), Some(3)), (json!("5/10"), Some(3)), (json!("★★☆☆☆"), Some(2)), (json!("🌶🌶"), Some(2)),
-        (json!("微辣"), Some(1)), (json!("Extra Hot"), Some(3)), (json!("无"), Some(0)), (json!("中"), Some(2)), (json!(true), Some(2)), (json!(false), Some(0)),
-        (json!("1/0"), None), (json!("2 people"), None), (json!("chef's choice"), None), (json!(null), None), (json!([3]), None), (json!(""), None),
+        (json!(0), Some(0)),
+        (json!(2), Some(2)),
+        (json!(2.6), Some(3)),
+        (json!(9), Some(5)),
+        (json!(-1), Some(0)),
+        (json!("3"), Some(3)),
+        (json!("３"), Some(3)),
+        (json!(" 2 级 "), Some(2)),
+        (json!("Level 4"), Some(4)),
+        (json!("3/5"), Some(3)),
+        (json!("5/10"), Some(3)),
+        (json!("★★☆☆☆"), Some(2)),
+        (json!("🌶🌶"), Some(2)),
+        (json!("微辣"), Some(1)),
+        (json!("Extra Hot"), Some(3)),
+        (json!("无"), Some(0)),
+        (json!("中"), Some(2)),
+        (json!(true), Some(2)),
+        (json!(false), Some(0)),
+        (json!("1/0"), None),
+        (json!("2 people"), None),
+        (json!("chef's choice"), None),
+        (json!(null), None),
+        (json!([3]), None),
+        (json!(""), None),
     ] {
         assert_eq!(level(value.clone()), expected, "{value}");
     }
@@ -107,14 +221,18 @@ fn the_field_goes_before_the_words_and_the_words_before_nothing() {
     // A degree in the description is stronger than a general word in the name.
     assert_eq!(level_of(json!({"name": "香辣虾", "description": "微辣开胃"})), (1, "text".to_owned()));
     // A hit's text repeats the fields; a list of tags counts as well.
-    assert_eq!(level_of(json!({"name": "拌面", "tags": ["素食", "特辣"], "text": "拌面 不辣"})), (3, "text".to_owned()));
+    assert_eq!(
+        level_of(json!({"name": "拌面", "tags": ["素食", "特辣"], "text": "拌面 不辣"})),
+        (3, "text".to_owned())
+    );
     // What is not about taste is not read.
     assert_eq!(level_of(json!({"name": "白粥", "document": "特辣菜单.csv", "id": "辣-1"})), (0, "none".to_owned()));
 }
 
 #[test]
 fn dishes_come_back_unchanged_and_in_order() {
-    let dishes = json!([{"price": 38.0, "name": "B 特辣", "extra": {"a": [1]}}, {"name": "A 微辣"}, {"name": "C 很辣"}]);
+    let dishes =
+        json!([{"price": 38.0, "name": "B 特辣", "extra": {"a": [1]}}, {"name": "A 微辣"}, {"name": "C 很辣"}]);
     let answer = filter(json!({"dishes": dishes, "min_level": 2})).unwrap();
     let kept = answer["dishes"].as_array().unwrap();
     assert_eq!(kept.len(), 2);
@@ -133,7 +251,12 @@ fn limits() {
     let kept = |limits: Value| {
         let mut input = limits;
         input["dishes"] = dishes.clone();
-        filter(input).unwrap()["dishes"].as_array().unwrap().iter().map(|dish| dish["spice_level"].as_i64().unwrap()).collect::<Vec<_>>()
+        filter(input).unwrap()["dishes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|dish| dish["spice_level"].as_i64().unwrap())
+            .collect::<Vec<_>>()
     };
     assert_eq!(kept(json!({})), [1, 3]);
     assert_eq!(kept(json!({"max_level": 0})), [0]);
@@ -141,7 +264,10 @@ fn limits() {
     assert_eq!(kept(json!({"min_level": 0})), [0, 1, 3]);
     let nameless = filter(json!({"dishes": dishes, "max_level": 1})).unwrap();
     assert_eq!(nameless["dropped"][0]["name"], "#3");
-    assert_eq!(filter(json!({"dishes": []})).unwrap()["summary"]["en"], "0 of 0 dishes have a spice level of at least 1.");
+    assert_eq!(
+        filter(json!({"dishes": []})).unwrap()["summary"]["en"],
+        "0 of 0 dishes have a spice level of at least 1."
+    );
 }
 
 #[test]
@@ -160,7 +286,8 @@ fn wrong_input_is_told_with_its_place() {
 
 #[test]
 fn another_level_field() {
-    let answer = filter(json!({"dishes": [{"name": "鱼", "辣度": "特辣"}], "level_field": "辣度", "min_level": 3})).unwrap();
+    let answer =
+        filter(json!({"dishes": [{"name": "鱼", "辣度": "特辣"}], "level_field": "辣度", "min_level": 3})).unwrap();
     assert_eq!(answer["dishes"][0]["spice"]["source"], "field");
 }
 

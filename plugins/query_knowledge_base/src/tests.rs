@@ -70,8 +70,13 @@ fn wrong_input_is_told_all_at_once() {
         assert!(message.contains(part), "{message}");
     }
     assert!(refusal(json!({"knowledge_base": "menu", "query": "x".repeat(9000)})).contains("9000 bytes"));
-    assert!(refusal(json!({"knowledge_base": "menu", "query": "鱼", "mode": "magic"})).starts_with("`mode`: unknown variant"));
-    assert!(refusal(json!({"knowledge_base": "menu", "query": "鱼", "filter": {"price": 3}})).contains("no field `price`"));
+    assert!(
+        refusal(json!({"knowledge_base": "menu", "query": "鱼", "mode": "magic"}))
+            .starts_with("`mode`: unknown variant")
+    );
+    assert!(
+        refusal(json!({"knowledge_base": "menu", "query": "鱼", "filter": {"price": 3}})).contains("no field `price`")
+    );
     assert!(refusal(json!({"knowledge_base": "menu"})).contains("missing field `query`"));
 }
 

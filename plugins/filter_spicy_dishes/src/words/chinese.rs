@@ -219,6 +219,10 @@ fn judge(text: &[char], at: usize) -> Option<Mention> {
     let phrase =
         PHRASES.iter().filter(|(phrase, _)| up_to_here.ends_with(phrase)).max_by_key(|(phrase, _)| phrase.len());
     let (phrase, meaning) = phrase.map_or(("辣", Spicy), |(phrase, meaning)| (*phrase, *meaning));
+    // 辣不辣 asks; it does not say. The second 辣 is judged by the phrase itself.
+    if phrase == "辣" && after.starts_with("不辣") {
+        return None;
+    }
     let lead = up_to_here.strip_suffix(phrase).unwrap_or_default();
     if matches!(meaning, Level(_)) && OFFERS.iter().any(|offer| lead.ends_with(offer)) {
         return None;
@@ -232,7 +236,7 @@ fn judge(text: &[char], at: usize) -> Option<Mention> {
         Level(0) if after.starts_with("不欢") || after.starts_with("不爽") => {
             mention(Strength::General, 2, format!("{phrase}不欢"))
         }
-        // 不辣不麻 and 无辣不欢 look alike and are not.
+        // 不能吃辣者慎点 warns of a spicy dish.
         Level(0) if AVOIDERS.contains(&phrase) && WARNINGS.iter().any(|warning| after.contains(warning)) => {
             mention(Strength::General, 2, format!("{phrase}{after}"))
         }

@@ -1,0 +1,4 @@
+//! The same key twice.
+
+#[plugin(id = "menu", zh = "菜单", zh = "菜谱")]
+mod menu {}

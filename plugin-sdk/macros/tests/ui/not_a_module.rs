@@ -1,0 +1,4 @@
+//! `#[plugin]` on something that is no module.
+
+#[plugin(id = "menu")]
+struct Menu;
