@@ -112,6 +112,8 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
     return json(response, 200, session());
   }
   if (first === "assistants") return json(response, 200, { items: world.empty ? [] : assistants });
+  if (first === "node-kinds") return json(response, 200, { items: [{ name: "classify_intent", title: { en: "Recognise the intent", zh: "识别意图" } }, { name: "answer", title: { en: "Answer", zh: "回答" } }] });
+  if (first === "plugins") return json(response, 200, { items: [{ id: "filter_spicy_dishes", manifest: { tools: [{ name: "filter_spicy_dishes", title: { en: "Filter spicy dishes", zh: "筛选辣味菜" } }] } }] });
   if (first === "models") return models(response, method);
   if (first === "conversations") return conversations(request, response, method, [second, third], body);
   if (first === "runs") return runs(request, response, [second, third], url);

@@ -32,7 +32,7 @@ export const graph = {
     { id: "spicy", kind: "filter_spicy_dishes", title: { en: "Keep spicy dishes", zh: "挑选辣味菜" }, ports: ["done"], dependencies: ["menu", "taste.spicy"] },
     { id: "mild", kind: "filter_spicy_dishes", title: { en: "Keep mild dishes", zh: "挑选清淡菜" }, ports: ["done"], dependencies: ["menu", "taste.mild"] },
     { id: "prompt", kind: "llm", title: "按店铺资料回答", ports: ["done"], dependencies: ["intent.other"] },
-    { id: "reply", kind: "answer", title: "回答顾客", ports: ["done"], dependencies: ["spicy", "mild", "prompt"] },
+    { id: "reply", kind: "answer", title: "reply", ports: ["done"], dependencies: ["spicy", "mild", "prompt"] },
   ],
 };
 

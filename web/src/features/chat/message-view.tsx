@@ -3,7 +3,6 @@ import { memo } from "react";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { currentNode } from "@/api/run-progress";
-import { local } from "@/i18n";
 import { Avatar } from "@/ui/avatar";
 import { Beads } from "@/ui/beads";
 import { Button } from "@/ui/button";
@@ -11,6 +10,7 @@ import { CopyButton } from "@/ui/copy-button";
 import { Retry, Steps } from "@/ui/icons";
 import { Markdown } from "@/ui/markdown";
 import { ErrorNotice, sayError } from "@/ui/problem-notice";
+import { useStepTitle } from "@/ui/step-title";
 import type { ChatMessage } from "./session";
 
 interface MessageViewProps {
@@ -71,9 +71,10 @@ function Answer({ message, title, reconnecting, busy, onRetry }: MessageViewProp
 
 /** What is happening now, from the titles that the run's own graph gives its steps. */
 function LiveLine({ message, reconnecting }: { message: ChatMessage; reconnecting: boolean }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const titleOf = useStepTitle();
   const node = message.progress ? currentNode(message.progress) : null;
-  const step = node ? local(node.title, i18n.language) || node.id : "";
+  const step = node ? titleOf(node) : "";
   const said = reconnecting ? t("chat.reconnecting") : step ? t("chat.doing", { step }) : t("chat.working");
   return (
     <div data-testid="live-line" className="mt-2 flex min-h-8 animate-rise items-center gap-3 text-sm text-quiet">

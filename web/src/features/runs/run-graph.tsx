@@ -2,7 +2,7 @@
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import type { NodeProgress } from "@/api/run-progress";
-import { local } from "@/i18n";
+import { useStepTitle } from "@/ui/step-title";
 import { formatDuration } from "@/ui/time";
 import { layoutGraph } from "./layout";
 import { StateMark } from "./state";
@@ -18,6 +18,7 @@ interface GraphProps {
 
 export function RunGraph({ nodes, selected, onSelect }: GraphProps) {
   const { t, i18n } = useTranslation();
+  const titleOf = useStepTitle();
   // The drawing depends on the shape alone; a step that changes its state must not move.
   const shape = JSON.stringify(nodes.map((node) => ({ id: node.id, dependencies: node.dependencies })));
   const layout = useMemo(() => layoutGraph(JSON.parse(shape), SIZE), [shape]);
@@ -54,9 +55,9 @@ export function RunGraph({ nodes, selected, onSelect }: GraphProps) {
               } hover:border-brass`}>
               <StateMark state={node.state} />
               <span className="min-w-0 flex-1">
-                <span className={`block truncate text-sm font-medium ${asleep ? "text-quiet" : ""}`}>{local(node.title, i18n.language) || node.id}</span>
+                <span className={`block truncate text-sm font-medium ${asleep ? "text-quiet" : ""}`}>{titleOf(node)}</span>
                 <span className="block truncate text-xs text-faint">
-                  <span className="font-mono">{node.kind}</span>{node.durationMs !== null && ` · ${formatDuration(node.durationMs, i18n.language)}`}
+                  <span className="font-mono">{node.id}</span>{node.durationMs !== null && ` · ${formatDuration(node.durationMs, i18n.language)}`}
                 </span>
               </span>
             </button>

@@ -3,10 +3,10 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { NodeProgress } from "@/api/run-progress";
-import { local } from "@/i18n";
 import { Chevron } from "@/ui/icons";
 import { JsonView } from "@/ui/json-view";
 import { ErrorNotice } from "@/ui/problem-notice";
+import { useStepTitle } from "@/ui/step-title";
 import { formatDuration } from "@/ui/time";
 import { StateMark } from "./state";
 
@@ -53,6 +53,7 @@ interface StepProps {
 
 function Step({ node, start, span, open, onToggle }: StepProps) {
   const { t, i18n } = useTranslation();
+  const titleOf = useStepTitle();
   const row = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (open) row.current?.scrollIntoView({ block: "nearest" });
@@ -65,7 +66,7 @@ function Step({ node, start, span, open, onToggle }: StepProps) {
         <StateMark state={node.state} />
         <span className="min-w-0 flex-1">
           <span className="flex flex-wrap items-baseline gap-x-2">
-            <span className={`font-medium ${asleep ? "text-quiet" : ""}`}>{local(node.title, i18n.language) || node.id}</span>
+            <span className={`font-medium ${asleep ? "text-quiet" : ""}`}>{titleOf(node)}</span>
             {node.port && node.port !== "done" && (
               <span className="text-sm text-brass-ink">{t("runs.port")} <span className="font-mono">{node.port}</span></span>
             )}
