@@ -17,6 +17,7 @@ mod knowledge;
 mod migrations;
 mod pages;
 mod plugins;
+mod records;
 mod runs;
 mod settings;
 mod writer;
@@ -25,8 +26,9 @@ use std::path::Path;
 
 pub use conversations::{BeginTurn, MessageUpdate};
 pub use error::{Cause, StorageError};
-pub use knowledge::{DocumentProgress, KnowledgeBaseSize, NewRecord, NewRecords};
+pub use knowledge::{DocumentProgress, KnowledgeBaseSize};
 pub use pages::{Cursor, Page};
+pub use records::{NewRecord, NewRecords};
 pub use runs::{NewEvent, RunFilter, RunStep};
 
 use database::{Arguments, Database, Pool};
