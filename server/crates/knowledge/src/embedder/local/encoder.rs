@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_simd::{SimdOp as _, SimdUnaryOp as _};
 use rten_tensor::NdTensorView;
 use rten_vecmath::{ExtendInit as _, Gelu, MinMax, Normalize, NormalizeOptions, Quantize, Softmax, Sum, SumSquareSub};
@@ -44,6 +44,8 @@ struct Norm {
 struct Linear {
     outputs: usize,
     weights: PackedBMatrix<i8>,
+    /// Of each output's weights as bytes: what a token's zero adds to the integer sum.
+    sums: Vec<i32>,
     scales: Vec<f32>,
     bias: Vec<f32>,
 }
@@ -89,16 +91,19 @@ impl Linear {
         // Where the processor adds pairs of products in 16 bits, weights of 8 bits could overflow them.
         let most = if gemm.may_saturate() { 63.0 } else { 127.0 };
         let mut scales = Vec::with_capacity(outputs);
-        let mut bytes = Vec::with_capacity(weight.len());
+        let mut bytes: Vec<i8> = Vec::with_capacity(weight.len());
+        let mut sums = Vec::with_capacity(outputs);
         for row in weight.chunks_exact(inputs) {
             let largest = row.iter().fold(0f32, |largest, it| largest.max(it.abs()));
             let scale = (largest / most).max(f32::MIN_POSITIVE);
             scales.push(scale);
+            let begin = bytes.len();
             bytes.extend(row.iter().map(|it| (it / scale).round() as i8));
+            sums.push(bytes.iter().skip(begin).map(|it| i32::from(*it)).sum());
         }
         let by_output: NdTensorView<'_, i8, 2> = NdTensorView::from_data([outputs, inputs], bytes.as_slice());
         let weights = gemm.prepack_b(by_output.transposed());
-        Linear { outputs, weights, scales, bias }
+        Linear { outputs, weights, sums, scales, bias }
     }
 
     fn apply(&self, gemm: &Bytes, input: &Quantised) -> Result<Vec<f32>> {
@@ -106,16 +111,17 @@ impl Linear {
         let values: NdTensorView<'_, u8, 2> = NdTensorView::from_data([tokens, input.width], input.bytes.as_slice());
         let count = tokens * self.outputs;
         let mut sums = vec![0i32; count];
-        let options = GemmOptions { a_quant: Some(QuantParams { zero_point: &input.zeros }), ..GemmOptions::default() };
-        gemm.gemm(&mut sums, GemmInputA::Unpacked(values), GemmInputB::Packed(&self.weights), options)
+        gemm.gemm(&mut sums, GemmInputA::Unpacked(values), GemmInputB::Packed(&self.weights), GemmOptions::default())
             .map_err(|error| format!("a matrix product failed: {error}"))?;
         let mut out = Vec::with_capacity(count);
-        for (row, token_scale) in sums.chunks_exact(self.outputs).zip(&input.scales) {
+        let tokens = input.scales.iter().zip(&input.zeros);
+        for (row, (token_scale, zero)) in sums.chunks_exact(self.outputs).zip(tokens) {
+            let zero = i32::from(*zero);
+            let weights = self.sums.iter().zip(&self.scales).zip(&self.bias);
             out.extend(
                 row.iter()
-                    .zip(&self.scales)
-                    .zip(&self.bias)
-                    .map(|((sum, scale), bias)| *sum as f32 * (scale * token_scale) + bias),
+                    .zip(weights)
+                    .map(|(sum, ((all, scale), bias))| (sum - zero * all) as f32 * (scale * token_scale) + bias),
             );
         }
         Ok(out)
@@ -302,4 +308,57 @@ fn read_layer(file: &mut QuantisedFile, gemm: &Bytes, at: usize) -> Result<Layer
 
 fn add(to: &mut [f32], more: &[f32]) {
     to.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..count)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / 8_388_608.0 - 1.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_product_of_bytes_is_close_to_that_of_floats_for_any_number_of_tokens() {
+        let (inputs, outputs) = (96, 160);
+        let weight = numbers(inputs * outputs, 1);
+        let bias = numbers(outputs, 2);
+        let gemm = Bytes::new();
+        let linear = Linear::new(&gemm, &weight, bias.clone());
+        for tokens in [1, 2, 5, 14, 33, 200] {
+            let values = numbers(tokens * inputs, 3);
+            let made = linear.apply(&gemm, &Quantised::of(&values, inputs)).unwrap();
+            for (at, found) in made.iter().enumerate() {
+                let (token, output) = (at / outputs, at % outputs);
+                let exact: f32 = values[token * inputs..(token + 1) * inputs]
+                    .iter()
+                    .zip(&weight[output * inputs..(output + 1) * inputs])
+                    .map(|(a, b)| a * b)
+                    .sum::<f32>()
+                    + bias[output];
+                assert!(
+                    (exact - found).abs() < 0.15,
+                    "{tokens} tokens, token {token}, output {output}: {exact} and {found}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_norm_has_mean_zero_and_variance_one() {
+        let norm = Norm { weight: vec![2.0; 64], bias: vec![1.0; 64] };
+        let mut values = numbers(192, 4);
+        norm.apply(&mut values, 1e-12);
+        for row in values.chunks_exact(64) {
+            let mean = row.iter().sum::<f32>() / 64.0;
+            let variance = row.iter().map(|it| (it - mean).powi(2)).sum::<f32>() / 64.0;
+            assert!((mean - 1.0).abs() < 1e-4 && (variance - 4.0).abs() < 1e-3, "{mean} {variance}");
+        }
+    }
 }
