@@ -6,6 +6,7 @@ pub mod chat;
 pub mod clock;
 pub mod definitions;
 pub mod error;
+mod janitor;
 pub mod knowledge;
 pub mod models;
 pub mod plugins;
@@ -51,8 +52,6 @@ struct Parts {
 
 /// Query embeddings that are kept: about 1.5 KB each.
 const CACHED_QUERIES: usize = 10_000;
-/// Plugin calls at one time in the whole server; each slot reserves address space, not memory.
-const PLUGIN_SLOTS: u32 = 64;
 
 impl App {
     /// Opens the data folder and everything in it; makes the first tenant in a new one.
@@ -66,8 +65,8 @@ impl App {
             .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
         let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
             cache_dir: config.data.join("plugin-cache"),
-            pool_slots: PLUGIN_SLOTS,
-            limits: plugin_host::Limits::default(),
+            pool_slots: config.plugins.pool_slots,
+            limits: config.plugins.limits,
         })?;
         let local_model = App::local_embedder(&config)?;
         let embedder: Option<Arc<dyn ::knowledge::Embedder>> = local_model
@@ -150,6 +149,7 @@ impl App {
         if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop within 10 s");
         }
+        self.0.storage.close().await;
     }
 }
 

@@ -182,6 +182,23 @@ struct ConfigFile {
     public_url: Option<String>,
     timezone: Option<String>,
     log: Option<String>,
+    #[serde(default)]
+    plugins: Plugins,
+}
+
+/// `[plugins]` in the file: how much a plugin call may use.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plugins {
+    /// Calls at one time in the whole server; each reserves address space, not memory.
+    pub pool_slots: u32,
+    pub limits: plugin_host::Limits,
+}
+
+impl Default for Plugins {
+    fn default() -> Plugins {
+        Plugins { pool_slots: 64, limits: plugin_host::Limits::default() }
+    }
 }
 
 /// What the flags, the environment and the file mean together.
@@ -198,6 +215,7 @@ pub struct Config {
     pub timezone: Option<String>,
     pub log: String,
     pub limits: Limits,
+    pub plugins: Plugins,
 }
 
 #[derive(Clone)]
@@ -292,6 +310,7 @@ impl Config {
             timezone: settings.timezone.or(file.timezone),
             log: settings.log.or(file.log).unwrap_or_else(|| "warn,parlour=info".to_owned()),
             limits: Limits::default(),
+            plugins: file.plugins,
         })
     }
 

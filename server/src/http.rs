@@ -80,7 +80,6 @@ const CHAT: Access = Access::Needs(Scope::Chat);
 const RUN: Access = Access::Needs(Scope::Run);
 const MANAGE: Access = Access::Needs(Scope::Manage);
 
-#[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
 pub fn operations() -> Vec<Operation> {
     use Access::{Open, SignedIn};
     use Payload as P;

@@ -9,12 +9,15 @@ use workflow_engine::{ChatContext, ChatTurn};
 
 use super::accounts::Caller;
 use super::clock::new_uuid;
-use super::runs::Started;
+use super::runs::{Around, Nesting, Started};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 
 /// A conversation's name in the list, taken from its first message.
 const TITLE_CHARS: usize = 60;
+
+/// Messages that are read again for a run that is taken up; the assistant's own window cuts them further.
+const LONGEST_WINDOW: i64 = 200;
 
 /// A turn without a stored conversation: the caller brings the history (OpenAI-compatible clients).
 pub struct LooseTurn {
@@ -61,11 +64,10 @@ impl App {
         let ready = self.assistant_program(tenant, &version).await?;
         let window = i64::from(ready.document.memory.window);
         let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
-        if let Some(busy) = earlier.iter().find(|it| it.status == MessageStatus::Streaming) {
-            if busy.run.is_some_and(|run| self.live().get(run).is_some()) {
-                return Err(AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
-                    .hint("wait for it, or stop it first"));
-            }
+        let answering = |it: &Message| it.run.is_some_and(|run| self.live().get(run).is_some());
+        if earlier.iter().any(|it| it.status == MessageStatus::Streaming && answering(it)) {
+            return Err(AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
+                .hint("wait for it, or stop it first"));
         }
         let now = self.clock().now_ms();
         let mut run = self.new_run(RunKind::Chat, &conversation.assistant, &version);
@@ -85,9 +87,9 @@ impl App {
         };
         self.storage().begin_chat_turn(tenant, turn).await?;
         let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
-        let inputs = json!({});
-        let input = self.run_input(&run, inputs, Some(chat), caller.as_workflow_user(), conversation.state);
-        let started = self.launch(tenant, run, ready.program.clone(), input, (0, std::sync::Arc::default()));
+        let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: conversation.state };
+        let input = self.run_input(&run, json!({}), around);
+        let started = self.launch(tenant, run, ready.program.clone(), (input, Nesting::default()));
         Ok((asked, answer, started))
     }
 
@@ -109,8 +111,9 @@ impl App {
         run.inputs = json!({ "message": turn.message, "history": history });
         self.storage().create_run(tenant, run.clone()).await?;
         let chat = ChatContext { message: turn.message, history: turn.history, files: Vec::new() };
-        let input = self.run_input(&run, json!({}), Some(chat), caller.as_workflow_user(), json!({}));
-        Ok(self.launch(tenant, run, ready.program.clone(), input, (0, usage)))
+        let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
+        let input = self.run_input(&run, json!({}), around);
+        Ok(self.launch(tenant, run, ready.program.clone(), (input, Nesting { depth: 0, usage })))
     }
 
     fn check_message(&self, content: &str) -> Result<()> {
@@ -129,16 +132,25 @@ impl App {
         Ok(())
     }
 
-    /// What a run of a conversation started with; used when it is taken up after a restart.
-    pub(super) async fn chat_context(&self, tenant: TenantId, run: &Run) -> Result<(Option<ChatContext>, Value, Value)> {
-        let user = json!({});
+    /// What a run started with, put together again after a restart. Only the visitor's later messages could differ.
+    pub(super) async fn around_again(&self, tenant: TenantId, run: &Run) -> Result<Around> {
+        let nothing = Around { chat: None, user: json!({}), state: json!({}) };
         let message = run.inputs.get("message").and_then(Value::as_str).map(str::to_owned);
-        let (RunKind::Chat, Some(message)) = (run.kind, message) else { return Ok((None, user, json!({}))) };
-        let history = match run.conversation {
-            Some(conversation) => turns(&self.storage().recent_messages(tenant, conversation, 40).await?),
-            None => Vec::new(),
+        let (RunKind::Chat, Some(message)) = (run.kind, message) else { return Ok(nothing) };
+        let Some(id) = run.conversation else {
+            let history = run.inputs.get("history").cloned().unwrap_or_default();
+            let history = serde_json::from_value(history).unwrap_or_default();
+            return Ok(Around { chat: Some(ChatContext { message, history, files: Vec::new() }), ..nothing });
         };
-        Ok((Some(ChatContext { message, history, files: Vec::new() }), user, json!({})))
+        // The turn's own two messages are the end of the conversation, not its history.
+        let mut earlier = self.storage().messages(tenant, id, LONGEST_WINDOW, run.message).await?;
+        earlier.pop();
+        let state = match self.storage().conversation(tenant, id).await? {
+            Some(conversation) => conversation.state,
+            None => json!({}),
+        };
+        let chat = ChatContext { message, history: turns(&earlier), files: Vec::new() };
+        Ok(Around { chat: Some(chat), state, ..nothing })
     }
 }
 

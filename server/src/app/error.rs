@@ -109,7 +109,13 @@ impl From<storage::StorageError> for AppError {
                 it.internal = Some(Box::new(error));
                 it
             }
-            other => AppError::internal(other),
+            other @ (storage::StorageError::Open { .. }
+            | storage::StorageError::NewerDatabase { .. }
+            | storage::StorageError::Migrate { .. }
+            | storage::StorageError::Busy { .. }
+            | storage::StorageError::Read { .. }
+            | storage::StorageError::Write { .. }
+            | storage::StorageError::Closed { .. }) => AppError::internal(other),
         }
     }
 }

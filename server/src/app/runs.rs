@@ -22,6 +22,21 @@ pub(crate) struct Nested {
     pub inputs: Value,
 }
 
+/// Whom a run is for, and what was said before it.
+pub(super) struct Around {
+    pub chat: Option<ChatContext>,
+    pub user: Value,
+    /// The conversation's variables.
+    pub state: Value,
+}
+
+/// Workflows that stand above a run, and the tokens that all of them use together.
+#[derive(Default)]
+pub(super) struct Nesting {
+    pub depth: u32,
+    pub usage: Arc<Usage>,
+}
+
 /// A run that has just been started.
 pub struct Started {
     pub run: Run,
@@ -43,8 +58,8 @@ impl App {
         let mut run = self.new_run(RunKind::Workflow, name, &version);
         run.inputs = inputs.clone();
         self.storage().create_run(tenant, run.clone()).await?;
-        let input = self.run_input(&run, inputs, None, user, json!({}));
-        Ok(self.launch(tenant, run, program, input, (0, Arc::default())))
+        let input = self.run_input(&run, inputs, Around { chat: None, user, state: json!({}) });
+        Ok(self.launch(tenant, run, program, (input, Nesting::default())))
     }
 
     /// Refuses new work when the server stops or has too much.
@@ -81,14 +96,8 @@ impl App {
         }
     }
 
-    pub(super) fn run_input(
-        &self,
-        run: &Run,
-        inputs: Value,
-        chat: Option<ChatContext>,
-        user: Value,
-        state: Value,
-    ) -> RunInput {
+    pub(super) fn run_input(&self, run: &Run, inputs: Value, around: Around) -> RunInput {
+        let Around { chat, user, state } = around;
         RunInput {
             inputs,
             chat,
@@ -107,9 +116,9 @@ impl App {
         tenant: TenantId,
         run: Run,
         program: Arc<Program>,
-        input: RunInput,
-        (depth, usage): (u32, Arc<Usage>),
+        (input, nesting): (RunInput, Nesting),
     ) -> Started {
+        let Nesting { depth, usage } = nesting;
         let job = Job {
             app: self.clone(),
             tenant,
@@ -143,8 +152,10 @@ impl App {
         run.parent_run = Some(parent.run);
         run.parent_node = Some(node);
         self.storage().create_run(tenant, run.clone()).await?;
-        let input = self.run_input(&run, inputs, parent.chat.clone(), parent.user.clone(), json!({}));
-        let started = self.launch(tenant, run, program, input, (parent.depth + 1, parent.usage.clone()));
+        let around = Around { chat: parent.chat.clone(), user: parent.user.clone(), state: json!({}) };
+        let input = self.run_input(&run, inputs, around);
+        let nesting = Nesting { depth: parent.depth + 1, usage: parent.usage.clone() };
+        let started = self.launch(tenant, run, program, (input, nesting));
         Ok((started.run.id, Some(started.live)))
     }
 
@@ -218,8 +229,8 @@ impl App {
             RunKind::Workflow => self.program(tenant, &version).await?,
             RunKind::Chat => self.assistant_program(tenant, &version).await?.program.clone(),
         };
-        let (chat, user, state) = self.chat_context(tenant, &run).await?;
-        let input = self.run_input(&run, run.inputs.clone(), chat, user, state);
+        let around = self.around_again(tenant, &run).await?;
+        let input = self.run_input(&run, run.inputs.clone(), around);
         let start = match self.storage().run_snapshot(tenant, run.id).await? {
             // Killed before its first step was stored: nothing has happened yet.
             None => Start::Fresh(Box::new(input)),

@@ -19,6 +19,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
     if shipped_count() == 0 {
         eprintln!("note: this build has no plugins; `cargo xtask plugins` builds the shipped ones");
     }
+    app.keep_tidy();
     let tenant = app.first_tenant().await?.id;
     for project in app.config().projects.clone() {
         let loaded = app.load_project(tenant, &project).await?;

@@ -15,23 +15,23 @@ use crate::app::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 
 #[derive(Serialize, ToSchema)]
-pub struct SetupState {
+pub(crate) struct SetupState {
     needed: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct SetupToken {
+pub(crate) struct SetupToken {
     token: String,
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     email: String,
     password: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct UserView {
+pub(crate) struct UserView {
     id: String,
     name: String,
     email: Option<String>,
@@ -41,14 +41,14 @@ pub struct UserView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct TenantView {
+pub(crate) struct TenantView {
     id: String,
     name: String,
     slug: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SessionView {
+pub(crate) struct SessionView {
     /// None for an API key.
     user: Option<UserView>,
     tenant: TenantView,
@@ -57,7 +57,7 @@ pub struct SessionView {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AccountBody {
+pub(crate) struct AccountBody {
     name: Option<String>,
     email: Option<String>,
     password: Option<String>,
@@ -67,14 +67,14 @@ pub struct AccountBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewKey {
+pub(crate) struct NewKey {
     name: String,
     /// `chat`, `run`, `manage`
     scopes: Option<Vec<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct KeyView {
+pub(crate) struct KeyView {
     id: String,
     name: String,
     /// The key's first characters, to tell it from others.
@@ -85,7 +85,7 @@ pub struct KeyView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CreatedKey {
+pub(crate) struct CreatedKey {
     #[serde(flatten)]
     view: KeyView,
     /// The key itself. It is not stored and cannot be shown again.
@@ -93,7 +93,7 @@ pub struct CreatedKey {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct KeyList {
+pub(crate) struct KeyList {
     items: Vec<KeyView>,
 }
 

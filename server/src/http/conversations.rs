@@ -17,19 +17,19 @@ use crate::app::{App, AppError, Result};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewConversation {
+pub(crate) struct NewConversation {
     /// The assistant's name.
     assistant: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewMessage {
+pub(crate) struct NewMessage {
     content: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ConversationView {
+pub(crate) struct ConversationView {
     id: String,
     assistant: String,
     /// The beginning of the first message.
@@ -39,13 +39,13 @@ pub struct ConversationView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ConversationList {
+pub(crate) struct ConversationList {
     items: Vec<ConversationView>,
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MessageView {
+pub(crate) struct MessageView {
     id: String,
     /// `user` or `assistant`
     role: String,
@@ -60,18 +60,18 @@ pub struct MessageView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MessageList {
+pub(crate) struct MessageList {
     items: Vec<MessageView>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Answered {
+pub(crate) struct Answered {
     message: MessageView,
     run: super::runs::RunSummary,
 }
 
 #[derive(Deserialize)]
-pub struct Paging {
+pub(crate) struct Paging {
     assistant: Option<String>,
     cursor: Option<String>,
     limit: Option<i64>,

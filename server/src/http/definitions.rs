@@ -17,12 +17,12 @@ use crate::app::{App, Problem, Result};
 /// A document as text.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Document {
+pub(crate) struct Document {
     yaml: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AssistantView {
+pub(crate) struct AssistantView {
     name: String,
     title: Option<String>,
     description: Option<String>,
@@ -36,12 +36,12 @@ pub struct AssistantView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AssistantList {
+pub(crate) struct AssistantList {
     items: Vec<AssistantView>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WorkflowSummary {
+pub(crate) struct WorkflowSummary {
     name: String,
     title: Option<String>,
     description: Option<String>,
@@ -54,12 +54,12 @@ pub struct WorkflowSummary {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WorkflowList {
+pub(crate) struct WorkflowList {
     items: Vec<WorkflowSummary>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WorkflowView {
+pub(crate) struct WorkflowView {
     #[serde(flatten)]
     summary: WorkflowSummary,
     yaml: String,
@@ -69,7 +69,7 @@ pub struct WorkflowView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Published {
+pub(crate) struct Published {
     name: String,
     version: i64,
     /// Warnings; a document with errors is not published.
@@ -77,13 +77,13 @@ pub struct Published {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Validation {
+pub(crate) struct Validation {
     ok: bool,
     diagnostics: Vec<Problem>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct NodeKindList {
+pub(crate) struct NodeKindList {
     #[schema(value_type = Vec<Object>)]
     items: Vec<Value>,
 }

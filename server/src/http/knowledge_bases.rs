@@ -17,7 +17,7 @@ use crate::app::{App, AppError, Result};
 /// A knowledge base in the form of `knowledge.yaml`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewBase {
+pub(crate) struct NewBase {
     name: String,
     title: Option<String>,
     description: Option<String>,
@@ -28,7 +28,7 @@ pub struct NewBase {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct BaseView {
+pub(crate) struct BaseView {
     name: String,
     title: Option<String>,
     description: Option<String>,
@@ -40,12 +40,12 @@ pub struct BaseView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct BaseList {
+pub(crate) struct BaseList {
     items: Vec<BaseView>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DocumentView {
+pub(crate) struct DocumentView {
     id: String,
     name: String,
     /// `queued`, `parsing`, `embedding`, `indexing`, `ready` or `failed`
@@ -59,14 +59,14 @@ pub struct DocumentView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DocumentList {
+pub(crate) struct DocumentList {
     items: Vec<DocumentView>,
 }
 
 /// Records instead of a file.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewDocument {
+pub(crate) struct NewDocument {
     name: String,
     #[schema(value_type = Vec<Object>)]
     records: Vec<Map<String, Value>>,
@@ -74,7 +74,7 @@ pub struct NewDocument {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SearchBody {
+pub(crate) struct SearchBody {
     query: String,
     /// 1 to 100; 8 if not given.
     top_k: Option<u32>,
@@ -87,7 +87,7 @@ pub struct SearchBody {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SearchView {
+pub(crate) struct SearchView {
     /// `ok`, `empty`, `below_threshold` or `degraded`
     status: String,
     reason: Option<String>,

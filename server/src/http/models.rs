@@ -11,7 +11,7 @@ use crate::app::models::HOW_TO_ADD_A_MODEL;
 use crate::app::{App, Result};
 
 #[derive(Serialize, ToSchema)]
-pub struct ModelsView {
+pub(crate) struct ModelsView {
     configured: bool,
     base_url: Option<String>,
     model: Option<String>,
@@ -25,13 +25,13 @@ pub struct ModelsView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct OfferView {
+pub(crate) struct OfferView {
     base_url: String,
     models: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct EmbeddingView {
+pub(crate) struct EmbeddingView {
     /// `off`, `missing`, `downloading`, `ready` or `failed`
     state: String,
     model: Option<String>,
@@ -43,7 +43,7 @@ pub struct EmbeddingView {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OfferBody {
+pub(crate) struct OfferBody {
     model: String,
 }
 

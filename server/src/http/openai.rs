@@ -196,7 +196,7 @@ impl Reply {
         let (sender, receiver) = mpsc::channel::<std::result::Result<Event, Infallible>>(64);
         tokio::spawn(async move {
             // A client that hung up needs no more chunks.
-            let _ = self.tell(&app, &caller, started, &sender, include_usage).await;
+            let _ = self.tell(&app, &caller, started, &Chunks { sender, include_usage }).await;
         });
         Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::default()).into_response()
     }
@@ -206,10 +206,9 @@ impl Reply {
         app: &App,
         caller: &Caller,
         started: Started,
-        sender: &mpsc::Sender<std::result::Result<Event, Infallible>>,
-        include_usage: bool,
+        chunks: &Chunks,
     ) -> std::result::Result<(), ()> {
-        let send = |value: Value| async move { sender.send(Ok(Event::default().data(value.to_string()))).await.map_err(|_| ()) };
+        let send = |value: Value| chunks.send(value.to_string());
         send(self.chunk(&json!({ "role": "assistant", "content": "" }), None)).await?;
         let mut sent = String::new();
         let mut reader = started.live.subscribe();
@@ -237,7 +236,7 @@ impl Reply {
                     send(self.chunk(&json!({ "content": rest }), None)).await?;
                 }
                 send(self.chunk(&json!({}), Some("stop"))).await?;
-                if include_usage {
+                if chunks.include_usage {
                     let mut usage = self.chunk(&json!({}), None);
                     if let Value::Object(map) = &mut usage {
                         map.insert("choices".into(), json!([]));
@@ -254,6 +253,18 @@ impl Reply {
                 send(json!({ "error": { "message": message, "type": "server_error", "code": error.code.code() } })).await?;
             }
         }
-        sender.send(Ok(Event::default().data("[DONE]"))).await.map_err(|_| ())
+        chunks.send("[DONE]".to_owned()).await
+    }
+}
+
+/// Where a streamed reply goes, and what its reader wants.
+struct Chunks {
+    sender: mpsc::Sender<std::result::Result<Event, Infallible>>,
+    include_usage: bool,
+}
+
+impl Chunks {
+    async fn send(&self, data: String) -> std::result::Result<(), ()> {
+        self.sender.send(Ok(Event::default().data(data))).await.map_err(|_| ())
     }
 }

@@ -14,7 +14,7 @@ use crate::app::plugins::{Installed, report_json};
 use crate::app::{App, Result};
 
 #[derive(Serialize, ToSchema)]
-pub struct PluginView {
+pub(crate) struct PluginView {
     id: String,
     version: String,
     sha256: String,
@@ -31,26 +31,26 @@ pub struct PluginView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct PluginList {
+pub(crate) struct PluginList {
     items: Vec<PluginView>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GrantsBody {
+pub(crate) struct GrantsBody {
     /// Names of knowledge bases, or `*` where the manifest asks for all.
     knowledge: Vec<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CallBody {
+pub(crate) struct CallBody {
     #[schema(value_type = Object)]
     input: Value,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CallView {
+pub(crate) struct CallView {
     ok: bool,
     #[schema(value_type = Object)]
     output: Value,

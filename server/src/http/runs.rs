@@ -18,7 +18,7 @@ use crate::app::{App, AppError, Result};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewRun {
+pub(crate) struct NewRun {
     /// The workflow's inputs by name.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -26,7 +26,7 @@ pub struct NewRun {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     id: String,
     /// `workflow` or `chat`
     kind: String,
@@ -42,13 +42,13 @@ pub struct RunSummary {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunList {
+pub(crate) struct RunList {
     items: Vec<RunSummary>,
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct NodeView {
+pub(crate) struct NodeView {
     id: String,
     kind: String,
     title: String,
@@ -72,7 +72,7 @@ pub struct NodeView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunView {
+pub(crate) struct RunView {
     #[serde(flatten)]
     summary: RunSummary,
     #[schema(value_type = Object)]
@@ -91,7 +91,7 @@ pub struct RunView {
 }
 
 #[derive(Deserialize)]
-pub struct RunQuery {
+pub(crate) struct RunQuery {
     workflow: Option<String>,
     conversation: Option<String>,
     status: Option<String>,

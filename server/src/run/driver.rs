@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use domain::{RunId, RunStatus, TenantId};
+use domain::{RunStatus, TenantId};
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -90,7 +90,6 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         usage: job.usage.clone(),
         chat: input.chat.clone(),
         user: input.user.clone(),
-        cancel: live.cancel.clone(),
         deltas,
     };
     let trace = Trace::new(&job.program, head(&job.run, &job.program));
@@ -334,13 +333,4 @@ impl Driver {
             self.performing.push(Box::pin(async move { Ok((id, outcome)) }));
         }
     }
-}
-
-/// The run's record as JSON for those who only want to know how it ended.
-pub(crate) async fn wait(live: &LiveRun) {
-    live.done.cancelled().await;
-}
-
-pub(crate) fn parse_id(text: &str) -> Option<RunId> {
-    text.parse().ok()
 }

@@ -14,7 +14,6 @@ use domain::{ConversationId, RunId, TenantId};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio_util::sync::CancellationToken;
 use workflow_engine::{Delta, Effect, EffectError, EffectId, Outcome, RequestedEffect};
 
 use crate::app::App;
@@ -46,7 +45,6 @@ pub(crate) struct Surroundings {
     /// Context that nested workflows see as well.
     pub chat: Option<workflow_engine::ChatContext>,
     pub user: Value,
-    pub cancel: CancellationToken,
     pub deltas: UnboundedSender<FromEffect>,
 }
 

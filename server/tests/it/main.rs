@@ -1,5 +1,13 @@
 //! The server's integration tests: one binary, one module per feature.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test that panics has failed, as it should"
+)]
+
 mod accounts;
 mod bad_input;
 mod binary;

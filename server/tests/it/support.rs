@@ -23,7 +23,8 @@ pub fn repository() -> PathBuf {
 pub struct TestApp {
     pub app: App,
     pub router: Router,
-    pub folder: TempDir,
+    /// Gone when the test is.
+    _folder: TempDir,
 }
 
 /// A data folder of its own, no embedding model, no language model.
@@ -40,6 +41,7 @@ pub fn config(folder: &Path) -> Config {
         timezone: Some("Asia/Shanghai".to_owned()),
         log: "warn".to_owned(),
         limits: Limits::default(),
+        plugins: parlour::config::Plugins::default(),
     }
 }
 
@@ -74,7 +76,7 @@ impl TestApp {
         let mut config = config(folder.path());
         change(&mut config);
         let app = App::open(config).await.expect("the app opens");
-        TestApp { router: parlour::router(app.clone()), app, folder }
+        TestApp { router: parlour::router(app.clone()), app, _folder: folder }
     }
 
     /// Loads a shipped project; it must have no problems.
