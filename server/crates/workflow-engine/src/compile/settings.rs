@@ -1,0 +1,251 @@
+//! What every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`.
+
+use serde_json::Value;
+
+use super::context::Context;
+use crate::expression::Expression;
+use crate::template::Template;
+use crate::yaml::{Node, Span, Yaml};
+
+/// Attempts that a node may ask for; more hides a fault instead of riding it out.
+const MAX_ATTEMPTS: u32 = 20;
+/// Longest time that a setting may name: one day.
+const MAX_DURATION_MS: u64 = 24 * 60 * 60 * 1000;
+/// Error codes that are worth another attempt unless the node says otherwise.
+const RETRIED: [&str; 4] = ["timeout", "rate_limited", "unavailable", "error"];
+
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) after: Option<Vec<After>>,
+    pub(crate) after_span: Span,
+    pub(crate) condition: Option<Expression>,
+    pub(crate) condition_span: Span,
+    pub(crate) retry: Retry,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) on_error: OnError,
+}
+
+/// One entry of `after`.
+#[derive(Debug)]
+pub(crate) struct After {
+    pub(crate) name: String,
+    pub(crate) port: Option<String>,
+    pub(crate) span: Span,
+    /// Index of the node; filled in when the names are checked.
+    pub(crate) node: usize,
+}
+
+/// How often and how patiently a failed effect is repeated.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// All attempts, the first one included.
+    pub(crate) attempts: u32,
+    pub(crate) delay_ms: u64,
+    /// Factor from one delay to the next.
+    pub(crate) backoff: f64,
+    pub(crate) max_delay_ms: u64,
+    pub(crate) on: Vec<String>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry {
+            attempts: 1,
+            delay_ms: 1000,
+            backoff: 2.0,
+            max_delay_ms: 30_000,
+            on: RETRIED.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
+}
+
+impl Retry {
+    pub(crate) fn covers(&self, code: &str) -> bool {
+        self.on.iter().any(|it| it == code)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) enum OnError {
+    #[default]
+    Stop,
+    Continue,
+    Value(Template),
+    Route,
+}
+
+pub(super) fn read(context: &mut Context<'_>, body: &Node) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(after) = body.entry("after") {
+        settings.after = Some(read_after(context, &after.value));
+        settings.after_span = after.key_span;
+    }
+    if let Some(condition) = body.entry("if") {
+        settings.condition = context.condition(&condition.value, "if");
+        settings.condition_span = condition.value.span;
+    }
+    if let Some(retry) = body.get("retry") {
+        settings.retry = read_retry(context, retry);
+    }
+    if let Some(timeout) = body.get("timeout") {
+        settings.timeout_ms = duration(context, timeout, "timeout");
+    }
+    if let Some(on_error) = body.get("on_error") {
+        settings.on_error = read_on_error(context, on_error);
+    }
+    settings
+}
+
+fn read_after(context: &mut Context<'_>, node: &Node) -> Vec<After> {
+    let single = std::slice::from_ref(node);
+    let items = match &node.value {
+        Yaml::List(items) => items.as_slice(),
+        Yaml::Text(_) => single,
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Map(_) => {
+            context.wrong_type(node, "after", "a list of node names");
+            return Vec::new();
+        }
+    };
+    let mut entries = Vec::new();
+    for item in items {
+        let Some(text) = item.as_str() else {
+            context.wrong_type(item, "after", "a list of node names");
+            continue;
+        };
+        let (name, port) = text.split_once('.').map_or((text, None), |(name, port)| (name, Some(port)));
+        entries.push(After {
+            name: name.trim().to_owned(),
+            port: port.map(|it| it.trim().to_owned()),
+            span: item.span,
+            node: usize::MAX,
+        });
+    }
+    entries
+}
+
+fn read_retry(context: &mut Context<'_>, node: &Node) -> Retry {
+    let mut retry = Retry { attempts: 3, ..Retry::default() };
+    match &node.value {
+        Yaml::Number(_) => retry.attempts = attempts(context, node),
+        Yaml::Map(entries) => {
+            context.check_keys(node, &["attempts", "delay", "backoff", "max_delay", "on"], "`retry`");
+            for entry in entries {
+                match entry.key.as_str() {
+                    "attempts" => retry.attempts = attempts(context, &entry.value),
+                    "delay" => retry.delay_ms = duration(context, &entry.value, "delay").unwrap_or(retry.delay_ms),
+                    "max_delay" => {
+                        retry.max_delay_ms = duration(context, &entry.value, "max_delay").unwrap_or(retry.max_delay_ms);
+                    }
+                    "backoff" => retry.backoff = backoff(context, &entry.value),
+                    "on" => retry.on = codes(context, &entry.value),
+                    _ => {}
+                }
+            }
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::Text(_) | Yaml::List(_) => {
+            context.wrong_type(node, "retry", "a number of attempts or a map");
+            context.diagnostics.hint("for example `retry: 3` or `retry: { attempts: 3, delay: 1s }`");
+        }
+    }
+    retry
+}
+
+fn attempts(context: &mut Context<'_>, node: &Node) -> u32 {
+    let number = node.to_json().as_u64().and_then(|it| u32::try_from(it).ok());
+    match number {
+        Some(it) if (1..=MAX_ATTEMPTS).contains(&it) => it,
+        Some(_) | None => {
+            let message = format!("`attempts` must be a whole number from 1 to {MAX_ATTEMPTS}");
+            context.diagnostics.error("wrong_type", node.span, message).hint("the first attempt counts");
+            1
+        }
+    }
+}
+
+fn backoff(context: &mut Context<'_>, node: &Node) -> f64 {
+    match node.to_json().as_f64() {
+        Some(it) if (1.0..=10.0).contains(&it) => it,
+        Some(_) | None => {
+            context
+                .diagnostics
+                .error("wrong_type", node.span, "`backoff` must be a number from 1 to 10")
+                .hint("every delay is this many times the one before; 1 keeps it the same");
+            1.0
+        }
+    }
+}
+
+fn codes(context: &mut Context<'_>, node: &Node) -> Vec<String> {
+    let items: Option<Vec<String>> = match node.to_json() {
+        Value::String(one) => Some(vec![one]),
+        Value::Array(items) => items.iter().map(|it| it.as_str().map(str::to_owned)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    };
+    items.unwrap_or_else(|| {
+        context.wrong_type(node, "on", "a list of error codes");
+        context.diagnostics.hint(format!("for example [{}]", RETRIED.join(", ")));
+        Vec::new()
+    })
+}
+
+fn read_on_error(context: &mut Context<'_>, node: &Node) -> OnError {
+    const HINT: &str = "`stop`, `continue`, `route`, or `{ value: … }`";
+    match &node.value {
+        Yaml::Text(text) => match text.as_str() {
+            "stop" => OnError::Stop,
+            "continue" => OnError::Continue,
+            "route" => OnError::Route,
+            other => {
+                context
+                    .diagnostics
+                    .error("wrong_type", node.span, format!("`on_error` cannot be `{other}`"))
+                    .hint(HINT);
+                OnError::Stop
+            }
+        },
+        Yaml::Map(entries) if entries.len() == 1 && node.get("value").is_some() => {
+            let value = node.get("value").map_or(Template::Literal(Value::Null), |it| context.template(it));
+            OnError::Value(value)
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::List(_) | Yaml::Map(_) => {
+            context.wrong_type(node, "on_error", "one word or `{ value: … }`");
+            context.diagnostics.hint(HINT);
+            OnError::Stop
+        }
+    }
+}
+
+/// `500ms`, `30s`, `2m`, `1h`, or a number of seconds.
+fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Option<u64> {
+    let (number, factor) = match &node.value {
+        Yaml::Number(number) => (number.as_f64(), 1000.0),
+        Yaml::Text(text) => {
+            let text = text.trim();
+            let unit = text.trim_start_matches(|it: char| it.is_ascii_digit() || it == '.');
+            let number = text.strip_suffix(unit).and_then(|it| it.parse::<f64>().ok());
+            let factor = match unit {
+                "ms" => 1.0,
+                "s" => 1000.0,
+                "m" => 60_000.0,
+                "h" => 3_600_000.0,
+                _ => f64::NAN,
+            };
+            (number, factor)
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::List(_) | Yaml::Map(_) => (None, f64::NAN),
+    };
+    let ms = number.map(|it| it * factor).filter(|it| it.is_finite() && *it >= 1.0);
+    let Some(ms) = ms else {
+        context
+            .diagnostics
+            .error("wrong_type", node.span, format!("`{key}` must be a length of time"))
+            .hint("for example `500ms`, `30s`, `2m` or `1h`; a bare number is seconds");
+        return None;
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "finite, positive; `as` saturates")]
+    let ms = ms.round() as u64;
+    if ms > MAX_DURATION_MS {
+        context.diagnostics.error("wrong_type", node.span, format!("`{key}` may be one day at most"));
+    }
+    Some(ms.min(MAX_DURATION_MS))
+}

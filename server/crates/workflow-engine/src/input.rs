@@ -1,0 +1,84 @@
+//! What a run starts with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Everything that a run can see. Time, ids and randomness come from outside, so that equal input means an equal run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunInput {
+    /// An object; checked against the workflow's `inputs`.
+    pub inputs: Value,
+    pub chat: Option<ChatContext>,
+    /// `{id, name, attributes}` of whoever asks.
+    pub user: Value,
+    /// Plain settings. Never secrets.
+    pub env: Value,
+    /// The conversation's variables, an object.
+    pub state: Value,
+    pub run_id: String,
+    /// RFC 3339 with the server's offset.
+    pub started_at: String,
+    /// Decides the jitter of retries.
+    pub seed: u64,
+    pub limits: Limits,
+}
+
+impl Default for RunInput {
+    fn default() -> Self {
+        RunInput {
+            inputs: Value::Object(Map::new()),
+            chat: None,
+            user: Value::Object(Map::new()),
+            env: Value::Object(Map::new()),
+            state: Value::Object(Map::new()),
+            run_id: String::new(),
+            started_at: String::new(),
+            seed: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The conversation around a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatContext {
+    pub message: String,
+    /// What was said before, oldest first, without `message`.
+    pub history: Vec<ChatTurn>,
+    pub files: Vec<Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatTurn {
+    /// `user` or `assistant`.
+    pub role: String,
+    pub content: String,
+}
+
+/// What one run may use up. Exceeding a limit ends the run with `budget_exceeded`, which names the limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Nodes that may start.
+    pub max_steps: u32,
+    /// Nodes that may wait for effects at the same time.
+    pub max_parallel: u32,
+    /// Bytes of all inputs and node outputs together.
+    pub max_value_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_steps: 500, max_parallel: 16, max_value_bytes: 64 << 20 }
+    }
+}
+
+/// One input that a run was refused for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputProblem {
+    /// JSON pointer into the inputs, for example `/top_k`; empty for the whole.
+    pub path: String,
+    pub message: String,
+}

@@ -1,0 +1,88 @@
+//! The workflow language as one JSON Schema, for editors. It comes from the declarations of the node kinds; what a schema
+//! cannot say (references, ports, cycles) the compiler says.
+
+use serde_json::{Map, Value, json};
+
+use crate::names::RESERVED;
+use crate::nodes::node_kinds;
+
+/// JSON Schema (2020-12) of a workflow document.
+#[must_use]
+pub fn workflow_json_schema() -> Value {
+    let id = json!({ "pattern": "^[a-z][a-z0-9_]{0,62}$", "not": { "enum": RESERVED } });
+    let mut definitions = Map::new();
+    let mut branches = Vec::new();
+    for kind in node_kinds() {
+        let summary = format!("{} · {}", kind.summary.en, kind.summary.zh);
+        definitions.insert(kind.name.to_owned(), kind.config);
+        let named = match kind.name {
+            "workflow" => json!({ "type": "string", "pattern": "^workflow/" }),
+            "plugin_tool" => continue,
+            name => json!({ "const": name }),
+        };
+        branches.push(json!({
+            "if": { "properties": { "use": named }, "required": ["use"] },
+            "then": { "description": summary, "properties": { "with": { "anyOf": [
+                { "$ref": format!("#/$defs/{}", kind.name) },
+                { "description": "values may be expressions", "type": "object" } ] } } },
+        }));
+    }
+    let duration = json!({ "type": ["string", "number"], "pattern": "^[0-9.]+(ms|s|m|h)$", "description": "500ms, 30s, 2m, 1h · 时长" });
+    definitions.insert("duration".to_owned(), duration);
+    definitions.insert("node".to_owned(), node(&branches));
+    definitions.insert("input".to_owned(), input());
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Parlour workflow · 工作流",
+        "type": "object",
+        "required": ["workflow", "nodes"],
+        "additionalProperties": false,
+        "properties": {
+            "workflow": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" },
+            "title": { "type": "string" },
+            "description": { "type": "string" },
+            "inputs": { "type": "object", "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/input" } },
+            "nodes": { "type": "object", "minProperties": 1, "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/node" } },
+            "outputs": { "type": "object" },
+        },
+        "$defs": definitions,
+    })
+}
+
+fn node(branches: &[Value]) -> Value {
+    let names = json!({ "type": ["array", "string"], "items": { "type": "string" } });
+    json!({
+        "type": "object",
+        "required": ["use"],
+        "additionalProperties": false,
+        "properties": {
+            "use": { "type": "string" },
+            "title": { "type": "string" },
+            "description": { "type": "string" },
+            "with": { "type": "object" },
+            "after": names,
+            "if": { "type": ["string", "boolean"] },
+            "retry": { "oneOf": [
+                { "type": "integer", "minimum": 1, "maximum": 20 },
+                { "type": "object", "additionalProperties": false, "properties": {
+                    "attempts": { "type": "integer", "minimum": 1, "maximum": 20 },
+                    "delay": { "$ref": "#/$defs/duration" },
+                    "backoff": { "type": "number", "minimum": 1, "maximum": 10 },
+                    "max_delay": { "$ref": "#/$defs/duration" },
+                    "on": names } } ] },
+            "timeout": { "$ref": "#/$defs/duration" },
+            "on_error": { "oneOf": [
+                { "enum": ["stop", "continue", "route"] },
+                { "type": "object", "required": ["value"], "additionalProperties": false, "properties": { "value": {} } } ] },
+            "cache": {},
+        },
+        "allOf": branches,
+    })
+}
+
+fn input() -> Value {
+    let types = json!(["string", "integer", "number", "boolean", "array", "object", "any"]);
+    json!({ "oneOf": [
+        { "type": "string", "pattern": "^(string|integer|number|boolean|array|object|any)\\??$" },
+        { "type": "object", "properties": { "type": { "enum": types }, "required": { "type": "boolean" }, "default": {} } } ] })
+}

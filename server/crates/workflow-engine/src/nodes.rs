@@ -1,0 +1,97 @@
+//! The kinds of nodes: one file each, and one line each in the list below.
+
+mod answer;
+mod branch;
+mod classify_intent;
+mod llm;
+mod plugin_tool;
+mod retrieve;
+mod set;
+mod template;
+mod workflow;
+
+pub(crate) use classify_intent::OTHER;
+
+use crate::compile::NodeContext;
+use crate::node::{Built, Declaration, NodeKindInfo};
+
+/// Every kind that `use` may name directly.
+static KINDS: [&Declaration; 7] = [
+    &llm::DECLARATION,
+    &classify_intent::DECLARATION,
+    &retrieve::DECLARATION,
+    &branch::DECLARATION,
+    &answer::DECLARATION,
+    &template::DECLARATION,
+    &set::DECLARATION,
+];
+
+/// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.
+static OTHERS: [&Declaration; 2] = [&workflow::DECLARATION, &plugin_tool::DECLARATION];
+
+/// Every kind of node, for palettes, forms and documentation.
+#[must_use]
+pub fn node_kinds() -> Vec<NodeKindInfo> {
+    KINDS.iter().chain(OTHERS.iter()).map(|it| it.info()).collect()
+}
+
+/// Compiles one node by what its `use` names.
+pub(crate) fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
+    let name = context.use_name;
+    if let Some(kind) = KINDS.iter().find(|it| it.name == name) {
+        if !context.check(kind.config, crate::schema::KEYS) {
+            return None;
+        }
+        return (kind.build)(context);
+    }
+    if name.starts_with("workflow/") || name == "workflow" {
+        return (workflow::DECLARATION.build)(context);
+    }
+    if context.context.catalog.tools.contains_key(name) {
+        return (plugin_tool::DECLARATION.build)(context);
+    }
+    unknown(context, name);
+    None
+}
+
+fn unknown(context: &mut NodeContext<'_, '_>, name: &str) {
+    let span = context.use_span;
+    let catalog = context.context.catalog;
+    let tools: Vec<&str> = catalog.tools.keys().map(String::as_str).collect();
+    let plugin = name.split('/').next().unwrap_or(name);
+    let of_plugin: Vec<&str> =
+        tools.iter().copied().filter(|it| it.split('/').next() == Some(plugin) && it.contains('/')).collect();
+    let diagnostics = context.diagnostics();
+    if !of_plugin.is_empty() {
+        let message = if name.contains('/') {
+            format!("the plugin `{plugin}` has no tool `{}`", name.get(plugin.len() + 1..).unwrap_or_default())
+        } else {
+            format!("the plugin `{plugin}` has several tools; say which one")
+        };
+        diagnostics.error("unknown_tool", span, message);
+        let near = crate::names::nearest(name, of_plugin.iter().copied()).filter(|_| name.contains('/'));
+        let hint = near.map_or_else(
+            || format!("its tools: {}", of_plugin.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")),
+            |it| format!("did you mean `{it}`?"),
+        );
+        diagnostics.hint(hint);
+        return;
+    }
+    if name.contains('/') {
+        diagnostics.error("unknown_tool", span, format!("there is no plugin `{plugin}`"));
+        diagnostics.suggest(name, tools, "known tools");
+        return;
+    }
+    diagnostics.error("unknown_kind", span, format!("there is no kind of node, and no plugin, called `{name}`"));
+    let kinds: Vec<&str> = KINDS.iter().map(|it| it.name).collect();
+    if let Some(near) = crate::names::nearest(name, kinds.iter().copied().chain(tools.iter().copied())) {
+        diagnostics.hint(format!("did you mean `{near}`?"));
+        return;
+    }
+    let list = |names: &[&str]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    let mut hint = format!("kinds: {}, `workflow/NAME`", list(&kinds));
+    if !tools.is_empty() {
+        hint.push_str(&format!("; plugin tools: {}", list(&tools)));
+    }
+    diagnostics.hint(hint);
+}
