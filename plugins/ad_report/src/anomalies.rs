@@ -100,18 +100,21 @@ impl Metric {
     }
 
     /// The spread that chance alone gives around a median.
-    fn chance(self, median: f64, figures: &Figures) -> f64 {
+    fn chance(self, median: f64, figures: &Figures, usual_conversions: f64) -> f64 {
+        let of_conversions = usual_conversions.max(1.0).sqrt();
         match self {
             // Counts of independent events scatter by their square root; few conversions scatter a lot.
             Self::Impressions | Self::Clicks | Self::Conversions => median.max(1.0).sqrt(),
             Self::Ctr => {
-                (median.clamp(0.0, 1.0) * (1.0 - median.clamp(0.0, 1.0)) / figures.impressions.max(1.0)).sqrt()
+                let median = median.clamp(0.0, 1.0);
+                (median * (1.0 - median) / figures.impressions.max(1.0)).sqrt()
             }
-            // What is divided by a small count scatters as that count does.
+            // What is divided by the day's small count scatters as that count does.
             Self::Cpc => median.abs() / figures.clicks.max(1.0).sqrt(),
             Self::Cpa => median.abs() / figures.conversions.max(1.0).sqrt(),
-            Self::Revenue => median.abs() / figures.conversions.max(1.0).sqrt(),
-            Self::Roi => (median + 1.0).abs() / figures.conversions.max(1.0).sqrt(),
+            // What conversions bring scatters as their usual number does; on a day without any that is the point.
+            Self::Revenue => median.abs() / of_conversions,
+            Self::Roi => (median + 1.0).abs() / of_conversions,
             Self::Spend => 0.0,
         }
     }
@@ -234,7 +237,9 @@ fn judge(metric: Metric, date: Date, figures: &Figures, days: &Days, rule: &Rule
     }
     let expected = median(&history)?;
     let distances: Vec<f64> = history.iter().map(|past| (past - expected).abs()).collect();
-    let chance = metric.chance(expected, figures);
+    let conversions: Vec<f64> =
+        days.range(date.plus(-rule.window)..date).map(|(_, before)| before.conversions).collect();
+    let chance = metric.chance(expected, figures, median(&conversions).unwrap_or(0.0));
     let spread = (median(&distances)? * MAD_TO_DEVIATION).max(expected.abs() * MIN_SPREAD).max(chance);
     if spread <= 0.0 {
         // Nothing but zeros before: anything at all is new, and one unit is the smallest spread that makes sense.

@@ -259,3 +259,33 @@ fn a_campaigns_name_cannot_break_the_table() {
     let report = call(&host(vec![record("2026-10-30", "a|b\nc", 1.0)]), "daily", json!({}));
     assert!(report["text"]["en"].as_str().unwrap().contains("| a\\|b c |"));
 }
+
+/// The shipped project's data, with what its README says was planted.
+#[test]
+fn every_planted_anomaly_of_the_shipped_project_is_found_and_nothing_else() {
+    let csv = include_str!("../../../workflows/marketing/knowledge/ads/ads.csv").trim_start_matches('\u{feff}');
+    let mut lines = csv.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let records =
+        lines.map(|line| names.iter().zip(line.split(',')).map(|(name, value)| (*name, json!(value))).collect());
+    let host = FakeHost::new().knowledge_base("ads", records);
+    let report = call(&host, "anomalies", json!({"period": "all"}));
+    let found: std::collections::BTreeSet<(&str, &str)> = report["anomalies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["date"].as_str().unwrap(), it["campaign"].as_str().unwrap()))
+        .collect();
+    let planted = [
+        ("2026-10-27", "朋友圈广告"),
+        ("2026-11-05", "品牌词搜索"),
+        ("2026-11-11", "直播间引流"),
+        ("2026-11-18", "种草笔记"),
+        ("2026-11-20", "海外英文搜索"),
+        ("2026-11-23", "信息流拉新"),
+    ];
+    assert_eq!(found, planted.into());
+    assert_eq!(report["checked_days"], 53);
+    let text = report["text"]["zh"].as_str().unwrap();
+    assert!(planted.iter().all(|(date, campaign)| text.contains(&format!("- {campaign} {date}："))), "{text}");
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use parlour_plugin_sdk::Text;
 
-use crate::anomalies::{Findings, Judged, MIN_HISTORY, Metric, Rule, SHOWN};
+use crate::anomalies::{Anomaly, Findings, Judged, MIN_HISTORY, Metric, Rule, SHOWN};
 use crate::date::Date;
 use crate::figures::{CampaignFigures, DayFigures, Figures};
 use crate::records::{Read, in_words};
@@ -179,7 +179,9 @@ fn name(metric: Metric) -> Text {
 fn value(metric: Metric, number: f64, money: &Money) -> String {
     match metric {
         Metric::Spend | Metric::Revenue | Metric::Cpc | Metric::Cpa => money.write(number),
-        Metric::Impressions | Metric::Clicks | Metric::Conversions => count((number * 10.0).round() / 10.0),
+        Metric::Impressions | Metric::Clicks | Metric::Conversions => {
+            count(if number >= 100.0 { number.round() } else { (number * 10.0).round() / 10.0 })
+        }
         Metric::Ctr | Metric::Roi => percent(number),
     }
 }
@@ -287,18 +289,39 @@ pub(crate) fn anomalies(read: &Read, findings: &Findings, rule: &Rule) -> Text {
                 ),
             ),
         );
-        for anomaly in findings.anomalies.iter().take(SHOWN) {
-            let _ = writeln!(text.en, "- {}", cell(&anomaly.reason.en));
-            let _ = writeln!(text.zh, "- {}", cell(&anomaly.reason.zh));
-        }
-        if number > SHOWN {
-            let rest = number - SHOWN;
-            push(&mut text, &Text::new(format!("- and {rest} more\n"), format!("- 另有 {rest} 处\n")));
-        }
+        list(&mut text, &findings.anomalies);
     }
     for short in &findings.short_history {
-        let _ = write!(text.en, "\n{}", short.reason.en);
-        let _ = write!(text.zh, "\n{}", short.reason.zh);
+        let _ = writeln!(text.en, "\n{}", short.reason.en);
+        let _ = writeln!(text.zh, "\n{}", short.reason.zh);
     }
     text
+}
+
+/// One line for each campaign and day, with the strangest figure's reason and the names of the others: what went wrong once
+/// shows in several figures, and a reader wants to read it once.
+fn list(text: &mut Text, anomalies: &[Anomaly]) {
+    let mut cases: Vec<(&Anomaly, Vec<Metric>)> = Vec::new();
+    for anomaly in anomalies {
+        let case = cases.iter_mut().find(|(first, _)| first.date == anomaly.date && first.campaign == anomaly.campaign);
+        match case {
+            Some((_, others)) => others.push(anomaly.metric),
+            None => cases.push((anomaly, Vec::new())),
+        }
+    }
+    for (first, others) in cases.iter().take(SHOWN) {
+        let _ = write!(text.en, "- {}", cell(&first.reason.en));
+        let _ = write!(text.zh, "- {}", cell(&first.reason.zh));
+        if !others.is_empty() {
+            let names: Vec<Text> = others.iter().map(|metric| name(*metric)).collect();
+            let en: Vec<&str> = names.iter().map(|name| name.en.as_str()).collect();
+            let zh: Vec<&str> = names.iter().map(|name| name.zh.as_str()).collect();
+            let _ = write!(text.en, " Also unusual: {}.", en.join(", "));
+            let _ = write!(text.zh, "同时异常：{}。", zh.join("、"));
+        }
+        same(text, "\n");
+    }
+    if let Some(rest) = cases.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+        push(text, &Text::new(format!("- and {rest} more\n"), format!("- 另有 {rest} 处\n")));
+    }
 }

@@ -295,3 +295,20 @@ fn another_level_field() {
 fn the_examples_are_true() {
     FakeHost::new().check_examples::<Plugin>();
 }
+
+#[test]
+fn what_goes_with_spicy_food_is_not_spicy_itself() {
+    check(&[
+        ("红糖水和山楂片，冰凉解辣", None),
+        ("酸甜冰凉，吃辣配它最好", None),
+        ("冰镇瓶装，配辣子鸡正好", None),
+        ("可不放辣椒", None),
+        ("适合爱吃辣的客人", Some(2)),
+        ("Freshly ground soy milk, hot or cold", None),
+        ("Lemonade, iced or hot", None),
+        ("goes well with chilli chicken", None),
+        ("noodles with spicy beef", Some(2)),
+        ("Mild braised chicken, no chilli", Some(0)),
+        ("made with ghost pepper", Some(4)),
+    ]);
+}

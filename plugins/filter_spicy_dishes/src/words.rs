@@ -82,6 +82,9 @@ fn strongest(text: &str) -> Option<Mention> {
     let mut mentions = chinese::mentions(&characters);
     mentions.extend(english::mentions(&text));
     mentions.extend(peppers(&characters));
+    // "Mild, no chilli" means gentle, and the denial is the fact.
+    let denied = mentions.iter().any(|mention| mention.strength == Strength::Degree && mention.level == 0);
+    mentions.retain(|mention| !(denied && mention.word == "mild"));
     mentions.into_iter().min_by_key(|mention| (mention.strength, mention.at))
 }
 

@@ -142,6 +142,8 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("能不辣", Spicy),
     // The question whether, and words that only contain the character.
     ("辣不辣", Nothing),
+    ("解辣", Nothing),
+    ("配辣", Nothing),
     ("泼辣", Nothing),
     ("毒辣", Nothing),
     ("老辣", Nothing),
@@ -219,6 +221,11 @@ fn judge(text: &[char], at: usize) -> Option<Mention> {
     let phrase =
         PHRASES.iter().filter(|(phrase, _)| up_to_here.ends_with(phrase)).max_by_key(|(phrase, _)| phrase.len());
     let (phrase, meaning) = phrase.map_or(("辣", Spicy), |(phrase, meaning)| (*phrase, *meaning));
+    // 吃辣配它最好: what goes well with something spicy is not spicy itself.
+    if before.ends_with('吃') && ["配", "时", "的时候", "后", "必点"].iter().any(|company| after.starts_with(company))
+    {
+        return None;
+    }
     // 辣不辣 asks; it does not say. The second 辣 is judged by the phrase itself.
     if phrase == "辣" && after.starts_with("不辣") {
         return None;
@@ -261,6 +268,10 @@ fn general(text: &[char], at: usize, before: &str, after: &str) -> Option<(Stren
     if after.starts_with(['椒', '味', '油', '酱'])
         && DENIALS.iter().any(|denial| before.ends_with(denial) || before.ends_with(&format!("{denial}任何")))
     {
+        // 可不放辣椒 is an offer.
+        if OFFERS.iter().any(|offer| DENIALS.iter().any(|denial| before.ends_with(&format!("{offer}{denial}")))) {
+            return None;
+        }
         let word: String = text.get(at..at + 2).unwrap_or_default().iter().collect();
         return Some((
             Strength::Degree,

@@ -90,7 +90,6 @@ const HOT_THINGS: &[&str] = &[
     "off",
     "from",
     "out",
-    "or",
     "fresh",
     "crispy",
     "buttered",
@@ -104,8 +103,10 @@ const HOT_THINGS: &[&str] = &[
 ];
 const SERVED: &[&str] = &[
     "served", "serve", "serving", "piping", "steaming", "eaten", "eat", "enjoy", "fresh", "keep", "kept", "sizzling",
-    "warm", "while", "still", "cold", "or", "freshly", "drink", "red",
+    "warm", "while", "still", "freshly", "drink", "red",
 ];
+/// What a drink is when it is not hot.
+const COLD: &[&str] = &["cold", "iced", "chilled", "warm", "cool"];
 /// "Medium" and "mild" about something other than spice.
 const MEDIUM_THINGS: &[&str] = &[
     "rare", "well", "done", "size", "sized", "heat", "roast", "bowl", "portion", "grain", "dry", "bodied", "body",
@@ -185,8 +186,11 @@ fn judge(text: &str, words: &[Word<'_>], place: usize) -> Option<Mention> {
         {
             Base::General
         }
-        "hot" if next.is_some_and(|next| HOT_THINGS.contains(&next)) && next != Some("or") => return None,
+        "hot" if next.is_some_and(|next| HOT_THINGS.contains(&next)) => return None,
         "hot" if previous.is_some_and(|previous| SERVED.contains(&previous)) => return None,
+        // "Hot or cold", "iced or hot": a drink.
+        "hot" if next == Some("or") && near(2).is_some_and(|other| COLD.contains(&other.text)) => return None,
+        "hot" if previous == Some("or") && near(-2).is_some_and(|other| COLD.contains(&other.text)) => return None,
         "hot" => Base::General,
         "mild" if next.is_some_and(|next| MILD_THINGS.contains(&next)) => return None,
         "mild" if next == Some("spicy") => return None,
@@ -273,16 +277,28 @@ fn offered(words: &[Word<'_>], place: usize) -> bool {
         .take(4)
         .take_while(same)
         .any(|word| matches!(word.text, "request" | "optional" | "option" | "available"));
-    before || after
+    before || after || is_company(words, place)
+}
+
+/// "Goes well with chilli chicken": what goes well with something spicy is not spicy itself.
+fn is_company(words: &[Word<'_>], place: usize) -> bool {
+    let clause = words.get(place).map(|word| word.clause);
+    let before = words.iter().take(place).rev().take(5).take_while(|word| Some(word.clause) == clause);
+    let before: Vec<&str> = before.map(|word| word.text).collect();
+    let with = before.iter().position(|word| *word == "with");
+    with.is_some_and(|with| {
+        before.iter().skip(with).any(|word| matches!(*word, "goes" | "go" | "well" | "pairs" | "pair" | "perfect"))
+    })
 }
 
 fn known(text: &str, words: &[Word<'_>], place: usize, word: &str) -> Option<Mention> {
     let by_name = KNOWN.iter().find(|(known, _)| *known == word).map(|(_, level)| (*level, place));
-    // "Kung pao" is two words.
+    // Some names are two words.
     let previous = place.checked_sub(1).and_then(|before| words.get(before)).map(|before| before.text);
     let (level, first) = match by_name {
         Some(found) => found,
         None if word == "pao" && previous == Some("kung") => (1, place.saturating_sub(1)),
+        None if matches!(word, "pepper" | "peppers") && previous == Some("ghost") => (4, place.saturating_sub(1)),
         None => return None,
     };
     if first.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|before| NEGATORS.contains(&before.text)) {

@@ -4,6 +4,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -13,6 +14,11 @@ use crate::process::run;
 
 /// Part of the name: a change of how the library is compiled below gives it another number.
 const RECIPE: u64 = 2;
+
+/// What the folders of unfinished runs end in, before a process's number.
+const BUILDING: &str = "building-";
+/// Half a minute is usual; a small and busy machine may take many times that.
+const LONGEST_RUN: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The library of a compiler, if it was compiled before.
 pub(crate) fn cached(compiler: &Compiler) -> Option<PathBuf> {
@@ -39,8 +45,9 @@ pub(crate) fn build(compiler: &Compiler) -> anyhow::Result<PathBuf> {
     println!(
         "plugins: compiling the standard library for WebAssembly, once for this compiler (half a minute of one core)"
     );
-    let work = folder.with_extension("building");
-    remove(&work)?;
+    remove_leftovers(cache)?;
+    // A name of our own: the compiler of a run that was killed may still be writing into that run's folder.
+    let work = folder.with_extension(format!("{BUILDING}{}", std::process::id()));
     compile(compiler, &work)?;
     let finished = work.join("finished");
     let into = libraries(&finished);
@@ -88,6 +95,20 @@ fn copy_libraries(from: &Path, into: &Path) -> anyhow::Result<()> {
 
 fn libraries(folder: &Path) -> PathBuf {
     folder.join("lib/rustlib").join(TARGET).join("lib")
+}
+
+/// Folders of runs that did not come to their end. A run for another compiler may be working at this moment; its folder is
+/// younger than any run lasts.
+fn remove_leftovers(cache: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(cache).with_context(|| format!("cannot read `{}`", cache.display()))? {
+        let entry = entry?;
+        let is_unfinished = entry.path().extension().is_some_and(|end| end.to_string_lossy().starts_with(BUILDING));
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+        if is_unfinished && age.is_some_and(|age| age > LONGEST_RUN) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(folder: &Path) -> anyhow::Result<()> {
