@@ -15,7 +15,7 @@ use crate::error_codes::ErrorCode;
 
 /// The shipped plugins as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../plugins/dist"]
+#[folder = "../plugins/dist"]
 #[exclude = "testing/*"]
 #[include = "*.wasm"]
 #[allow_missing = true]

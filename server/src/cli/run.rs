@@ -93,8 +93,12 @@ async fn follow(
     format: Format,
 ) -> anyhow::Result<()> {
     let mut after = 0;
-    let mut frames = live.subscribe().frames;
+    let subscription = live.subscribe();
+    let (early, mut frames) = (subscription.text, subscription.frames);
     let mut trace = Trace { format, in_text: false };
+    if !early.is_empty() {
+        trace.text(&early);
+    }
     loop {
         for event in app.storage().run_events(tenant, run, after, 500).await? {
             after = event.seq;

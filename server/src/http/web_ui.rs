@@ -11,7 +11,7 @@ use crate::error_codes::ErrorCode;
 
 /// `cargo xtask web` builds it; a debug build reads it from the folder at run time.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../web/dist"]
+#[folder = "../web/dist"]
 #[allow_missing = true]
 struct Pages;
 

@@ -207,7 +207,7 @@ fn run_shows_the_trace_and_ends_with_the_outcome() {
         .unwrap();
     let last: Value = serde_json::from_str(text(&as_json.stdout).lines().last().unwrap()).unwrap();
     assert_eq!(last["status"], "finished");
-    assert_eq!(last["outputs"]["dishes"].as_array().unwrap().len(), 2, "{last}");
+    assert_eq!(last["answer"].as_str().unwrap().matches("\n- **").count(), 2, "{last}");
     let missing = parlour(data.path()).args(["run", file]).output().unwrap();
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing.stderr).contains("question"), "{}", text(&missing.stderr));

@@ -58,9 +58,13 @@ async fn the_restaurant_recommends_spicy_and_mild_dishes_from_its_menu_without_a
         assert_eq!(node(&nested, "taste")["port"], port, "{question}");
         let dishes = nested["outputs"]["dishes"].as_array().unwrap();
         assert!(!dishes.is_empty(), "{question} found nothing");
-        for dish in dishes {
+        for (place, dish) in dishes.iter().enumerate() {
             let level = dish["spice_level"].as_f64().unwrap();
             assert!(if spicy { level >= 2.0 } else { level == 0.0 }, "{question}: {dish}");
+            // As many as `count` says are told; the rest is there for whoever called the workflow.
+            if place >= 5 {
+                continue;
+            }
             let name = if question.is_ascii() { &dish["name_en"] } else { &dish["name"] };
             assert!(text.contains(name.as_str().unwrap()), "{question}: {text}");
         }
