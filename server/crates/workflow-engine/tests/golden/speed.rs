@@ -1,0 +1,50 @@
+//! Running is linear in the number of nodes. The figures themselves are printed by
+//! `cargo test --release -p workflow-engine speed -- --nocapture`.
+
+use std::time::{Duration, Instant};
+
+use workflow_engine::{Catalog, Event, Limits, Run, RunInput, compile_workflow};
+
+/// A chain of templates, each writing on what the one before wrote.
+fn chain(nodes: usize) -> String {
+    let mut text = String::from("workflow: chain\ninputs: { word: string }\nnodes:\n");
+    text.push_str("  n0: { use: template, with: { text: \"{{ inputs.word }}\" } }\n");
+    for number in 1..nodes {
+        let before = number - 1;
+        text.push_str(&format!("  n{number}: {{ use: template, with: {{ text: \"{number} {{{{ n{before}.text[:8] }}}}\" }} }}\n"));
+    }
+    text.push_str(&format!("outputs:\n  last: \"{{{{ n{}.text }}}}\"\n", nodes - 1));
+    text
+}
+
+fn measure(nodes: usize, rounds: u32) -> (Duration, Duration) {
+    let text = chain(nodes);
+    let begun = Instant::now();
+    let program = compile_workflow(&text, &Catalog::default()).value.unwrap();
+    let compile = begun.elapsed();
+    let limits = Limits { max_steps: 1_000_000, ..Limits::default() };
+    let input = RunInput { inputs: serde_json::json!({ "word": "hello" }), limits, ..RunInput::default() };
+    // The fastest round counts: others were disturbed by whatever else the machine does.
+    let mut best = Duration::MAX;
+    for _ in 0..rounds {
+        let input = input.clone();
+        let begun = Instant::now();
+        let (_, events) = Run::start(&program, input);
+        best = best.min(begun.elapsed());
+        assert!(matches!(events.last(), Some(Event::RunFinished { .. })));
+    }
+    (compile, best)
+}
+
+#[test]
+fn speed_is_linear_in_nodes() {
+    let mut per_node = Vec::new();
+    for (nodes, rounds) in [(10, 200), (1_000, 20), (10_000, 5)] {
+        let (compile, run) = measure(nodes, rounds);
+        let ns = run.as_nanos() / nodes as u128;
+        println!("{nodes:>6} nodes: {ns} ns a node, run {run:?}, compile {compile:?}");
+        per_node.push(ns);
+    }
+    // Three times the cost a node at a thousand times the size would still be far from quadratic; the slack is for caches.
+    assert!(per_node[2] < per_node[1] * 3 + 1_000, "{per_node:?}");
+}

@@ -1,0 +1,72 @@
+//! Events as lines of text that a person can review.
+
+use workflow_engine::{Effect, Event, MessageRole, RunError};
+
+pub(crate) fn line(event: &Event) -> String {
+    match event {
+        Event::RunStarted { inputs } => format!("run started {inputs}"),
+        Event::NodeStarted { node, kind, input } => format!("{node} started: {kind} {input}"),
+        Event::NodeFinished { node, port, output } => format!("{node} finished by {port}: {output}"),
+        Event::NodeSkipped { node } => format!("{node} skipped"),
+        Event::NodeFailed { node, error, handled } => {
+            format!("{node} failed{}: {}", if *handled { ", handled" } else { "" }, reason(error))
+        }
+        Event::EffectRequested(it) => {
+            let attempt = if it.attempt > 1 { format!(", attempt {}", it.attempt) } else { String::new() };
+            let timeout = it.timeout_ms.map(|it| format!(", within {it} ms")).unwrap_or_default();
+            format!("{} asks #{}{attempt}{timeout}: {}", it.node, it.id.0, effect(&it.effect))
+        }
+        Event::EffectCancelled { id, node } => format!("{node} no longer asks #{}", id.0),
+        Event::AnswerDelta { node, text } => format!("{node} says {}", quoted(text)),
+        Event::AnswerCompleted { node, text } => format!("{node} has said {}", quoted(text)),
+        Event::StateChanged { state } => format!("state {state}"),
+        Event::RunFinished { outputs, answer } => format!("run finished {outputs} answer {}", quoted(answer)),
+        Event::RunFailed { error, answer } => format!("run failed: {} answer {}", reason(error), quoted(answer)),
+        Event::RunCancelled => "run cancelled".to_owned(),
+    }
+}
+
+fn reason(error: &RunError) -> String {
+    let RunError { code, message, hint, node } = error;
+    let node = node.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
+    let hint = hint.as_ref().map(|it| format!(" (hint: {it})")).unwrap_or_default();
+    format!("[{code}]{node} {message}{hint}")
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::Complete { model, messages, temperature, max_tokens, schema } => {
+            let mut line = format!("complete with {model}");
+            if let Some(it) = temperature {
+                line.push_str(&format!(", temperature {it}"));
+            }
+            if let Some(it) = max_tokens {
+                line.push_str(&format!(", max_tokens {it}"));
+            }
+            if let Some(it) = schema {
+                line.push_str(&format!(", schema {it}"));
+            }
+            for message in messages {
+                let role = match message.role {
+                    MessageRole::System => "system",
+                    MessageRole::User => "user",
+                    MessageRole::Assistant => "assistant",
+                };
+                line.push_str(&format!("\n    {role}: {}", quoted(&message.content)));
+            }
+            line
+        }
+        // The background sentences are the same everywhere, and many.
+        Effect::Embed { texts, purpose: _ } => {
+            let shown: Vec<String> = texts.iter().take(5).map(|it| quoted(it)).collect();
+            format!("embed {} texts: {}, …", texts.len(), shown.join(", "))
+        }
+        Effect::Search { .. } | Effect::CallTool { .. } | Effect::RunWorkflow { .. } | Effect::Wait { .. } => {
+            serde_json::to_string(effect).unwrap()
+        }
+    }
+}
