@@ -2,7 +2,7 @@
 //! two steps, so each case proves as well that a run survives a restart at any point.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use workflow_engine::{
@@ -16,7 +16,7 @@ use crate::{compare, files, folder, read, trace};
 fn golden_cases() {
     let mut differences = Vec::new();
     let mut kinds = BTreeSet::new();
-    for path in files(&folder()) {
+    for path in files(&folder()).into_iter().chain(project_cases()) {
         let (text, case) = read(&path);
         let happened = play(&path, &case, &mut kinds);
         differences.extend(compare(&path, &text, "trace", &happened));
@@ -26,18 +26,35 @@ fn golden_cases() {
     assert!(without.is_empty(), "no golden case runs a node of kind: {}", without.join(", "));
 }
 
+/// The cases of the shipped projects: `workflows/PROJECT/tests/*.yaml`.
+fn project_cases() -> Vec<PathBuf> {
+    ["restaurant", "marketing"].iter().flat_map(|it| files(&folder().join("..").join(it).join("tests"))).collect()
+}
+
+/// A case's document, and whether it is an assistant: in the case itself, or in the `file` that it names.
+fn document(path: &Path, case: &Value) -> (String, bool) {
+    let inline = |key: &str| case.get(key).and_then(Value::as_str).map(str::to_owned);
+    if let Some(file) = inline("file") {
+        return (std::fs::read_to_string(path.parent().unwrap().join(&file)).unwrap(), file.contains("assistants/"));
+    }
+    match inline("assistant") {
+        Some(text) => (text, true),
+        None => (inline("workflow").unwrap(), false),
+    }
+}
+
 /// The compiled document of a case.
 pub(crate) fn compile(path: &Path, case: &Value) -> Program {
     let catalog: Catalog = case.get("catalog").map(|it| serde_json::from_value(it.clone()).unwrap()).unwrap_or_default();
-    let document = case.get("workflow").or_else(|| case.get("assistant")).and_then(Value::as_str).unwrap();
-    let (program, diagnostics) = if case.get("workflow").is_some() {
-        let it = compile_workflow(document, &catalog);
-        (it.value, it.diagnostics)
-    } else {
-        let it = compile_assistant(document, &catalog);
+    let (document, is_assistant) = document(path, case);
+    let (program, diagnostics) = if is_assistant {
+        let it = compile_assistant(&document, &catalog);
         (it.value.map(|it| it.program), it.diagnostics)
+    } else {
+        let it = compile_workflow(&document, &catalog);
+        (it.value, it.diagnostics)
     };
-    let found: String = diagnostics.iter().map(|it| it.render("document", document)).collect();
+    let found: String = diagnostics.iter().map(|it| it.render("document", &document)).collect();
     assert!(diagnostics.is_empty(), "{}:\n{found}", path.display());
     program.unwrap()
 }
