@@ -155,7 +155,7 @@ impl Compiler<'_> {
         let members = match written {
             Value::Null => return Ok(Filter::All(Vec::new())),
             Value::Object(members) => members,
-            other => {
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
                 return Err(invalid(
                     format!("an object is wanted, and it is {}", value::shape(other)),
                     "for example {\"price\": {\"lte\": 30}}",
@@ -221,7 +221,9 @@ impl Compiler<'_> {
                     "write {\"in\": […]} for any of them",
                 ));
             }
-            scalar => vec![equality(name, field.kind, scalar)?],
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                vec![equality(name, field.kind, scalar)?]
+            }
         };
         all.extend(tests.into_iter().map(|test| Filter::Test { field: name.to_owned(), test }));
         Ok(())
@@ -264,10 +266,12 @@ fn test(name: &str, kind: FieldKind, operator: &str, given: &Value) -> Result<Te
                 format!("`in` of `{name}` has {} values, at most {MAX_VALUES}", items.len()),
                 "use a range",
             )),
-            other => Err(invalid(
-                format!("`in` of `{name}` wants a list, and it is {}", value::shape(other)),
-                "for example {\"in\": [\"a\", \"b\"]}",
-            )),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                Err(invalid(
+                    format!("`in` of `{name}` wants a list, and it is {}", value::shape(other)),
+                    "for example {\"in\": [\"a\", \"b\"]}",
+                ))
+            }
         },
         "gt" => order(Order::Greater),
         "gte" => order(Order::GreaterOrEqual),
@@ -288,10 +292,12 @@ fn test(name: &str, kind: FieldKind, operator: &str, given: &Value) -> Result<Te
         },
         "exists" => match given {
             Value::Bool(wanted) => Ok(Test::Exists(*wanted)),
-            other => Err(invalid(
-                format!("`exists` of `{name}` wants true or false, and it is {}", value::shape(other)),
-                "write true",
-            )),
+            other @ (Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+                Err(invalid(
+                    format!("`exists` of `{name}` wants true or false, and it is {}", value::shape(other)),
+                    "write true",
+                ))
+            }
         },
         _ => Err(invalid(format!("`{name}` has the unknown operator `{operator}`"), &format!("there are {OPERATORS}"))),
     }

@@ -130,6 +130,7 @@ impl Knowledge {
     ///
     /// # Errors
     /// `InvalidFilter`; `InvalidRequest` for a limit out of range or a cursor that no page gave; `Index`.
+    #[expect(clippy::too_many_arguments, reason = "what a listing asks, as the callers' own interfaces have it")]
     pub async fn list(
         &self,
         tenant: &str,

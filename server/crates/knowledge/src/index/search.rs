@@ -15,7 +15,7 @@ use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchSta
 use crate::embedder::Purpose;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
-use crate::lexical::{match_expression, terms_of_query};
+use crate::lexical::{Pieces, match_expression, terms_of_query};
 
 /// The usual constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): how slowly a rank's weight falls.
 const FUSION_K: f64 = 60.0;
@@ -77,7 +77,10 @@ impl Knowledge {
         let index = self.tenant(tenant).await?;
         let mut reading = index.begin_reading().await?;
         let mut scopes = Vec::new();
-        for (base, filter) in request.bases.iter().zip(filters) {
+        for (at, (base, filter)) in request.bases.iter().zip(filters).enumerate() {
+            if request.bases.iter().take(at).any(|it| it.id == base.id) {
+                continue;
+            }
             let found = index.snapshot(&mut reading, base, self.inner.embedder.as_deref()).await?;
             if let Some(snapshot) = found {
                 let mask = snapshot.mask(&filter);
@@ -99,7 +102,9 @@ impl Knowledge {
         };
         let by_words = match request.mode {
             SearchMode::Hybrid | SearchMode::Lexical => {
-                Some(index.by_words(&mut reading, &scopes, &request.query, candidates).await?)
+                // Where vectors find what is said otherwise, words need not guess from single characters.
+                let pieces = if by_meaning.is_some() { Pieces::Never } else { Pieces::Also };
+                Some(index.by_words(&mut reading, &scopes, (&request.query, pieces), candidates).await?)
             }
             SearchMode::Dense => None,
         };
@@ -351,26 +356,28 @@ impl TenantIndex {
         &self,
         reading: &mut Reading,
         scopes: &[Scope],
-        query: &str,
+        (query, pieces): (&str, Pieces),
         count: usize,
     ) -> Result<Ranking, KnowledgeError> {
         let query = query.to_owned();
-        let expression = tokio::task::spawn_blocking(move || match_expression(&terms_of_query(&query)))
-            .await
-            .map_err(|source| KnowledgeError::Worker { operation: "cutting a query into words", source })?;
+        let expression =
+            tokio::task::spawn_blocking(move || match_expression(&terms_of_query(&query, pieces)))
+                .await
+                .map_err(|source| KnowledgeError::Worker { operation: "cutting a query into words", source })?;
         let Some(expression) = expression else { return Ok(Vec::new()) };
-        let mut ranking: Ranking = Vec::new();
+        let mut ranking: Vec<(usize, Key, f64)> = Vec::new();
         for (at, scope) in scopes.iter().enumerate() {
             // With a filter the best matches may all be outside of it; then the whole list is looked through.
             for limit in [i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(4), -1] {
                 let limit = if scope.mask.is_none() { i64::try_from(count).unwrap_or(i64::MAX) } else { limit };
                 let found = self.matches(reading, scope.snapshot.base, &expression, limit).await?;
                 let complete = limit < 0 || found.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-                let allowed: Ranking = found
+                let allowed: Vec<_> = found
                     .into_iter()
                     .filter(|(row, _)| scope.allows(*row))
                     .take(count)
-                    .map(|(row, score)| ((at, row), score))
+                    .enumerate()
+                    .map(|(rank, (row, score))| (rank, (at, row), score))
                     .collect();
                 if complete || scope.mask.is_none() || allowed.len() >= count {
                     ranking.extend(allowed);
@@ -378,9 +385,10 @@ impl TenantIndex {
                 }
             }
         }
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        // Scores come from each base's own statistics and say nothing across bases; places in the lists do.
+        ranking.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.total_cmp(&a.2)).then_with(|| a.1.cmp(&b.1)));
         ranking.truncate(count);
-        Ok(ranking)
+        Ok(ranking.into_iter().map(|(_, key, score)| (key, score)).collect())
     }
 
     /// Rows with their BM25 score, best first. One row of text comes back, since a hundred thousand rows would each

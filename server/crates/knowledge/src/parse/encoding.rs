@@ -49,7 +49,7 @@ fn strictly(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
 /// Control characters other than white space, and private-use ones, are the mark of a wrong guess or of a binary.
 fn is_text(text: &str) -> bool {
     text.chars()
-        .all(|it| !(it.is_control() && !matches!(it, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{1a}')))
+        .all(|it| !it.is_control() || matches!(it, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{1a}'))
 }
 
 /// Half of the bytes of ASCII text in UTF-16 are zero, and all on the same side.

@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, found: &mut Collected<'_>) -> Result<(), Knowledg
             Ok(items) => items,
             Err(object) => vec![Value::Object(object)],
         },
-        other => {
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             found
                 .problem(Problem::of(format!("a JSON array of objects is wanted, and it is {}", value::shape(&other))));
             return Ok(());

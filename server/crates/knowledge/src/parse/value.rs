@@ -113,10 +113,11 @@ pub(crate) fn number(cell: &str) -> Result<Number, String> {
     }
     let digits = without_thousands(rest).ok_or_else(bad)?;
     let sign = if negative { "-" } else { "" };
-    if factor == 1.0 && !digits.contains(['.', 'e', 'E']) {
-        if let Ok(whole) = format!("{sign}{digits}").parse::<i64>() {
-            return Ok(whole.into());
-        }
+    if factor == 1.0
+        && !digits.contains(['.', 'e', 'E'])
+        && let Ok(whole) = format!("{sign}{digits}").parse::<i64>()
+    {
+        return Ok(whole.into());
     }
     let value: f64 = format!("{sign}{digits}").parse().map_err(|_| bad())?;
     let value = value * factor;

@@ -110,6 +110,8 @@ impl Linear {
         let tokens = input.scales.len();
         let values: NdTensorView<'_, u8, 2> = NdTensorView::from_data([tokens, input.width], input.bytes.as_slice());
         let count = tokens * self.outputs;
+        // The zeros are taken out below: given to the kernel, they came out wrong in rten-gemm 0.27.0 as soon as there
+        // were more rows than one of its tiles has.
         let mut sums = vec![0i32; count];
         gemm.gemm(&mut sums, GemmInputA::Unpacked(values), GemmInputB::Packed(&self.weights), GemmOptions::default())
             .map_err(|error| format!("a matrix product failed: {error}"))?;

@@ -1,0 +1,223 @@
+//! Measures what ARCHITECTURE promises of search and embeddings, on this machine:
+//! `cargo run --release -p knowledge --example measure -- [records]`. Needs the model (PARLOUR_MODEL_DIR, or the user's cache).
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measuring tool talks and may fail"
+)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use knowledge::{
+    BaseRef, BaseSpec, DocumentIn, EmbedError, Embedder, Knowledge, LocalEmbedder, LocalModelConfig, Purpose, Record,
+    SearchMode, SearchRequest,
+};
+use serde_json::json;
+
+/// Memory and processor time of this process, from Linux.
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|it| it.starts_with("VmRSS")).unwrap_or("0");
+    line.split_whitespace().nth(1).and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|it| it.parse::<u64>().ok())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+fn median(mut all: Vec<f64>) -> (f64, f64) {
+    all.sort_by(f64::total_cmp);
+    (all[all.len() / 2], all[0])
+}
+
+/// Vectors by chance: for the speed of the index, and not of the model.
+struct Chance;
+
+impl Embedder for Chance {
+    fn model(&self) -> &str {
+        "chance"
+    }
+
+    fn dimensions(&self) -> usize {
+        384
+    }
+
+    fn embed<'a>(&'a self, texts: &'a [String], _: Purpose) -> BoxFuture<'a, Result<Vec<Vec<f32>>, EmbedError>> {
+        Box::pin(async move {
+            Ok(texts
+                .iter()
+                .map(|text| {
+                    let mut state =
+                        text.bytes().fold(1u64, |it, byte| it.wrapping_mul(31).wrapping_add(u64::from(byte)));
+                    let raw: Vec<f32> = (0..384)
+                        .map(|_| {
+                            state =
+                                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+                        })
+                        .collect();
+                    let length = raw.iter().map(|it| it * it).sum::<f32>().sqrt();
+                    raw.into_iter().map(|it| it / length).collect()
+                })
+                .collect())
+        })
+    }
+}
+
+async fn measure_model() {
+    let dir = std::env::var_os("PARLOUR_MODEL_DIR")
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/parlour/models"), PathBuf::from);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let before = resident_mb();
+    let model = LocalEmbedder::new(LocalModelConfig::new(dir), reqwest::Client::new());
+    model.ensure(&|_| {}).await.expect("the model can be fetched");
+    let began = Instant::now();
+    let query = vec!["喜欢辣味的菜品有哪些呢".to_owned()];
+    model.embed(&query, Purpose::Query).await.unwrap();
+    println!(
+        "model: loaded in {:.0} ms, resident {:.0} MB, before {before:.0} MB",
+        began.elapsed().as_millis(),
+        resident_mb()
+    );
+    let mut walls = Vec::new();
+    let cpu_before = cpu();
+    for _ in 0..200 {
+        let began = Instant::now();
+        model.embed(&query, Purpose::Query).await.unwrap();
+        walls.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    let spent = (cpu() - cpu_before).as_secs_f64() * 1000.0 / 200.0;
+    let (middle, least) = median(walls);
+    println!("one query: {middle:.2} ms median, {least:.2} ms least, {spent:.2} ms of processor");
+    for (what, text, count) in [
+        ("queries", "喜欢辣味的菜品有哪些呢", 640usize),
+        ("passages", &*"砂锅里的鸡肉炖得软烂入味，汤汁浓郁，配上米饭非常合适，".repeat(4), 128),
+    ] {
+        let texts: Vec<String> = (0..count).map(|it| format!("{text}{}", it % 10)).collect();
+        let (began, cpu_before) = (Instant::now(), cpu());
+        for batch in texts.chunks(64) {
+            model.embed(batch, Purpose::Passage).await.unwrap();
+        }
+        let spent = began.elapsed().as_secs_f64();
+        let processor = (cpu() - cpu_before).as_secs_f64();
+        println!(
+            "{what} of {} characters in batches: {:.0}/s, {:.0} a second of processor",
+            text.chars().count(),
+            count as f64 / spent,
+            count as f64 / processor
+        );
+    }
+    println!("model: resident {:.0} MB after work", resident_mb());
+}
+
+async fn measure_index(count: u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let spec =
+        BaseSpec::from_yaml("knowledge: big\nfields:\n  body: text\n  category: keyword\n  price: number\n").unwrap();
+    let base = BaseRef { id: "big".to_owned(), spec };
+    let words = [
+        "香辣",
+        "清蒸",
+        "红烧",
+        "凉拌",
+        "黄焖",
+        "干锅",
+        "鸡肉",
+        "牛肉",
+        "鲈鱼",
+        "豆腐",
+        "茄子",
+        "土豆",
+        "汤面",
+        "米饭",
+        "spicy",
+        "soup",
+        "x5-pro",
+        "退货",
+        "发票",
+        "路由器",
+    ];
+    let records = (0..count)
+        .map(|at| {
+            let body: Vec<&str> = (0..30)
+                .map(|it| words[((at as usize).wrapping_mul(2_654_435_761) >> (it % 17)) % words.len()])
+                .collect();
+            Record {
+                ordinal: at,
+                text: format!("第{at}条 {}", body.join("")),
+                fields: json!({"body": "…", "category": format!("c{}", at % 50), "price": at % 1000})
+                    .as_object()
+                    .unwrap()
+                    .clone(),
+            }
+        })
+        .collect();
+    let knowledge = Knowledge::open(dir.path().to_owned(), Some(Arc::new(Chance))).unwrap();
+    let before = resident_mb();
+    let began = Instant::now();
+    let document = DocumentIn { id: "d".to_owned(), name: "d".to_owned(), version: 1, records };
+    knowledge.put_document("t", &base, document, &|_| {}).await.unwrap();
+    println!("{count} records: put in {:.1} s", began.elapsed().as_secs_f64());
+    let knowledge = Knowledge::open(dir.path().to_owned(), Some(Arc::new(Chance))).unwrap();
+    let ask = |query: &str, mode, filter| SearchRequest {
+        bases: vec![base.clone()],
+        query: query.to_owned(),
+        top_k: 8,
+        min_score: None,
+        mode,
+        filter,
+    };
+    let began = Instant::now();
+    knowledge.search("t", ask("清蒸鲈鱼", SearchMode::Dense, None)).await.unwrap();
+    println!(
+        "  first search, which loads: {:.0} ms; resident +{:.0} MB",
+        began.elapsed().as_millis(),
+        resident_mb() - before
+    );
+    for (what, query, mode, filter) in [
+        ("dense", "清蒸鲈鱼", SearchMode::Dense, None),
+        ("dense, filter 2 %", "清蒸鲈鱼", SearchMode::Dense, Some(json!({"category": "c7"}))),
+        ("words, common", "清蒸鲈鱼豆腐", SearchMode::Lexical, None),
+        ("words, rare", "第777条", SearchMode::Lexical, None),
+        ("words, common, filter 2 %", "清蒸鲈鱼豆腐", SearchMode::Lexical, Some(json!({"category": "c7"}))),
+        ("hybrid", "清蒸鲈鱼", SearchMode::Hybrid, None),
+        ("hybrid, filter 10 %", "清蒸鲈鱼", SearchMode::Hybrid, Some(json!({"price": {"lt": 100}}))),
+    ] {
+        let mut walls = Vec::new();
+        let cpu_before = cpu();
+        for _ in 0..40 {
+            let began = Instant::now();
+            knowledge.search("t", ask(query, mode, filter.clone())).await.unwrap();
+            walls.push(began.elapsed().as_secs_f64() * 1000.0);
+        }
+        let spent = (cpu() - cpu_before).as_secs_f64() * 1000.0 / 40.0;
+        let (middle, least) = median(walls);
+        println!("  {what}: {middle:.1} ms median, {least:.1} ms least, {spent:.1} ms of processor");
+    }
+    let size: u64 = std::fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len()).sum();
+    println!("  on disk {} MB", size >> 20);
+}
+
+#[tokio::main]
+async fn main() {
+    measure_model().await;
+    let counts: Vec<u32> = std::env::args().skip(1).filter_map(|it| it.parse().ok()).collect();
+    for count in if counts.is_empty() { vec![10_000, 100_000] } else { counts } {
+        measure_index(count).await;
+    }
+}
