@@ -104,6 +104,10 @@ impl Diagnostic {
     }
 }
 
+/// Codes of which one report per place is enough: what an assistant's own reader has said of a value need not be said
+/// again by the node that the value was lowered into.
+const ONE_PER_PLACE: [&str; 3] = ["wrong_type", "invalid_id", "unknown_knowledge_base"];
+
 /// Collects problems while a document is compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
@@ -154,16 +158,23 @@ impl Diagnostics {
         self
     }
 
+    /// Whether something with this code was reported for a line.
+    pub(crate) fn has(&self, code: &str, line: u32) -> bool {
+        self.list.iter().any(|it| it.code == code && it.line == line)
+    }
+
     pub(crate) fn errors(&self) -> usize {
         self.errors
     }
 
     /// Closes the collection. The value is dropped when there was an error.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Compiled<T> {
-        self.list.sort_by(|a, b| {
-            (a.line, a.column, a.severity, a.code, &a.message).cmp(&(b.line, b.column, b.severity, b.code, &b.message))
+        // Stable, so that of two reports at one place the one that was made first stays first.
+        self.list.sort_by_key(|it| (it.line, it.column));
+        self.list.dedup_by(|later, earlier| {
+            let same_place = (later.line, later.column, later.code) == (earlier.line, earlier.column, earlier.code);
+            same_place && (later.message == earlier.message || ONE_PER_PLACE.contains(&later.code))
         });
-        self.list.dedup();
         let value = if self.errors == 0 { value } else { None };
         Compiled { value, diagnostics: self.list }
     }

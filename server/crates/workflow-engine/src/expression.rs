@@ -55,6 +55,8 @@ fn print(out: &mut minijinja::Output<'_>, value: &Value) -> Result<(), minijinja
 pub(crate) struct Path {
     pub(crate) root: String,
     pub(crate) rest: Vec<String>,
+    /// The template sets a variable of this name somewhere, so it need not be anything else.
+    pub(crate) may_be_local: bool,
 }
 
 impl fmt::Display for Path {
@@ -137,7 +139,13 @@ impl Block {
         let mut environment = ENVIRONMENT.clone();
         environment.add_template_owned(BLOCK, source.to_owned()).map_err(|it| syntax_error(&it, source))?;
         check_filters(source)?;
-        let reads = environment.get_template(BLOCK).map(|it| paths(it.undeclared_variables(true))).unwrap_or_default();
+        let mut reads =
+            environment.get_template(BLOCK).map(|it| paths(it.undeclared_variables(true))).unwrap_or_default();
+        // A variable that is set inside an `{% if %}` lives on after it, which the analysis does not see.
+        let set = crate::segments::assigned_names(source);
+        for path in &mut reads {
+            path.may_be_local = set.contains(&path.root);
+        }
         let roots = roots(&reads);
         Ok(Block { environment, reads, roots })
     }
@@ -224,7 +232,7 @@ fn paths(names: impl IntoIterator<Item = String>) -> Vec<Path> {
         .filter_map(|it| {
             let mut parts = it.split('.').map(str::to_owned);
             let root = parts.next()?;
-            Some(Path { root, rest: parts.collect() })
+            Some(Path { root, rest: parts.collect(), may_be_local: false })
         })
         .filter(|it| !is_function(&it.root))
         .collect();
@@ -269,7 +277,8 @@ fn check_filters(source: &str) -> Result<(), ExpressionError> {
         let Ok(probe) = ENVIRONMENT.compile_expression_owned(probe) else { continue };
         let Err(error) = probe.eval(()) else { continue };
         if matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest) {
-            let hint = crate::names::nearest(&name, FILTERS).map(|it| format!("did you mean `{it}`?"));
+            let known = if what == "filter" { &FILTERS[..] } else { &TESTS[..] };
+            let hint = crate::names::nearest(&name, known.iter().copied()).map(|it| format!("did you mean `{it}`?"));
             return Err(ExpressionError {
                 code: "unknown_filter",
                 message: format!("there is no {what} `{name}`"),
@@ -282,7 +291,13 @@ fn check_filters(source: &str) -> Result<(), ExpressionError> {
 }
 
 /// Names that misspelt filters are compared with.
-const FILTERS: [&str; 36] = [
+const FILTERS: [&str; 42] = [
+    "safe",
+    "string",
+    "title",
+    "unique",
+    "upper",
+    "zip",
     "abs",
     "attr",
     "batch",
@@ -321,6 +336,26 @@ const FILTERS: [&str; 36] = [
     "trim",
 ];
 
+/// Names that misspelt tests are compared with.
+const TESTS: [&str; 16] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "false",
+    "integer",
+    "iterable",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "undefined",
+];
+
 /// `| name` and `is name` outside of strings.
 fn filter_names(source: &str) -> Vec<(String, &'static str)> {
     let mut found = Vec::new();
@@ -341,6 +376,14 @@ fn filter_names(source: &str) -> Vec<(String, &'static str)> {
             let name: String = after.trim_start().chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
             if !name.is_empty() && !found.contains(&(name.clone(), "filter")) {
                 found.push((name, "filter"));
+            }
+        }
+        if let Some(tested) = after.strip_prefix("is ").filter(|_| in_tag && character.is_whitespace()) {
+            let tested = tested.trim_start();
+            let tested = tested.strip_prefix("not ").unwrap_or(tested).trim_start();
+            let name: String = tested.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
+            if !name.is_empty() && !found.contains(&(name.clone(), "test")) {
+                found.push((name, "test"));
             }
         }
         rest = after;

@@ -43,6 +43,10 @@ fn message(error: &jsonschema::ValidationError<'_>) -> String {
     if let ValidationErrorKind::Type { kind } = error.kind() {
         return format!("must be {}, this is {}", type_words(kind), value_words(error.instance()));
     }
+    if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+        let names: Vec<String> = unexpected.iter().map(|it| format!("`{it}`")).collect();
+        return format!("there is no {} here", names.join(", "));
+    }
     let text = error.to_string();
     // Long values would drown the reason.
     if text.chars().count() > 300 { format!("{}…", text.chars().take(300).collect::<String>()) } else { text }
@@ -190,12 +194,18 @@ pub(crate) enum Lookup {
     Missing { name: String, known: Vec<String>, certain: bool },
 }
 
+/// What the expression language itself offers on maps and texts.
+const METHODS: [&str; 4] = ["items", "keys", "values", "get"];
+
 /// Looks a dotted path up. The first level is taken at its word unless it allows other properties; deeper levels only
 /// when they rule other properties out, because schemas describe them less carefully.
 pub(crate) fn lookup(schema: &Value, path: &[String]) -> Lookup {
     let mut schema = schema;
     for (depth, name) in path.iter().enumerate() {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Lookup::Fine };
+        if depth > 0 && METHODS.contains(&name.as_str()) {
+            return Lookup::Fine;
+        }
         if let Some(next) = properties.get(name) {
             schema = next;
             continue;

@@ -39,6 +39,7 @@ pub(crate) fn split(source: &str) -> Option<Vec<Segment>> {
     let source = source.strip_suffix('\n').map_or(source, |it| it.strip_suffix('\r').unwrap_or(it));
     let mut segments = Vec::new();
     let mut preamble = String::new();
+    let mut assigned: Vec<String> = Vec::new();
     let mut position = 0;
     let mut trim_next = false;
     while let Some(tag) = next_tag(source, position)? {
@@ -47,13 +48,16 @@ pub(crate) fn split(source: &str) -> Option<Vec<Segment>> {
         position = tag.end;
         match tag.kind {
             TagKind::Comment => {}
-            TagKind::Value if preamble.is_empty() => segments.push(Segment::Value(tag.inside.to_owned())),
+            TagKind::Value if is_untouched(tag.inside, &preamble, &assigned) => {
+                segments.push(Segment::Value(tag.inside.to_owned()));
+            }
             TagKind::Value => segments.push(Segment::Block(format!("{preamble}{{{{{}}}}}", tag.inside))),
             TagKind::Statement => {
                 let name = first_word(tag.inside);
                 if name == "set" && tag.inside.contains('=') && !tag.inside.contains("namespace") {
                     // Everything after it may read the variable, so it goes in front of every later piece.
                     preamble.push_str(&format!("{{%{}%}}", tag.inside));
+                    assigned.extend(words(tag.inside.split('=').next().unwrap_or_default()));
                     continue;
                 }
                 let rest = source.get(tag.start..)?;
@@ -70,6 +74,31 @@ pub(crate) fn split(source: &str) -> Option<Vec<Segment>> {
     }
     push_literal(&mut segments, source.get(position..)?, trim_next, false);
     Some(segments)
+}
+
+/// Whether an expression means the same without the variables that were set before it: a plain path of another name.
+fn is_untouched(inside: &str, preamble: &str, assigned: &[String]) -> bool {
+    let path = inside.trim();
+    let plain = path.chars().all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '.');
+    let root = path.split('.').next().unwrap_or_default();
+    preamble.is_empty() || (plain && !assigned.iter().any(|it| it == root))
+}
+
+/// Names that `{% set … %}` gives a value anywhere in a template.
+pub(crate) fn assigned_names(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut position = 0;
+    while let Some(Some(tag)) = next_tag(source, position) {
+        position = tag.end;
+        if tag.kind == TagKind::Statement && first_word(tag.inside) == "set" {
+            names.extend(words(tag.inside.split('=').next().unwrap_or_default()).into_iter().filter(|it| it != "set"));
+        }
+    }
+    names
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|it: char| !it.is_alphanumeric() && it != '_').map(str::to_owned).collect()
 }
 
 fn push_literal(segments: &mut Vec<Segment>, text: &str, trim_start: bool, trim_end: bool) {

@@ -134,8 +134,14 @@ pub(crate) fn parse(text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
             .hint("split it into several workflows that use one another");
         return None;
     }
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, own_values: 0, diagnostics };
+    let mut reader = Reader {
+        text,
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        values: 0,
+        own_values: 0,
+        diagnostics,
+    };
     match reader.document() {
         Ok(Some(node)) => Some(node),
         Ok(None) => {
@@ -165,6 +171,7 @@ impl From<ScanError> for Stop {
 }
 
 struct Reader<'a, 'd> {
+    text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     /// Finished anchored values with the number of values in them.
     anchors: HashMap<usize, (Node, usize)>,
@@ -228,8 +235,8 @@ impl<'a> Reader<'a, '_> {
                 (anchor, Node { span: whole, value: Yaml::List(items) })
             }
             Event::MappingStart(_, anchor, _) => {
-                let (span, entries) = self.map(span, depth)?;
-                (anchor, Node { span, value: Yaml::Map(entries) })
+                let node = self.map(span, depth)?;
+                (anchor, node)
             }
             Event::Alias(id) => return self.alias(id, span),
             // Comments and the like are switched off; an end without a start cannot come from the parser.
@@ -241,19 +248,22 @@ impl<'a> Reader<'a, '_> {
         Ok(node)
     }
 
-    fn map(&mut self, start: Span, depth: usize) -> Read<(Span, Vec<Entry>)> {
+    fn map(&mut self, start: Span, depth: usize) -> Read<Node> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut is_expression = false;
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd | Event::StreamEnd) {
-                return Ok((until(start, span), entries));
+                // Taken for the text that was meant, so that nothing else is said about it.
+                let value = if is_expression { Yaml::Text(String::new()) } else { Yaml::Map(entries) };
+                return Ok(Node { span: until(start, span), value });
             }
             let key = self.value(event, span, depth + 1)?;
             let (event, span) = self.next()?;
             let value = self.value(event, span, depth + 1)?;
             let Some(name) = key_text(&key) else {
-                self.braces_or_bad_key(&key);
+                is_expression |= self.braces_or_bad_key(&key);
                 continue;
             };
             if let Some(first) = seen.get(&name) {
@@ -266,18 +276,16 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// `x: {{ y }}` without quotes is, to YAML, a map whose key is a map. It is the commonest slip of all.
-    fn braces_or_bad_key(&mut self, key: &Node) {
-        if key.is_map() {
-            let span = key.span;
-            let inner = key.entries().first().map_or("…", |it| it.key.as_str()).to_owned();
-            let span = Span { column: span.column.saturating_sub(1).max(1), end_column: span.end_column + 1, ..span };
-            self.diagnostics
-                .error("unquoted_braces", span, "`{{` without quotes is a map to YAML, not an expression")
-                .hint(format!("put the value in quotes: \"{{{{ {inner} }}}}\""));
-        } else {
+    /// `x: {{ y }}` without quotes is, to YAML, a map whose key is a map. It is the commonest slip of all. True if it is.
+    fn braces_or_bad_key(&mut self, key: &Node) -> bool {
+        if !key.is_map() {
             self.diagnostics.error("syntax", key.span, format!("a key must be text, this is {}", key.kind()));
+            return false;
         }
+        let span = Span { column: key.span.column.saturating_sub(1).max(1), ..key.span };
+        let found = unquoted_expression(self.text, span.line).filter(|it| it.0.line == span.line);
+        report_unquoted(found.unwrap_or((span, "\"{{ … }}\"".to_owned())), self.diagnostics);
+        true
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Read<Node> {
@@ -287,10 +295,10 @@ impl<'a> Reader<'a, '_> {
                 .hint("write the value out");
             return Err(Stop::Reported);
         };
-        let (node, size) = (node.clone(), *size);
-        self.values = self.values.saturating_add(size);
+        self.values = self.values.saturating_add(*size);
+        let value = node.value.clone();
         self.check_size(span)?;
-        Ok(Node { span, value: node.value })
+        Ok(Node { span, value })
     }
 
     fn count(&mut self, span: Span, depth: usize) -> Read<()> {
@@ -393,10 +401,7 @@ fn report_scan_error(error: &ScanError, text: &str, diagnostics: &mut Diagnostic
     let column = u32::try_from(marker.col() + 1).unwrap_or(u32::MAX);
     let span = Span { line, column, end_line: line, end_column: column.saturating_add(1) };
     if let Some(found) = unquoted_expression(text, line) {
-        let (span, inner) = found;
-        diagnostics
-            .error("unquoted_braces", span, "`{{` without quotes is a map to YAML, not an expression")
-            .hint(format!("put the whole value in quotes: {inner}"));
+        report_unquoted(found, diagnostics);
         return;
     }
     let reported = diagnostics.error("syntax", span, error.info());
@@ -404,8 +409,16 @@ fn report_scan_error(error: &ScanError, text: &str, diagnostics: &mut Diagnostic
     let indent: String = source.chars().take_while(|it| it.is_whitespace()).collect();
     if indent.contains('\t') {
         reported.hint("YAML is indented with spaces; this line starts with a tab");
-    } else if source.matches(": ").count() > 1 {
+    } else if error.info().contains("mapping values") && source.matches(": ").count() > 1 {
         reported.hint("a value that contains `: ` must be in quotes");
+    }
+}
+
+fn report_unquoted((span, quoted): (Span, String), diagnostics: &mut Diagnostics) {
+    if !diagnostics.has("unquoted_braces", span.line) {
+        diagnostics
+            .error("unquoted_braces", span, "`{{` without quotes is a map to YAML, not an expression")
+            .hint(format!("put the whole value in quotes: {quoted}"));
     }
 }
 

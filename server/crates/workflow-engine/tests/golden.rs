@@ -7,6 +7,8 @@
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
+#[path = "golden/properties.rs"]
+mod properties;
 #[path = "golden/shipped.rs"]
 mod shipped;
 #[path = "golden/speed.rs"]

@@ -164,11 +164,11 @@ impl Lowering<'_> {
         let with_knowledge = !self.document.knowledge.is_empty();
         if with_knowledge {
             let span = self.span_of("knowledge");
-            let bases = self.document.knowledge.iter().map(|it| Node::text(it.clone(), span)).collect();
+            let bases = self.root.get("knowledge").cloned().unwrap_or_else(|| Node::list(span, Vec::new()));
             let with = Node::map(
                 span,
                 vec![
-                    ("knowledge_bases", Node::list(span, bases)),
+                    ("knowledge_bases", bases),
                     ("query", Node::text("{{ chat.message }}", span)),
                     ("top_k", Node { span, value: Yaml::Number(PASSAGES.into()) }),
                 ],

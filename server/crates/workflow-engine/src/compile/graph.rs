@@ -91,6 +91,9 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode
 
 fn check_node_use(context: &mut Context<'_>, used: &Use, name: &str, drafts: &[Option<ProgramNode>]) -> Option<usize> {
     let Some(target) = context.node_ids.get(name).copied() else {
+        if used.path.may_be_local {
+            return None;
+        }
         context.diagnostics.error("unknown_reference", used.span, format!("there is no node `{name}`"));
         let in_inputs = context.inputs.as_ref().is_some_and(|it| it.iter().any(|it| it == name));
         if in_inputs {

@@ -135,7 +135,11 @@ impl Inputs {
             .into_iter()
             .map(|(path, message)| {
                 let name = path.trim_start_matches('/').replace('/', ".");
-                let message = if name.is_empty() { message } else { format!("`{name}` {message}") };
+                let message = match (name.is_empty(), message.starts_with("must be")) {
+                    (true, _) => message,
+                    (false, true) => format!("`{name}` {message}"),
+                    (false, false) => format!("`{name}`: {message}"),
+                };
                 InputProblem { path, message }
             })
             .collect();

@@ -77,7 +77,7 @@ pub(crate) enum OnError {
 pub(super) fn read(context: &mut Context<'_>, body: &Node) -> Settings {
     let mut settings = Settings::default();
     if let Some(after) = body.entry("after") {
-        settings.after = Some(read_after(context, &after.value));
+        settings.after = read_after(context, &after.value);
         settings.after_span = after.key_span;
     }
     if let Some(condition) = body.entry("if") {
@@ -96,14 +96,14 @@ pub(super) fn read(context: &mut Context<'_>, body: &Node) -> Settings {
     settings
 }
 
-fn read_after(context: &mut Context<'_>, node: &Node) -> Vec<After> {
+fn read_after(context: &mut Context<'_>, node: &Node) -> Option<Vec<After>> {
     let single = std::slice::from_ref(node);
     let items = match &node.value {
         Yaml::List(items) => items.as_slice(),
         Yaml::Text(_) => single,
         Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Map(_) => {
             context.wrong_type(node, "after", "a list of node names");
-            return Vec::new();
+            return None;
         }
     };
     let mut entries = Vec::new();
@@ -120,7 +120,7 @@ fn read_after(context: &mut Context<'_>, node: &Node) -> Vec<After> {
             node: usize::MAX,
         });
     }
-    entries
+    Some(entries)
 }
 
 fn read_retry(context: &mut Context<'_>, node: &Node) -> Retry {

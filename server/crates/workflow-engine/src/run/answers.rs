@@ -108,7 +108,10 @@ impl Machine<'_> {
                 self.say();
                 self.fail(number, error);
             }
-            (None, Some(text)) => self.done(number, vec![DONE.to_owned()], json!({ "text": text })),
+            (None, Some(text)) => {
+                self.say();
+                self.done(number, vec![DONE.to_owned()], json!({ "text": text }));
+            }
             (None, None) => {}
         }
     }

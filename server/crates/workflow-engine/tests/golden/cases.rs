@@ -45,7 +45,8 @@ fn document(path: &Path, case: &Value) -> (String, bool) {
 
 /// The compiled document of a case.
 pub(crate) fn compile(path: &Path, case: &Value) -> Program {
-    let catalog: Catalog = case.get("catalog").map(|it| serde_json::from_value(it.clone()).unwrap()).unwrap_or_default();
+    let catalog: Catalog =
+        case.get("catalog").map(|it| serde_json::from_value(it.clone()).unwrap()).unwrap_or_default();
     let (document, is_assistant) = document(path, case);
     let (program, diagnostics) = if is_assistant {
         let it = compile_assistant(&document, &catalog);

@@ -11,7 +11,9 @@ fn chain(nodes: usize) -> String {
     text.push_str("  n0: { use: template, with: { text: \"{{ inputs.word }}\" } }\n");
     for number in 1..nodes {
         let before = number - 1;
-        text.push_str(&format!("  n{number}: {{ use: template, with: {{ text: \"{number} {{{{ n{before}.text[:8] }}}}\" }} }}\n"));
+        text.push_str(&format!(
+            "  n{number}: {{ use: template, with: {{ text: \"{number} {{{{ n{before}.text[:8] }}}}\" }} }}\n"
+        ));
     }
     text.push_str(&format!("outputs:\n  last: \"{{{{ n{}.text }}}}\"\n", nodes - 1));
     text
