@@ -214,6 +214,12 @@ pub(super) async fn view(app: &App, tenant: TenantId, id: RunId) -> Result<RunVi
             }
         }
     }
+    if run.status.is_terminal() {
+        // An answer that had begun to wait for a node that failed will never go on.
+        for node in nodes.values_mut().filter(|it| it.state == "running" || it.state == "waiting") {
+            node.state = "skipped".to_owned();
+        }
+    }
     for child in app.storage().child_runs(tenant, id).await? {
         let node = child.parent_node.as_deref().and_then(|it| it.split('#').next());
         if let Some(node) = node.and_then(|it| nodes.get_mut(it)) {
