@@ -3,6 +3,7 @@
 //! The language is minijinja's. Undefined values may be looked into (`spicy.dishes` is undefined when `spicy` was
 //! skipped), so `spicy.dishes or mild.dishes` picks the way that was taken. Evaluation has a fuel limit and a size limit.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -11,6 +12,7 @@ use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
 use crate::effect::EffectError;
+use crate::slices::{as_indexes, as_indexes_in_template};
 
 /// Instructions that one evaluation may execute. A million take some tens of milliseconds, and a loop over 60 dishes with
 /// a dozen fields each needs about ten thousand.
@@ -46,7 +48,13 @@ fn print(out: &mut minijinja::Output<'_>, value: &Value) -> Result<(), minijinja
                 .map_err(|it| minijinja::Error::new(ErrorKind::BadSerialization, it.to_string()))?;
             out.write_str(&json).map_err(minijinja::Error::from)
         }
-        _ => write!(out, "{value}").map_err(minijinja::Error::from),
+        ValueKind::Bool
+        | ValueKind::Number
+        | ValueKind::String
+        | ValueKind::Bytes
+        | ValueKind::Plain
+        | ValueKind::Invalid
+        | _ => write!(out, "{value}").map_err(minijinja::Error::from),
     }
 }
 
@@ -96,7 +104,13 @@ impl Expression {
         let compiled =
             environment.compile_expression_owned(source.to_owned()).map_err(|it| syntax_error(&it, source))?;
         check_filters(source)?;
-        let reads = paths(compiled.undeclared_variables(true));
+        let reads = match as_indexes(source) {
+            Cow::Borrowed(_) => paths(compiled.undeclared_variables(true)),
+            Cow::Owned(searched) => {
+                let searched = environment.compile_expression_owned(searched).map_err(|it| syntax_error(&it, source))?;
+                paths(searched.undeclared_variables(true))
+            }
+        };
         let roots = roots(&reads);
         Ok(Expression { compiled, source: source.to_owned(), reads, roots })
     }
@@ -139,8 +153,17 @@ impl Block {
         let mut environment = ENVIRONMENT.clone();
         environment.add_template_owned(BLOCK, source.to_owned()).map_err(|it| syntax_error(&it, source))?;
         check_filters(source)?;
-        let mut reads =
-            environment.get_template(BLOCK).map(|it| paths(it.undeclared_variables(true))).unwrap_or_default();
+        let variables = |environment: &Environment<'static>| {
+            environment.get_template(BLOCK).map(|it| paths(it.undeclared_variables(true))).unwrap_or_default()
+        };
+        let mut reads = match as_indexes_in_template(source) {
+            Cow::Borrowed(_) => variables(&environment),
+            Cow::Owned(searched) => {
+                let mut search = ENVIRONMENT.clone();
+                search.add_template_owned(BLOCK, searched).map_err(|it| syntax_error(&it, source))?;
+                variables(&search)
+            }
+        };
         // A variable that is set inside an `{% if %}` lives on after it, which the analysis does not see.
         let set = crate::segments::assigned_names(source);
         for path in &mut reads {
@@ -203,7 +226,13 @@ pub(crate) fn to_text(value: &Value) -> String {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => String::new(),
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => serde_json::to_string(value).unwrap_or_default(),
-        _ => value.to_string(),
+        ValueKind::Bool
+        | ValueKind::Number
+        | ValueKind::String
+        | ValueKind::Bytes
+        | ValueKind::Plain
+        | ValueKind::Invalid
+        | _ => value.to_string(),
     }
 }
 

@@ -26,6 +26,7 @@ mod program;
 mod run;
 mod schema;
 mod segments;
+mod slices;
 mod template;
 mod yaml;
 
