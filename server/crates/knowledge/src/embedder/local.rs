@@ -112,6 +112,11 @@ impl LocalEmbedder {
         self.shared.state()
     }
 
+    /// Whether the model is in memory now.
+    pub async fn is_loaded(&self) -> bool {
+        self.shared.loaded.lock().await.model.is_some()
+    }
+
     /// Fetches the model's file unless it is there. Can be cancelled; the next call goes on where this one stopped.
     pub fn ensure<'a>(
         &'a self,

@@ -41,12 +41,17 @@ struct Scope {
 }
 
 impl Scope {
-    fn allows(&self, row: i64) -> bool {
-        match (&self.mask, self.snapshot.locate(row)) {
-            (None, found) => found.is_some(),
-            (Some(mask), Some((segment, place))) => mask.get(segment).and_then(|it| it.get(place)) == Some(&true),
-            (Some(_), None) => false,
-        }
+    /// The rows that pass the filter; none where there is no filter.
+    fn allowed_rows(&self) -> Option<Vec<i64>> {
+        let mask = self.mask.as_ref()?;
+        let segments = self.snapshot.segments.iter().zip(mask);
+        Some(
+            segments
+                .flat_map(|(it, mask)| it.rows.iter().zip(mask))
+                .filter(|(_, it)| **it)
+                .map(|(row, _)| *row)
+                .collect(),
+        )
     }
 
     fn records_in_scope(&self) -> usize {
@@ -367,23 +372,8 @@ impl TenantIndex {
         let Some(expression) = expression else { return Ok(Vec::new()) };
         let mut ranking: Vec<(usize, Key, f64)> = Vec::new();
         for (at, scope) in scopes.iter().enumerate() {
-            // With a filter the best matches may all be outside of it; then the whole list is looked through.
-            for limit in [i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(4), -1] {
-                let limit = if scope.mask.is_none() { i64::try_from(count).unwrap_or(i64::MAX) } else { limit };
-                let found = self.matches(reading, scope.snapshot.base, &expression, limit).await?;
-                let complete = limit < 0 || found.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-                let allowed: Vec<_> = found
-                    .into_iter()
-                    .filter(|(row, _)| scope.allows(*row))
-                    .take(count)
-                    .enumerate()
-                    .map(|(rank, (row, score))| (rank, (at, row), score))
-                    .collect();
-                if complete || scope.mask.is_none() || allowed.len() >= count {
-                    ranking.extend(allowed);
-                    break;
-                }
-            }
+            let found = self.matches(reading, scope, &expression, count).await?;
+            ranking.extend(found.into_iter().enumerate().map(|(rank, (row, score))| (rank, (at, row), score)));
         }
         // Scores come from each base's own statistics and say nothing across bases; places in the lists do.
         ranking.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.total_cmp(&a.2)).then_with(|| a.1.cmp(&b.1)));
@@ -391,35 +381,28 @@ impl TenantIndex {
         Ok(ranking.into_iter().map(|(_, key, score)| (key, score)).collect())
     }
 
-    /// Rows with their BM25 score, best first. One row of text comes back, since a hundred thousand rows would each
-    /// travel between two threads.
+    /// Rows with their BM25 score, best first. The filter is a part of the query: `+` keeps it from being looked up row by
+    /// row in the words, so that it only decides which matches are scored.
     async fn matches(
         &self,
         reading: &mut Reading,
-        base: i64,
+        scope: &Scope,
         expression: &str,
-        limit: i64,
+        count: usize,
     ) -> Result<Vec<(i64, f64)>, KnowledgeError> {
+        let words = format!("words_{}", scope.snapshot.base);
+        let allowed = scope.allowed_rows();
+        let filter = if allowed.is_some() { "AND +rowid IN (SELECT value FROM json_each($3))" } else { "" };
         let statement = format!(
-            "SELECT group_concat(found || ' ' || score, ';') FROM (
-               SELECT rowid AS found, bm25(words_{base}, 1.0, {CHARACTER_WEIGHT}) AS score FROM words_{base}
-               WHERE words_{base} MATCH $1 ORDER BY score, rowid LIMIT $2)"
+            "SELECT rowid, -bm25({words}, 1.0, {CHARACTER_WEIGHT}) AS score FROM {words}
+             WHERE {words} MATCH $1 {filter} ORDER BY score DESC, rowid LIMIT $2"
         );
-        let found: Option<String> = sqlx::query_scalar(AssertSqlSafe(statement))
-            .bind(expression)
-            .bind(limit)
-            .fetch_one(&mut **reading)
-            .await
-            .map_err(self.failed("search by words"))?;
-        Ok(found
-            .unwrap_or_default()
-            .split(';')
-            .filter_map(|it| {
-                let (row, score) = it.split_once(' ')?;
-                // SQLite's BM25 is negative, the best least.
-                Some((row.parse().ok()?, -score.parse::<f64>().ok()?))
-            })
-            .collect())
+        let mut query =
+            sqlx::query_as(AssertSqlSafe(statement)).bind(expression).bind(i64::try_from(count).unwrap_or(i64::MAX));
+        if let Some(allowed) = allowed {
+            query = query.bind(serde_json::to_string(&allowed).unwrap_or_default());
+        }
+        query.fetch_all(&mut **reading).await.map_err(self.failed("search by words"))
     }
 
     async fn hits(

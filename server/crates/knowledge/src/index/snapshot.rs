@@ -29,8 +29,6 @@ pub(super) struct Snapshot {
     model: Option<String>,
     /// In the order of the documents' rows.
     pub(super) segments: Vec<Arc<Segment>>,
-    /// The first record row of each segment that has records, ascending, with its place in `segments`.
-    by_row: Vec<(i64, usize)>,
     /// Seconds since the process began; written by every use.
     used: AtomicU64,
 }
@@ -55,14 +53,6 @@ pub(super) struct Place {
 }
 
 impl Snapshot {
-    /// The segment and place of a record's row.
-    pub(super) fn locate(&self, row: i64) -> Option<(usize, usize)> {
-        let at = self.by_row.partition_point(|(first, _)| *first <= row).checked_sub(1)?;
-        let (_, segment) = self.by_row.get(at)?;
-        let place = self.segments.get(*segment)?.rows.binary_search(&row).ok()?;
-        Some((*segment, place))
-    }
-
     pub(super) fn records(&self) -> usize {
         self.segments.iter().map(|it| it.rows.len()).sum()
     }
@@ -145,11 +135,7 @@ impl TenantIndex {
                 None => Arc::new(self.load_segment(reading, (document, stamp), &fields, embedder).await?),
             });
         }
-        let mut by_row: Vec<(i64, usize)> =
-            segments.iter().enumerate().filter_map(|(at, it)| it.rows.first().map(|first| (*first, at))).collect();
-        by_row.sort_unstable();
-        let fresh =
-            Arc::new(Snapshot { generation, base: row, fields, model, segments, by_row, used: AtomicU64::new(0) });
+        let fresh = Arc::new(Snapshot { generation, base: row, fields, model, segments, used: AtomicU64::new(0) });
         fresh.touch();
         let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         // Another reader may have seen a later state already; the newest one stays.
