@@ -107,7 +107,8 @@ impl Expression {
         let reads = match as_indexes(source) {
             Cow::Borrowed(_) => paths(compiled.undeclared_variables(true)),
             Cow::Owned(searched) => {
-                let searched = environment.compile_expression_owned(searched).map_err(|it| syntax_error(&it, source))?;
+                let searched =
+                    environment.compile_expression_owned(searched).map_err(|it| syntax_error(&it, source))?;
                 paths(searched.undeclared_variables(true))
             }
         };

@@ -13,14 +13,19 @@ use crate::input::InputProblem;
 use crate::node::{Behaviour, Built};
 use crate::template::{Piece, Template};
 
+/// Node ids and their numbers.
+pub(crate) type NodeIndex = HashMap<Arc<str>, usize>;
+/// The workflow's outputs, in the document's order.
+pub(crate) type Outputs = Vec<(String, Template)>;
+
 /// A compiled workflow. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
 pub struct Program {
     signature: WorkflowSignature,
     inputs: Inputs,
     pub(crate) nodes: Vec<ProgramNode>,
-    pub(crate) index: HashMap<Arc<str>, usize>,
-    pub(crate) outputs: Vec<(String, Template)>,
+    pub(crate) index: NodeIndex,
+    pub(crate) outputs: Outputs,
 }
 
 /// A node as a drawing of the program needs it.
@@ -122,7 +127,7 @@ impl Program {
         signature: WorkflowSignature,
         inputs: Inputs,
         mut nodes: Vec<ProgramNode>,
-        (index, outputs): (HashMap<Arc<str>, usize>, Vec<(String, Template)>),
+        (index, outputs): (NodeIndex, Outputs),
     ) -> Program {
         let streaming: Vec<bool> = nodes.iter().map(|it| it.streams).collect();
         let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];

@@ -197,10 +197,7 @@ impl Run {
     pub fn status(&self) -> RunStatus {
         let only_timers = !self.in_flight.is_empty()
             && self.in_flight.values().all(|it| matches!(it.request.effect, crate::effect::Effect::Wait { .. }));
-        match self.status {
-            RunStatus::Running if only_timers => RunStatus::Waiting,
-            other => other,
-        }
+        if self.status == RunStatus::Running && only_timers { RunStatus::Waiting } else { self.status }
     }
 
     /// What has been said so far: the concatenation of all `AnswerDelta` texts.
@@ -219,11 +216,11 @@ impl Run {
     /// from its beginning; what the visitor has read already is not said twice.
     pub fn pending(&mut self) -> Vec<RequestedEffect> {
         for found in self.in_flight.values() {
-            if let Some(NodeRun::Running { received, generation }) = self.nodes.get_mut(found.node) {
-                if !received.is_empty() {
-                    received.clear();
-                    *generation += 1;
-                }
+            if let Some(NodeRun::Running { received, generation }) = self.nodes.get_mut(found.node)
+                && !received.is_empty()
+            {
+                received.clear();
+                *generation += 1;
             }
         }
         self.in_flight.values().map(|it| it.request.clone()).collect()

@@ -164,10 +164,10 @@ fn next_tag(source: &str, from: usize) -> Option<Option<Tag<'_>>> {
     let rest = source.get(from..)?;
     let mut found: Option<(usize, TagKind)> = None;
     for (opening, kind) in [("{{", TagKind::Value), ("{%", TagKind::Statement), ("{#", TagKind::Comment)] {
-        if let Some(at) = rest.find(opening) {
-            if found.is_none_or(|(earlier, _)| at < earlier) {
-                found = Some((at, kind));
-            }
+        if let Some(at) = rest.find(opening)
+            && found.is_none_or(|(earlier, _)| at < earlier)
+        {
+            found = Some((at, kind));
         }
     }
     let Some((at, kind)) = found else { return Some(None) };

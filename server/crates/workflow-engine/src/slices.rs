@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn everything_else_stays_as_it_is() {
-        for text in [r#"x["a:b"]"#, r#"[{"a": x}]"#, r#"x["name"][0] ~ {"k": [1]}["k"]"#, "a['it\\'s: fine']", "a[", "]:["] {
+        for text in
+            [r#"x["a:b"]"#, r#"[{"a": x}]"#, r#"x["name"][0] ~ {"k": [1]}["k"]"#, "a['it\\'s: fine']", "a[", "]:["]
+        {
             assert_eq!(as_indexes(text), text);
         }
     }

@@ -185,14 +185,28 @@ type Read<T> = Result<T, Stop>;
 impl<'a> Reader<'a, '_> {
     fn next(&mut self) -> Read<(Event<'a>, Span)> {
         loop {
-            match self.parser.next_event() {
+            let (event, span) = match self.parser.next_event() {
                 None => return Ok((Event::StreamEnd, Span::default())),
                 Some(Err(error)) => return Err(Stop::Scan(error)),
-                Some(Ok((event, span))) => return Ok((event, place(&span))),
+                Some(Ok(next)) => next,
+            };
+            let structure = matches!(
+                event,
+                Event::StreamStart
+                    | Event::StreamEnd
+                    | Event::DocumentStart(..)
+                    | Event::DocumentEnd
+                    | Event::SequenceEnd
+                    | Event::MappingEnd
+            );
+            // Whatever else there is (comments) says how the text looks, not what it means.
+            if structure || event.is_node() {
+                return Ok((event, place(&span)));
             }
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "everything else is a value, or refused as one")]
     fn document(&mut self) -> Read<Option<Node>> {
         let mut root = None;
         loop {
@@ -239,8 +253,16 @@ impl<'a> Reader<'a, '_> {
                 (anchor, node)
             }
             Event::Alias(id) => return self.alias(id, span),
-            // Comments and the like are switched off; an end without a start cannot come from the parser.
-            _ => (0, Node { span, value: Yaml::Null }),
+            // None of these can stand where the parser announces a value.
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | Event::SequenceEnd
+            | Event::MappingEnd
+            | _ => (0, Node { span, value: Yaml::Null }),
         };
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), self.values - before + 1));

@@ -3,6 +3,15 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p workflow-engine` rewrites the expected parts; look at the difference before keeping it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops where something is not as it should be"
+)]
+
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/diagnostics.rs"]

@@ -21,6 +21,9 @@ pub(crate) struct Use {
     pub(crate) reader: Option<usize>,
 }
 
+/// A schema with its validator.
+type CompiledSchema = (Arc<Validator>, Arc<Value>);
+
 pub(crate) struct Context<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) diagnostics: Diagnostics,
@@ -32,7 +35,7 @@ pub(crate) struct Context<'a> {
     pub(crate) inputs: Option<Vec<String>>,
     lines: Vec<&'a str>,
     /// Compiled schemas by the name that `use` takes: many nodes of one kind share one.
-    validators: BTreeMap<String, Option<(Arc<Validator>, Arc<Value>)>>,
+    validators: BTreeMap<String, Option<CompiledSchema>>,
 }
 
 impl<'a> Context<'a> {
@@ -193,11 +196,7 @@ impl<'a> Context<'a> {
     }
 
     /// The compiled schema of a kind, tool or workflow; compiled once per document.
-    pub(crate) fn validator(
-        &mut self,
-        name: &str,
-        schema: impl FnOnce() -> Value,
-    ) -> Option<(Arc<Validator>, Arc<Value>)> {
+    pub(crate) fn validator(&mut self, name: &str, schema: impl FnOnce() -> Value) -> Option<CompiledSchema> {
         if let Some(known) = self.validators.get(name) {
             return known.clone();
         }

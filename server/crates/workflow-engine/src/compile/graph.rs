@@ -63,11 +63,11 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode
             return None;
         }
         "inputs" => {
-            if let (Some(name), Some(inputs)) = (first, context.inputs.clone()) {
-                if !inputs.iter().any(|it| it == name) {
-                    context.diagnostics.error("unknown_reference", *span, format!("there is no input `{name}`"));
-                    context.diagnostics.suggest(name, inputs.iter().map(String::as_str), "inputs");
-                }
+            if let (Some(name), Some(inputs)) = (first, context.inputs.clone())
+                && !inputs.iter().any(|it| it == name)
+            {
+                context.diagnostics.error("unknown_reference", *span, format!("there is no input `{name}`"));
+                context.diagnostics.suggest(name, inputs.iter().map(String::as_str), "inputs");
             }
             return None;
         }

@@ -143,10 +143,7 @@ impl Inputs {
                 InputProblem { path, message }
             })
             .collect();
-        match whole {
-            Value::Object(inputs) if problems.is_empty() => Ok(inputs),
-            _ => Err(problems),
-        }
+        if let (Value::Object(inputs), true) = (whole, problems.is_empty()) { Ok(inputs) } else { Err(problems) }
     }
 }
 

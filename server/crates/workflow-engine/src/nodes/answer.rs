@@ -37,10 +37,7 @@ fn outputs() -> Value {
 
 fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
     let node = context.get("text")?;
-    let source = match node.to_json() {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
+    let source = node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned);
     let text: Text = context.context.text(&source, node.span);
     Some(Built {
         behaviour: Box::new(Answer),

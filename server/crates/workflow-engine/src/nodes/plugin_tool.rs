@@ -35,10 +35,10 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         return None;
     }
     // The plugin that searches knowledge names its base in an argument; a misspelt one is better found here.
-    if let Some(base) = context.get("knowledge_base") {
-        if let Some(name) = base.as_str().filter(|it| !crate::template::has_expression(it)) {
-            super::retrieve::check_base(context, name, base.span);
-        }
+    if let Some(base) = context.get("knowledge_base")
+        && let Some(name) = base.as_str().filter(|it| !crate::template::has_expression(it))
+    {
+        super::retrieve::check_base(context, name, base.span);
     }
     let outputs = if tool.output.is_object() { tool.output } else { outputs() };
     Some(Built {
@@ -60,13 +60,9 @@ struct PluginTool {
 
 impl Behaviour for PluginTool {
     fn start(&self, _: &mut Step<'_>, input: &Value) -> Result<Next, EffectError> {
-        let arguments = match input {
-            // A reference to something that was skipped leaves the argument out rather than passing null.
-            Value::Object(map) => {
-                Value::Object(map.iter().filter(|(_, it)| !it.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect())
-            }
-            other => other.clone(),
-        };
+        // A reference to something that was skipped leaves the argument out rather than passing null.
+        let given = input.as_object().into_iter().flatten().filter(|(_, it)| !it.is_null());
+        let arguments = Value::Object(given.map(|(name, it)| (name.clone(), it.clone())).collect());
         Ok(Next::ask(Effect::CallTool { plugin: self.plugin.clone(), tool: self.tool.clone(), arguments }))
     }
 }

@@ -42,10 +42,10 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
             context.context.invalid_id(&entry.key, entry.key_span);
         }
         known.insert(entry.key.clone(), json!({}));
-        if let [only] = entry.value.entries() {
-            if OPERATIONS.contains(&only.key.as_str()) {
-                operations.insert(entry.key.clone(), Value::String(only.key.clone()));
-            }
+        if let [only] = entry.value.entries()
+            && OPERATIONS.contains(&only.key.as_str())
+        {
+            operations.insert(entry.key.clone(), Value::String(only.key.clone()));
         }
     }
     Some(Built {
@@ -103,10 +103,12 @@ fn apply(operation: &str, name: &str, old: Option<&Value>, operand: Value) -> Re
         }
         "extend" => {
             let mut items = list()?;
-            match operand {
-                Value::Array(more) => items.extend(more),
+            match &operand {
+                Value::Array(more) => items.extend(more.iter().cloned()),
                 Value::Null => {}
-                other => return Err(invalid_input(format!("`extend` takes a list, this is `{other}`"))),
+                Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                    return Err(invalid_input(format!("`extend` takes a list, this is `{operand}`")));
+                }
             }
             Some(Value::Array(items))
         }

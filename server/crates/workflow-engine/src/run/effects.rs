@@ -55,12 +55,13 @@ impl Machine<'_> {
             return;
         }
         let Some(node) = self.program.nodes.get(number) else { return };
-        if let Outcome::Failed { error } = &outcome {
-            if request.attempt < node.retry.attempts && node.retry.covers(&error.code) {
-                let ms = delay(&node.retry, request.attempt, error, self.jitter(number, request.attempt));
-                self.request((number, request.attempt), Effect::Wait { ms }, memory, Some(request.effect));
-                return;
-            }
+        if let Outcome::Failed { error } = &outcome
+            && request.attempt < node.retry.attempts
+            && node.retry.covers(&error.code)
+        {
+            let ms = delay(&node.retry, request.attempt, error, self.jitter(number, request.attempt));
+            self.request((number, request.attempt), Effect::Wait { ms }, memory, Some(request.effect));
+            return;
         }
         if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failures()) {
             self.fail(number, error.clone());

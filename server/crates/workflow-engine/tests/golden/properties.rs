@@ -137,7 +137,7 @@ fn compile(text: &str) -> Program {
 /// The same outcome for the same request, whenever it comes.
 fn outcome(request: &RequestedEffect) -> Outcome {
     let fails = request.node.len() + request.node.bytes().map(usize::from).sum::<usize>();
-    if fails % 5 == 0 {
+    if fails.is_multiple_of(5) {
         return Outcome::Failed { error: EffectError { code: "unavailable".into(), ..EffectError::default() } };
     }
     let value = match &request.effect {

