@@ -282,8 +282,12 @@ impl Config {
         let model = match (base_url, name) {
             (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name }),
             (None, None) => None,
-            (Some(_), None) => bail!("PARLOUR_MODEL_BASE_URL is set but PARLOUR_MODEL_NAME is not: name the provider's model, for example `qwen2.5:7b`"),
-            (None, Some(_)) => bail!("PARLOUR_MODEL_NAME is set but PARLOUR_MODEL_BASE_URL is not: give the provider's address, for example `{OLLAMA_URL}`"),
+            (Some(_), None) => bail!(
+                "PARLOUR_MODEL_BASE_URL is set but PARLOUR_MODEL_NAME is not: name the provider's model, for example `qwen2.5:7b`"
+            ),
+            (None, Some(_)) => bail!(
+                "PARLOUR_MODEL_NAME is set but PARLOUR_MODEL_BASE_URL is not: give the provider's address, for example `{OLLAMA_URL}`"
+            ),
         };
         let data = settings.data.or(file.data).unwrap_or_else(|| PathBuf::from("data"));
         let embedding = match settings.embedding.or(file.embedding).as_deref() {
@@ -336,7 +340,9 @@ fn read_file(path: Option<&Path>) -> anyhow::Result<ConfigFile> {
 
 /// The embedding model is the same for every data folder of a user, so it lives in the user's cache.
 fn default_model_dir() -> PathBuf {
-    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")));
+    let cache = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")));
     cache.unwrap_or_else(std::env::temp_dir).join("parlour").join("models")
 }
 

@@ -20,10 +20,7 @@ fn main() -> ExitCode {
         | Command::Schema => None,
     };
     let outcome = Config::resolve(settings, serve).and_then(|config| {
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::try_new(&config.log)?)
-            .with_writer(std::io::stderr)
-            .init();
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log)?).with_writer(std::io::stderr).init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(cli::execute(command, config))
     });

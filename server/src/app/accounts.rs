@@ -114,7 +114,8 @@ impl App {
         let Some(slug) = slug else { return self.first_tenant().await };
         let found = self.storage().all_tenants_tenant_by_slug(slug).await?;
         found.ok_or_else(|| {
-            AppError::not_found("tenant", slug).hint("`parlour tenant list` shows them; `parlour tenant create` makes one")
+            AppError::not_found("tenant", slug)
+                .hint("`parlour tenant list` shows them; `parlour tenant create` makes one")
         })
     }
 
@@ -225,7 +226,9 @@ impl App {
         let found = self.storage().all_tenants_session(&fingerprint(token), self.clock().now_ms()).await?;
         Ok(found.map(|(_, user, tenant)| {
             let scopes = match user.role {
-                Role::Owner | Role::Admin | Role::Author => Scope::ALL.iter().map(|it| it.as_str().to_owned()).collect(),
+                Role::Owner | Role::Admin | Role::Author => {
+                    Scope::ALL.iter().map(|it| it.as_str().to_owned()).collect()
+                }
                 Role::Operator => vec!["chat".to_owned(), "run".to_owned()],
                 Role::Member => vec!["chat".to_owned()],
             };
@@ -313,7 +316,11 @@ pub struct AccountChange {
 
 fn plausible_email(email: &str) -> bool {
     let Some((local, host)) = email.split_once('@') else { return false };
-    !local.is_empty() && host.contains('.') && !host.contains('@') && email.len() <= 254 && !email.contains(char::is_whitespace)
+    !local.is_empty()
+        && host.contains('.')
+        && !host.contains('@')
+        && email.len() <= 254
+        && !email.contains(char::is_whitespace)
 }
 
 async fn hash_password(password: String) -> Result<String> {

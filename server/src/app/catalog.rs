@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{DefinitionKind, TenantId, VersionId};
-use workflow_engine::{Assistant, Catalog, Compiled, Program, ToolSpec, compile_assistant, compile_workflow, signature};
+use workflow_engine::{
+    Assistant, Catalog, Compiled, Program, ToolSpec, compile_assistant, compile_workflow, signature,
+};
 
 use super::{App, AppError, Result};
 use crate::app::error::problems;
@@ -34,7 +36,8 @@ impl App {
     pub async fn catalog(&self, tenant: TenantId) -> Result<Catalog> {
         let mut catalog = Catalog::default();
         for plugin in self.storage().list_plugins(tenant).await? {
-            let manifest: plugin_host::Manifest = serde_json::from_value(plugin.manifest).map_err(AppError::internal)?;
+            let manifest: plugin_host::Manifest =
+                serde_json::from_value(plugin.manifest).map_err(AppError::internal)?;
             add_tools(&mut catalog, &manifest);
         }
         for definition in self.storage().list_definitions(tenant, DefinitionKind::Workflow).await? {

@@ -1,7 +1,8 @@
 //! Conversations: a visitor's message becomes a run of the assistant's program, its answer a message.
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind, TenantId,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind,
+    TenantId,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -54,7 +55,12 @@ impl App {
     }
 
     /// Stores the message, starts the assistant's run, and answers at once with both.
-    pub async fn send(&self, caller: &Caller, id: ConversationId, content: &str) -> Result<(Message, Message, Started)> {
+    pub async fn send(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        content: &str,
+    ) -> Result<(Message, Message, Started)> {
         self.admit()?;
         let content = content.trim();
         self.check_message(content)?;

@@ -66,6 +66,16 @@ impl App {
     /// Reads a file into records and stores and indexes them; a document of the same name is replaced when, and only
     /// when, the new one is complete. Nothing is stored of a file that cannot be read.
     pub async fn put_document(&self, tenant: TenantId, base: &str, name: &str, bytes: Vec<u8>) -> Result<Document> {
+        self.put_file(tenant, base, (name, bytes), Embed::Now).await
+    }
+
+    pub(super) async fn put_file(
+        &self,
+        tenant: TenantId,
+        base: &str,
+        (name, bytes): (&str, Vec<u8>),
+        embed: Embed,
+    ) -> Result<Document> {
         let (base, spec) = self.base(tenant, base).await?;
         let file = FileOf {
             name: name.to_owned(),
@@ -73,6 +83,8 @@ impl App {
             size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         };
         let known = self.storage().document_by_name(tenant, base.id, name).await?;
+        // What is there already is replaced with its vectors: nobody's search gets worse because a file changed.
+        let embed = if known.is_some() { Embed::Now } else { embed };
         if let Some(same) = known
             && same.state == DocumentState::Ready
             && same.content_hash.as_deref() == Some(&file.hash)
@@ -91,15 +103,15 @@ impl App {
                     .hint("save it again as UTF-8 CSV or JSON"));
             }
         };
-        self.store_records(tenant, &base, file, parsed).await
+        self.store_records(tenant, &base, (file, parsed), embed).await
     }
 
     async fn store_records(
         &self,
         tenant: TenantId,
         base: &KnowledgeBase,
-        file: FileOf,
-        parsed: knowledge::Parsed,
+        (file, parsed): (FileOf, knowledge::Parsed),
+        embed: Embed,
     ) -> Result<Document> {
         let mut document = self.begin_document(tenant, base, &file).await?;
         let id = document.id;
@@ -119,7 +131,7 @@ impl App {
         document.version = new.version;
         self.storage().replace_document_records(tenant, new).await?;
         let total = i64::try_from(parsed.records.len()).unwrap_or(i64::MAX);
-        let indexed = self.index(tenant, base, &document, parsed.records).await;
+        let indexed = self.index(tenant, base, (&document, parsed.records), embed).await;
         let (state, reason) = match &indexed {
             Ok(reason) => (DocumentState::Ready, reason.clone()),
             Err(error) => (DocumentState::Failed, Some(error.detail.clone())),
@@ -161,8 +173,8 @@ impl App {
         &self,
         tenant: TenantId,
         base: &KnowledgeBase,
-        document: &Document,
-        records: Vec<knowledge::Record>,
+        (document, records): (&Document, Vec<knowledge::Record>),
+        embed: Embed,
     ) -> Result<Option<String>> {
         let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
         let document = DocumentIn {
@@ -172,7 +184,11 @@ impl App {
             records,
         };
         let base = BaseRef { id: base.id.to_string(), spec };
-        let report = self.0.knowledge.put_document(&tenant.to_string(), &base, document, &|_| {}).await?;
+        let tenant = tenant.to_string();
+        let report = match embed {
+            Embed::Now => self.0.knowledge.put_document(&tenant, &base, document, &|_| {}).await?,
+            Embed::InBackground => self.0.knowledge.put_document_by_words(&tenant, &base, document).await?,
+        };
         Ok(report.reason)
     }
 
@@ -232,7 +248,11 @@ impl App {
         self.0.local_model.as_ref()
     }
 
-    pub(crate) async fn embed_everything(&self) -> Result<()> {
+    /// Makes the vectors that are missing, in every tenant.
+    ///
+    /// # Errors
+    /// The model cannot be used, or an index cannot be written; what is done stays done.
+    pub async fn embed_everything(&self) -> Result<()> {
         for tenant in self.storage().all_tenants_list_tenants().await? {
             for base in self.storage().list_knowledge_bases(tenant.id).await? {
                 if self.is_stopping() {
@@ -240,8 +260,7 @@ impl App {
                 }
                 let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
                 let reference = BaseRef { id: base.id.to_string(), spec };
-                let embedded =
-                    self.0.knowledge.embed_missing(&tenant.id.to_string(), &reference, &|_| {}).await?;
+                let embedded = self.0.knowledge.embed_missing(&tenant.id.to_string(), &reference, &|_| {}).await?;
                 if embedded > 0 {
                     tracing::info!(knowledge.base = base.name, records = embedded, "embedded what was waiting");
                     self.clear_reasons(tenant.id, base.id).await?;
@@ -275,6 +294,14 @@ impl App {
             }
         }
     }
+}
+
+/// When a file's records get their vectors.
+#[derive(Clone, Copy)]
+pub(super) enum Embed {
+    Now,
+    /// By [`App::prepare_embeddings`], which whoever chooses this calls when all files are in.
+    InBackground,
 }
 
 /// A file as far as its document is concerned.

@@ -41,9 +41,10 @@ impl Models {
         }
         let mut config = ModelConfig::new(&settings.base_url, &settings.name);
         config.api_key.clone_from(&settings.api_key);
-        let client = Arc::new(ModelClient::new(config, self.client.clone()).map_err(|error| {
-            AppError::new(ErrorCode::ModelFailed, error.author_message()).maybe_hint(error.hint())
-        })?);
+        let client =
+            Arc::new(ModelClient::new(config, self.client.clone()).map_err(|error| {
+                AppError::new(ErrorCode::ModelFailed, error.author_message()).maybe_hint(error.hint())
+            })?);
         if let Ok(mut made) = self.made.write() {
             made.push((key, client.clone()));
         }
@@ -107,11 +108,15 @@ impl App {
                 .hint("change PARLOUR_MODEL_BASE_URL and PARLOUR_MODEL_NAME, or remove them to choose here"));
         }
         let Some((url, models)) = self.ollama_models().await else {
-            return Err(AppError::not_found("local Ollama at", &self.config().ollama_url).hint("start it: `ollama serve`"));
+            return Err(
+                AppError::not_found("local Ollama at", &self.config().ollama_url).hint("start it: `ollama serve`")
+            );
         };
         if !models.iter().any(|it| it == model) {
-            return Err(AppError::not_found("model", model)
-                .hint(format!("the Ollama at {url} has {}; `ollama pull {model}` fetches another", models.join(", "))));
+            return Err(AppError::not_found("model", model).hint(format!(
+                "the Ollama at {url} has {}; `ollama pull {model}` fetches another",
+                models.join(", ")
+            )));
         }
         self.storage().set_setting(tenant, ACCEPTED_OFFER, json!({ "model": model }), self.clock().now_ms()).await?;
         Ok(())

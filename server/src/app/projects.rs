@@ -11,6 +11,7 @@ use workflow_engine::{Catalog, Diagnostic, signature};
 
 use super::catalog::accept;
 use super::definitions::{check, kind_of};
+use super::knowledge::Embed;
 use super::{App, AppError, Result};
 
 /// How often a served project's files are looked at. A few dozen file stamps cost microseconds.
@@ -99,7 +100,8 @@ impl Project {
         match BaseSpec::from_yaml(&text) {
             Err(error) => self.problems.push((path, error.to_string())),
             Ok(spec) => {
-                let data = entries(folder).into_iter().filter(|it| it.is_file() && *it != path && !is_note(it)).collect();
+                let data =
+                    entries(folder).into_iter().filter(|it| it.is_file() && *it != path && !is_note(it)).collect();
                 self.bases.push(Base { path, spec, data });
             }
         }
@@ -179,7 +181,12 @@ impl App {
         }
         for base in &project.bases {
             if let Err(error) = self.load_base(tenant, base, &mut loaded).await {
-                loaded.problems.push(format!("error[{}]: {}: {}", error.code.code(), base.path.display(), error.detail));
+                loaded.problems.push(format!(
+                    "error[{}]: {}: {}",
+                    error.code.code(),
+                    base.path.display(),
+                    error.detail
+                ));
             }
         }
         let mut catalog = self.catalog(tenant).await?;
@@ -247,7 +254,7 @@ impl App {
         }
         let bytes = tokio::fs::read(path).await.map_err(AppError::internal)?;
         let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-        self.put_document(tenant, base, &name, bytes).await?;
+        self.put_file(tenant, base, (&name, bytes), Embed::InBackground).await?;
         Ok(())
     }
 
@@ -268,7 +275,9 @@ impl App {
                 stamp = now;
                 match app.load_project(tenant, &path).await {
                     Ok(loaded) => on_load(&path, &loaded),
-                    Err(error) => tracing::error!(project = %path.display(), error = %error, "a project cannot be loaded"),
+                    Err(error) => {
+                        tracing::error!(project = %path.display(), error = %error, "a project cannot be loaded")
+                    }
                 }
                 app.prepare_embeddings();
             }

@@ -141,7 +141,8 @@ impl App {
             if let Some(live) = self.live().get(id) {
                 return Ok((id, Some(live)));
             }
-            let live = if child.status.is_terminal() { None } else { self.take_up(tenant, child, parent.depth + 1).await? };
+            let live =
+                if child.status.is_terminal() { None } else { self.take_up(tenant, child, parent.depth + 1).await? };
             return Ok((id, live));
         }
         let version = self.definition(tenant, DefinitionKind::Workflow, &workflow).await?;

@@ -33,12 +33,18 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read `{}`", args.file.display()))?;
     if let Some(project) = project_of(&args.file) {
         let loaded = app.load_project(tenant, &project).await?;
+        if app.local_model().is_some()
+            && let Err(error) = app.embed_everything().await
+        {
+            eprintln!("note: {}; search goes by words only", error.detail);
+        }
         for problem in loaded.problems.iter().filter(|it| !it.contains(&args.file.display().to_string())) {
             eprintln!("{problem}");
         }
     }
     let Some(name) = publish(&app, tenant, &args.file, &text).await? else { return Ok(ExitCode::FAILURE) };
-    let started = app.start_workflow(tenant, &name, inputs, json!({ "id": "cli", "name": "CLI", "attributes": {} })).await?;
+    let started =
+        app.start_workflow(tenant, &name, inputs, json!({ "id": "cli", "name": "CLI", "attributes": {} })).await?;
     let live = started.live.clone();
     let interrupted = live.cancel.clone();
     tokio::spawn(async move {

@@ -11,9 +11,9 @@ use crate::app::projects::Loaded;
 use crate::config::Config;
 
 pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}; another program may be there: try `--listen 127.0.0.1:0`", config.listen))?;
+    let listener = tokio::net::TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; another program may be there: try `--listen 127.0.0.1:0`", config.listen)
+    })?;
     let address = listener.local_addr()?;
     let app = App::open(config).await?;
     if shipped_count() == 0 {
@@ -59,7 +59,7 @@ fn report(project: &Path, loaded: &Loaded) {
     }
     let Loaded { assistants, workflows, documents, problems: _ } = loaded;
     println!(
-        "loaded {}: assistants {}, workflows {}, {documents} knowledge files",
+        "loaded {}: assistants {}; workflows {}; knowledge files {documents}",
         project.display(),
         names(assistants),
         names(workflows),
@@ -76,7 +76,9 @@ async fn tell_of_models(app: &App, tenant: domain::TenantId) {
         (Some((settings, _)), _) => println!("language model: {} at {}", settings.name, settings.base_url),
         (None, Some((url, models))) => {
             println!("no language model is set up, but an Ollama answers at {url} with: {}", names(&models));
-            println!("use it with one click on the start page, or set PARLOUR_MODEL_BASE_URL={url} and PARLOUR_MODEL_NAME");
+            println!(
+                "use it with one click on the start page, or set PARLOUR_MODEL_BASE_URL={url} and PARLOUR_MODEL_NAME"
+            );
         }
         (None, None) => {
             println!("no language model is set up; {}", crate::app::models::HOW_TO_ADD_A_MODEL);

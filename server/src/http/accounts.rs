@@ -214,11 +214,7 @@ pub(super) async fn create_key(
     Ok(Json(CreatedKey { view: key_view(key), key: secret }))
 }
 
-pub(super) async fn delete_key(
-    State(app): State<App>,
-    caller: Caller,
-    In(id): In<ApiKeyId>,
-) -> Result<StatusCode> {
+pub(super) async fn delete_key(State(app): State<App>, caller: Caller, In(id): In<ApiKeyId>) -> Result<StatusCode> {
     if !app.storage().delete_api_key(caller.tenant.id, id).await? {
         return Err(AppError::not_found("key", id));
     }

@@ -44,11 +44,10 @@ async fn admit(guard: &Guard, method: Method, headers: HeaderMap) -> Result<Opti
             .hint("sign in, or send `Authorization: Bearer pk_…` (`parlour key create --name my-program` makes one)")),
         (Access::SignedIn, Some(caller)) => Ok(Some(caller)),
         (Access::Needs(scope), Some(caller)) if caller.may(scope) => Ok(Some(caller)),
-        (Access::Needs(scope), Some(_)) => Err(AppError::new(
-            ErrorCode::MissingScope,
-            format!("this needs the scope `{}`", scope.as_str()),
-        )
-        .hint(format!("make a key with it: `parlour key create --name my-program --scope {}`", scope.as_str()))),
+        (Access::Needs(scope), Some(_)) => {
+            Err(AppError::new(ErrorCode::MissingScope, format!("this needs the scope `{}`", scope.as_str()))
+                .hint(format!("make a key with it: `parlour key create --name my-program --scope {}`", scope.as_str())))
+        }
     }
 }
 

@@ -133,11 +133,7 @@ pub(super) async fn show(
     Ok(Json(conversation_view(app.conversation(&caller, id).await?)))
 }
 
-pub(super) async fn remove(
-    State(app): State<App>,
-    caller: Caller,
-    In(id): In<ConversationId>,
-) -> Result<StatusCode> {
+pub(super) async fn remove(State(app): State<App>, caller: Caller, In(id): In<ConversationId>) -> Result<StatusCode> {
     app.conversation(&caller, id).await?;
     for message in app.storage().recent_messages(caller.tenant.id, id, 2).await? {
         if let Some(run) = message.run.filter(|_| message.status == MessageStatus::Streaming) {

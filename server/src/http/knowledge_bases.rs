@@ -179,7 +179,8 @@ pub(super) async fn upload_file_or_records(
 ) -> Result<Json<DocumentView>> {
     // A base that is not there refuses before a large body is read.
     app.base(caller.tenant.id, &name).await?;
-    let json = request.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
+    let json =
+        request.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
     if json {
         let Body(body): Body<NewDocument> = Body::from_request(request, &app).await?;
         let NewDocument { name: document, records } = body;
@@ -190,7 +191,6 @@ pub(super) async fn upload_file_or_records(
     let file = upload(request, &app).await?;
     upload_document(&app, &caller, &name, &file.name, file.bytes.to_vec()).await
 }
-
 
 pub(super) async fn remove_document(
     State(app): State<App>,

@@ -76,9 +76,7 @@ fn embedding(app: &App) -> EmbeddingView {
             EmbeddingView { state: "downloading".to_owned(), model, done: Some(done), total, ..none }
         }
         State::Ready => EmbeddingView { state: "ready".to_owned(), model, ..none },
-        State::Failed { reason } => {
-            EmbeddingView { state: "failed".to_owned(), model, reason: Some(reason), ..none }
-        }
+        State::Failed { reason } => EmbeddingView { state: "failed".to_owned(), model, reason: Some(reason), ..none },
     }
 }
 

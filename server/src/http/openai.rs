@@ -92,11 +92,7 @@ pub(super) async fn model(State(app): State<App>, caller: Caller, In(name): In<S
     Ok(Json(model_json(&name, version.created_at)))
 }
 
-pub(super) async fn chat(
-    State(app): State<App>,
-    caller: Caller,
-    Body(body): Body<ChatRequest>,
-) -> Result<Response> {
+pub(super) async fn chat(State(app): State<App>, caller: Caller, Body(body): Body<ChatRequest>) -> Result<Response> {
     let include_usage = body.stream_options.as_ref().is_some_and(|it| it.include_usage);
     let stream = body.stream;
     let model = body.model.clone();
@@ -135,7 +131,9 @@ fn loose_turn(body: ChatRequest) -> Result<LooseTurn> {
             "user" | "assistant" | "system" => turn.role,
             "developer" => "system".to_owned(),
             "tool" | "function" => continue,
-            other => return Err(AppError::invalid(format!("there is no role `{other}`")).hint("user, assistant, system")),
+            other => {
+                return Err(AppError::invalid(format!("there is no role `{other}`")).hint("user, assistant, system"));
+            }
         };
         turns.push(ChatTurn { role, content: turn.content.text()? });
     }
@@ -201,13 +199,7 @@ impl Reply {
         Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::default()).into_response()
     }
 
-    async fn tell(
-        &self,
-        app: &App,
-        caller: &Caller,
-        started: Started,
-        chunks: &Chunks,
-    ) -> std::result::Result<(), ()> {
+    async fn tell(&self, app: &App, caller: &Caller, started: Started, chunks: &Chunks) -> std::result::Result<(), ()> {
         let send = |value: Value| chunks.send(value.to_string());
         send(self.chunk(&json!({ "role": "assistant", "content": "" }), None)).await?;
         let mut sent = String::new();
@@ -250,7 +242,8 @@ impl Reply {
                     Some(hint) => format!("{} ({hint})", error.detail),
                     None => error.detail.clone(),
                 };
-                send(json!({ "error": { "message": message, "type": "server_error", "code": error.code.code() } })).await?;
+                send(json!({ "error": { "message": message, "type": "server_error", "code": error.code.code() } }))
+                    .await?;
             }
         }
         chunks.send("[DONE]".to_owned()).await

@@ -163,7 +163,8 @@ fn describe(operation: &Operation) -> Value {
         ("200", json!({ "description": operation.summary, "content": operation.response.content() }))
     };
     let problem = json!({ "schema": { "$ref": "#/components/schemas/ProblemBody" } });
-    let refused = json!({ "description": "Refused, with the reason", "content": { "application/problem+json": problem } });
+    let refused =
+        json!({ "description": "Refused, with the reason", "content": { "application/problem+json": problem } });
     it.insert("responses".into(), json!({ answer.0: answer.1, "default": refused }));
     match operation.access {
         Access::Open => {

@@ -115,11 +115,8 @@ pub(crate) fn prefers_chinese(headers: &HeaderMap) -> bool {
 }
 
 pub(super) async fn method_not_allowed(request: Request) -> AppError {
-    AppError::new(
-        ErrorCode::MethodNotAllowed,
-        format!("`{}` does not take {}", request.uri().path(), request.method()),
-    )
-    .hint("`GET /api/v1/openapi.json` lists every operation")
+    AppError::new(ErrorCode::MethodNotAllowed, format!("`{}` does not take {}", request.uri().path(), request.method()))
+        .hint("`GET /api/v1/openapi.json` lists every operation")
 }
 
 /// A panic is a bug, told as an internal error; the connection and everybody else's requests go on.

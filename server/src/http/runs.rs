@@ -150,7 +150,9 @@ pub(super) async fn list(
         status: match query.status {
             Some(text) => {
                 let known: Vec<&str> = RunStatus::ALL.iter().map(|it| it.as_str()).collect();
-                let status = text.parse().map_err(|_| AppError::invalid(format!("there is no status `{text}`")))
+                let status = text
+                    .parse()
+                    .map_err(|_| AppError::invalid(format!("there is no status `{text}`")))
                     .map_err(|it| it.hint(known.join(", ")))?;
                 Some(status)
             }
@@ -277,7 +279,9 @@ fn fold(nodes: &mut IndexMap<String, NodeView>, name: &str, data: &Value) {
             node.attempts = 1;
             node.input = take("input");
         }
-        "node.retrying" => node.attempts = u32::try_from(data.get("attempt").and_then(Value::as_u64).unwrap_or(1)).unwrap_or(1),
+        "node.retrying" => {
+            node.attempts = u32::try_from(data.get("attempt").and_then(Value::as_u64).unwrap_or(1)).unwrap_or(1)
+        }
         "node.finished" | "node.failed" => {
             node.state = if name == "node.finished" { "done" } else { "failed" }.to_owned();
             node.finished_at = at;

@@ -36,7 +36,11 @@ pub(crate) struct Job {
 pub(crate) enum Start {
     Fresh(Box<RunInput>),
     /// Picked up after a restart.
-    Again { snapshot: Box<Run>, stored_through: i64, input: Box<RunInput> },
+    Again {
+        snapshot: Box<Run>,
+        stored_through: i64,
+        input: Box<RunInput>,
+    },
 }
 
 /// Registers the run as live and drives it in a task of its own.

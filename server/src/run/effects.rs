@@ -93,13 +93,7 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
         }
         Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
         Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter } => {
-            let request = crate::app::knowledge::Search {
-                query,
-                top_k,
-                min_score,
-                mode: search::mode(mode),
-                filter,
-            };
+            let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
             search::perform(&around, knowledge_bases, request).await
         }
         Effect::CallTool { plugin, tool, arguments } => {

@@ -20,7 +20,8 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(program: &Program, head: Value) -> Trace {
-        let kinds = program.nodes().into_iter().map(|it| (it.id.clone(), (it.kind.clone(), it.title.clone()))).collect();
+        let kinds =
+            program.nodes().into_iter().map(|it| (it.id.clone(), (it.kind.clone(), it.title.clone()))).collect();
         Trace { kinds, started: HashMap::new(), logs: HashMap::new(), children: HashMap::new(), head }
     }
 
@@ -56,9 +57,7 @@ impl Trace {
             }
             Event::EffectRequested(_) | Event::EffectCancelled { .. } | Event::AnswerDelta { .. } => None,
             Event::StateChanged { state } => Some(("state.changed", json!({ "state": state }))),
-            Event::AnswerCompleted { node, text } => {
-                Some(("message.completed", json!({ "node": node, "text": text })))
-            }
+            Event::AnswerCompleted { node, text } => Some(("message.completed", json!({ "node": node, "text": text }))),
             Event::RunFinished { outputs, answer } => {
                 Some(("run.finished", json!({ "outputs": outputs, "answer": answer, "at": at })))
             }

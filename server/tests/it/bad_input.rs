@@ -27,7 +27,12 @@ async fn json_of_the_wrong_kind_is_told_with_its_place() {
         let author = author.clone();
         async move {
             author
-                .send(axum::http::Method::POST, "/api/v1/conversations", Some("application/json"), body.as_bytes().to_vec())
+                .send(
+                    axum::http::Method::POST,
+                    "/api/v1/conversations",
+                    Some("application/json"),
+                    body.as_bytes().to_vec(),
+                )
                 .await
         }
     };
@@ -37,7 +42,8 @@ async fn json_of_the_wrong_kind_is_told_with_its_place() {
     send("[]").await.problem(422, "invalid_input");
     let unknown = send("{ \"assistant\": \"x\", \"asistant\": \"y\" }").await.problem(422, "invalid_input");
     assert!(unknown["detail"].as_str().unwrap().contains("asistant"), "{unknown}");
-    let plain = author.send(axum::http::Method::POST, "/api/v1/conversations", Some("text/plain"), b"{}".to_vec()).await;
+    let plain =
+        author.send(axum::http::Method::POST, "/api/v1/conversations", Some("text/plain"), b"{}".to_vec()).await;
     plain.problem(415, "unsupported_media_type");
 }
 

@@ -129,7 +129,13 @@ async fn after_kill_9_conversations_and_runs_are_there_and_the_answer_is_finishe
     let server = Server::start(data.path(), with_model);
     let key = key(data.path(), "chat,run,manage");
     let api = Api::new(&server, &key);
-    api.send(reqwest::Method::PUT, "/api/v1/assistants/desk", json!({ "yaml": "assistant: desk\nsystem_prompt: hi\n" })).await.unwrap();
+    api.send(
+        reqwest::Method::PUT,
+        "/api/v1/assistants/desk",
+        json!({ "yaml": "assistant: desk\nsystem_prompt: hi\n" }),
+    )
+    .await
+    .unwrap();
     let made = api.send(reqwest::Method::POST, "/api/v1/conversations", json!({ "assistant": "desk" })).await.unwrap();
     let messages = format!("/api/v1/conversations/{}/messages", made["id"].as_str().unwrap());
     let answered = api.send(reqwest::Method::POST, &messages, json!({ "content": "short" })).await.unwrap();
@@ -185,7 +191,9 @@ fn validate_prints_every_problem_like_a_compiler_and_exits_with_1() {
     let checked = validate(&file, &[]);
     assert_eq!(checked.status.code(), Some(1));
     let told = text(&checked.stderr);
-    for expected in ["error[unknown_kind]", "broken.yaml:3:", "template", "error[unknown_reference]", "broken.yaml:4:", "hint:"] {
+    for expected in
+        ["error[unknown_kind]", "broken.yaml:3:", "template", "error[unknown_reference]", "broken.yaml:4:", "hint:"]
+    {
         assert!(told.contains(expected), "`{expected}` is missing in:\n{told}");
     }
     let as_json: Value = serde_json::from_slice(&validate(&file, &["--format", "json"]).stdout).unwrap();
@@ -216,7 +224,8 @@ fn run_shows_the_trace_and_ends_with_the_outcome() {
 #[test]
 fn wrong_settings_are_told_with_what_would_be_right() {
     let data = tempfile::tempdir().unwrap();
-    let half = parlour(data.path()).args(["tenant", "list", "--model-base-url", "http://127.0.0.1:1"]).output().unwrap();
+    let half =
+        parlour(data.path()).args(["tenant", "list", "--model-base-url", "http://127.0.0.1:1"]).output().unwrap();
     assert_eq!(half.status.code(), Some(1));
     assert!(text(&half.stderr).contains("PARLOUR_MODEL_NAME"), "{}", text(&half.stderr));
     let config = data.path().join("bad.toml");

@@ -174,7 +174,11 @@ async fn domain_user<'a>(app: &'a TestApp, tenant: domain::TenantId) -> Client<'
         created_at: owner.created_at,
     };
     app.app.storage().create_user(tenant, user.clone()).await.unwrap();
-    let caller = parlour::app::accounts::Caller { tenant: app.app.first_tenant().await.unwrap(), user: Some(user), scopes: vec![] };
+    let caller = parlour::app::accounts::Caller {
+        tenant: app.app.first_tenant().await.unwrap(),
+        user: Some(user),
+        scopes: vec![],
+    };
     let change = parlour::app::accounts::AccountChange {
         name: None,
         email: None,

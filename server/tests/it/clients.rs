@@ -18,7 +18,10 @@ fn python() -> PathBuf {
         return python;
     }
     let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).status();
-    assert!(made.is_ok_and(|it| it.success()), "python3 with venv is needed: on Debian and Ubuntu `apt-get install python3-venv`");
+    assert!(
+        made.is_ok_and(|it| it.success()),
+        "python3 with venv is needed: on Debian and Ubuntu `apt-get install python3-venv`"
+    );
     let installed = Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements).status();
     assert!(installed.is_ok_and(|it| it.success()), "the `openai` package could not be installed with pip");
     std::fs::write(&stamp, wanted).expect("a stamp");

@@ -7,7 +7,8 @@ use crate::support::{Client, TestApp, repository};
 
 async fn install(client: &Client<'_>, name: &str) -> Value {
     let path = repository().join("plugins/dist/testing").join(format!("{name}.wasm"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `cargo xtask plugins`", path.display()));
+    let bytes =
+        std::fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `cargo xtask plugins`", path.display()));
     client.upload("/api/v1/plugins", &format!("{name}.wasm"), &bytes).await.ok()
 }
 

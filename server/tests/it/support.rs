@@ -84,7 +84,14 @@ impl TestApp {
         let tenant = self.app.first_tenant().await.expect("a tenant").id;
         let path = repository().join("workflows").join(project);
         let loaded = self.app.load_project(tenant, &path).await.expect("the project loads");
-        assert_eq!(loaded.problems, Vec::<String>::new(), "{project} has problems; are the plugins built (cargo xtask plugins)?");
+        if self.app.local_model().is_some() {
+            self.app.embed_everything().await.expect("the embedding model works");
+        }
+        assert_eq!(
+            loaded.problems,
+            Vec::<String>::new(),
+            "{project} has problems; are the plugins built (cargo xtask plugins)?"
+        );
     }
 
     pub fn anonymous(&self) -> Client<'_> {
@@ -96,7 +103,8 @@ impl TestApp {
         let token = self.app.setup_token().await.expect("a token").expect("no owner yet");
         let answer = self.anonymous().post("/api/v1/setup", json!({ "token": token })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-        let cookie = answer.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a pair").to_owned();
+        let cookie =
+            answer.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a pair").to_owned();
         let mut client = self.anonymous();
         client.headers.insert(header::COOKIE, cookie.parse().expect("a header"));
         client

@@ -6,7 +6,13 @@ use workflow_engine::{EffectError, Outcome};
 
 use super::{FromEffect, Surroundings, refused};
 
-pub(super) async fn perform(around: &Surroundings, node: String, plugin: &str, tool: &str, arguments: Value) -> Outcome {
+pub(super) async fn perform(
+    around: &Surroundings,
+    node: String,
+    plugin: &str,
+    tool: &str,
+    arguments: Value,
+) -> Outcome {
     let report = match around.app.call_tool(around.tenant, plugin, tool, arguments).await {
         Ok(report) => report,
         Err(error) => return refused(error),

@@ -32,11 +32,38 @@ impl Knowledge {
         document: DocumentIn,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<PutReport, KnowledgeError> {
+        self.put(tenant, base, document, Some(progress)).await
+    }
+
+    /// The same without waiting for vectors: the records are found by words at once, and by meaning after
+    /// [`Knowledge::embed_missing`]. A server that starts with a project answers while its knowledge is being embedded.
+    ///
+    /// # Errors
+    /// As [`Knowledge::put_document`].
+    pub async fn put_document_by_words(
+        &self,
+        tenant: &str,
+        base: &BaseRef,
+        document: DocumentIn,
+    ) -> Result<PutReport, KnowledgeError> {
+        self.put(tenant, base, document, None).await
+    }
+
+    /// With vectors if there is somebody to tell of their progress.
+    async fn put(
+        &self,
+        tenant: &str,
+        base: &BaseRef,
+        document: DocumentIn,
+        progress: Option<&(dyn Fn(Progress) + Send + Sync)>,
+    ) -> Result<PutReport, KnowledgeError> {
         let index = self.tenant(tenant).await?;
         let embedder = self.inner.embedder.as_deref();
-        let (vectors, reason) = match embedder {
-            None => (vec![None; document.records.len()], Some("no embedding model is set up".to_owned())),
-            Some(embedder) => index.vectors_for(&base.id, &document, embedder, progress).await?,
+        let without = || vec![None; document.records.len()];
+        let (vectors, reason) = match (embedder, progress) {
+            (None, _) => (without(), Some("no embedding model is set up".to_owned())),
+            (Some(_), None) => (without(), Some("waiting to be embedded; found by words until then".to_owned())),
+            (Some(embedder), Some(progress)) => index.vectors_for(&base.id, &document, embedder, progress).await?,
         };
         let embedded = vectors.iter().all(Option::is_some);
         let DocumentIn { id, name, version, records } = document;
