@@ -1,6 +1,10 @@
 //! All automation of the repository, as one program: `cargo xtask COMMAND`. No make, no shell scripts, nothing to install
 //! first; it works the same on a fresh CI machine and on a developer's own.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program: what it prints is its interface")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program: what it prints is its interface"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -75,6 +75,8 @@ impl TenantIndex {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // A large document passes through the log; the file gives the space back afterwards.
+            .pragma("journal_size_limit", "67108864")
             .busy_timeout(Duration::from_secs(30))
             .foreign_keys(false);
         let pool = |size: u32| {
