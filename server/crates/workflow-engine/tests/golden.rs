@@ -67,7 +67,8 @@ fn compare(path: &Path, text: &str, key: &str, happened: &str) -> Option<String>
         return None;
     }
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        let head = at.and_then(|it| text.get(..it)).map_or_else(|| format!("{text}{}", &marker[1..]), str::to_owned);
+        let head = text.find(&format!("\n{key}:")).and_then(|it| text.get(..it)).unwrap_or_else(|| text.trim_end());
+        let head = format!("{head}{marker}");
         let block: String =
             happened.lines().map(|it| if it.is_empty() { "\n".to_owned() } else { format!("  {it}\n") }).collect();
         std::fs::write(path, head + &block).unwrap();
