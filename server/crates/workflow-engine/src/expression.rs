@@ -43,18 +43,18 @@ fn print(out: &mut minijinja::Output<'_>, value: &Value) -> Result<(), minijinja
     }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(()),
+        // As JSON and YAML write it, not as Python does.
+        ValueKind::Bool => {
+            out.write_str(if value.is_true() { "true" } else { "false" }).map_err(minijinja::Error::from)
+        }
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
             let json = serde_json::to_string(value)
                 .map_err(|it| minijinja::Error::new(ErrorKind::BadSerialization, it.to_string()))?;
             out.write_str(&json).map_err(minijinja::Error::from)
         }
-        ValueKind::Bool
-        | ValueKind::Number
-        | ValueKind::String
-        | ValueKind::Bytes
-        | ValueKind::Plain
-        | ValueKind::Invalid
-        | _ => write!(out, "{value}").map_err(minijinja::Error::from),
+        ValueKind::Number | ValueKind::String | ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _ => {
+            write!(out, "{value}").map_err(minijinja::Error::from)
+        }
     }
 }
 
@@ -143,6 +143,46 @@ pub(crate) struct Block {
 
 const BLOCK: &str = "template";
 
+/// A node's template is all there is: nothing can be included or extended.
+fn stands_alone(source: &str) -> Result<(), ExpressionError> {
+    let statements = crate::segments::statements(source);
+    let foreign = statements.iter().find(|(word, _)| matches!(*word, "include" | "import" | "from" | "extends"));
+    foreign.map_or(Ok(()), |(word, inside)| {
+        Err(ExpressionError {
+            code: "expression_syntax",
+            message: format!("`{word}` is not possible: a template stands alone"),
+            hint: Some("put the common part into a node of its own and refer to its `text`".to_owned()),
+            near: Some((*inside).to_owned()),
+        })
+    })
+}
+
+/// What minijinja's search for variables does not see: a variable that is set inside an `{% if %}` and lives on after it;
+/// the right side of `{% set menu = menu.hits %}`; the arguments of `{% filter … %}`.
+fn complete_reads(source: &str, reads: &mut Vec<Path>) {
+    let assigned = crate::segments::assigned_names(source);
+    for path in reads.iter_mut() {
+        path.may_be_local = assigned.iter().any(|it| it.name == path.root);
+    }
+    for it in assigned.iter().filter(|it| it.from_itself) {
+        more(reads, [Path { root: it.name.clone(), rest: Vec::new(), may_be_local: true }]);
+    }
+    for (word, inside) in crate::segments::statements(source) {
+        let filter = inside.strip_prefix("filter").filter(|_| word == "filter");
+        if let Some(Ok(expression)) = filter.map(|it| Expression::compile(&format!("''|{it}"))) {
+            more(reads, expression.reads);
+        }
+    }
+}
+
+fn more(reads: &mut Vec<Path>, found: impl IntoIterator<Item = Path>) {
+    for path in found {
+        if !reads.contains(&path) {
+            reads.push(path);
+        }
+    }
+}
+
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Block").field("reads", &self.reads).finish_non_exhaustive()
@@ -151,6 +191,7 @@ impl fmt::Debug for Block {
 
 impl Block {
     pub(crate) fn compile(source: &str) -> Result<Block, ExpressionError> {
+        stands_alone(source)?;
         let mut environment = ENVIRONMENT.clone();
         environment.add_template_owned(BLOCK, source.to_owned()).map_err(|it| syntax_error(&it, source))?;
         check_filters(source)?;
@@ -165,11 +206,7 @@ impl Block {
                 variables(&search)
             }
         };
-        // A variable that is set inside an `{% if %}` lives on after it, which the analysis does not see.
-        let set = crate::segments::assigned_names(source);
-        for path in &mut reads {
-            path.may_be_local = set.contains(&path.root);
-        }
+        complete_reads(source, &mut reads);
         let roots = roots(&reads);
         Ok(Block { environment, reads, roots })
     }
@@ -226,14 +263,11 @@ pub(crate) fn to_text(value: &Value) -> String {
     }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => String::new(),
+        ValueKind::Bool => value.is_true().to_string(),
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => serde_json::to_string(value).unwrap_or_default(),
-        ValueKind::Bool
-        | ValueKind::Number
-        | ValueKind::String
-        | ValueKind::Bytes
-        | ValueKind::Plain
-        | ValueKind::Invalid
-        | _ => value.to_string(),
+        ValueKind::Number | ValueKind::String | ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _ => {
+            value.to_string()
+        }
     }
 }
 

@@ -84,14 +84,39 @@ fn is_untouched(inside: &str, preamble: &str, assigned: &[String]) -> bool {
     preamble.is_empty() || (plain && !assigned.iter().any(|it| it == root))
 }
 
-/// Names that `{% set … %}` gives a value anywhere in a template.
-pub(crate) fn assigned_names(source: &str) -> Vec<String> {
-    let mut names = Vec::new();
+/// The insides of all `{% … %}` of a template, each with its first word.
+pub(crate) fn statements(source: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
     let mut position = 0;
     while let Some(Some(tag)) = next_tag(source, position) {
         position = tag.end;
-        if tag.kind == TagKind::Statement && first_word(tag.inside) == "set" {
-            names.extend(words(tag.inside.split('=').next().unwrap_or_default()).into_iter().filter(|it| it != "set"));
+        if tag.kind == TagKind::Statement {
+            found.push((first_word(tag.inside), tag.inside.trim()));
+        }
+    }
+    found
+}
+
+/// A name that a statement gives a value, and whether that value is made of something of the same name, as in
+/// `{% set menu = menu.hits %}`.
+pub(crate) struct Assigned {
+    pub(crate) name: String,
+    pub(crate) from_itself: bool,
+}
+
+/// Names that `{% set … %}` and `{% with … %}` give a value anywhere in a template.
+pub(crate) fn assigned_names(source: &str) -> Vec<Assigned> {
+    let mut names = Vec::new();
+    for (word, inside) in statements(source) {
+        if word != "set" && word != "with" {
+            continue;
+        }
+        let inside = inside.strip_prefix(word).unwrap_or(inside);
+        let (targets, value) = inside.split_once('=').unwrap_or((inside, ""));
+        let value = words(value);
+        for name in words(targets) {
+            let from_itself = value.contains(&name);
+            names.push(Assigned { name, from_itself });
         }
     }
     names

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use workflow_engine::{Catalog, ToolSpec, compile_assistant, compile_workflow, signature};
+use workflow_engine::{
+    Catalog, ToolSpec, compile_assistant, compile_workflow, node_kinds, signature, workflow_json_schema,
+};
 
 /// The shipped tools as far as their manifests promise them; the plugins' own tests hold the manifests to the code.
 fn catalog() -> Catalog {
@@ -57,4 +59,24 @@ fn shipped_projects_compile_without_a_word() {
         assert!(said.is_empty(), "\n{said}");
     }
     assert!(documents >= 6);
+}
+
+#[test]
+fn the_language_as_a_schema_fits_the_shipped_workflows_and_refuses_others() {
+    let schema = workflow_json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../workflows");
+    for path in ["restaurant", "marketing"].iter().flat_map(|it| crate::files(&root.join(it).join("workflows"))) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let document: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+        assert!(problems.is_empty(), "{}: {problems:?}", path.display());
+    }
+    assert!(!validator.is_valid(&json!({ "workflow": "Not A Name", "nodes": { "a": { "use": "answer" } } })));
+    assert!(!validator.is_valid(&json!({ "workflow": "a", "nodes": { "a": { "with": {} } } })));
+    for kind in node_kinds() {
+        assert!(jsonschema::validator_for(&kind.config).is_ok(), "{}", kind.name);
+        assert!(jsonschema::validator_for(&kind.outputs).is_ok(), "{}", kind.name);
+        assert!(!kind.summary.en.is_empty() && !kind.summary.zh.is_empty());
+    }
 }
