@@ -46,6 +46,7 @@ struct Parts {
     models: models::Models,
     programs: catalog::Programs,
     sign_ins: accounts::SignIns,
+    turns: chat::Turns,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -86,6 +87,7 @@ impl App {
             embedder,
             programs: catalog::Programs::default(),
             sign_ins: accounts::SignIns::default(),
+            turns: chat::Turns::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));

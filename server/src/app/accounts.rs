@@ -63,6 +63,11 @@ impl Caller {
         self.scopes.iter().any(|it| it == scope.as_str())
     }
 
+    /// People have their own; only a key that may manage the tenant reads everybody's.
+    pub fn sees_all_conversations(&self) -> bool {
+        self.user.is_none() && self.may(Scope::Manage)
+    }
+
     /// What workflows see as `user`.
     pub fn as_workflow_user(&self) -> serde_json::Value {
         match &self.user {

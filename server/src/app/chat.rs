@@ -1,5 +1,8 @@
 //! Conversations: a visitor's message becomes a run of the assistant's program, its answer a message.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use domain::{
     Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind,
     TenantId,
@@ -45,12 +48,13 @@ impl App {
         Ok(conversation)
     }
 
-    /// A conversation of the caller's own: another person's is as unknown as another tenant's.
+    /// A conversation of the caller's own: another person's is as unknown as another tenant's. A key has those that keys
+    /// began; with the scope `manage` it has all.
     pub async fn conversation(&self, caller: &Caller, id: ConversationId) -> Result<Conversation> {
         let found = self.storage().conversation(caller.tenant.id, id).await?;
         let mine = caller.user.as_ref().map(|it| it.id);
         found
-            .filter(|it| it.user == mine || caller.user.is_none())
+            .filter(|it| it.user == mine || caller.sees_all_conversations())
             .ok_or_else(|| AppError::not_found("conversation", id))
     }
 
@@ -66,14 +70,14 @@ impl App {
         self.check_message(content)?;
         let tenant = caller.tenant.id;
         let conversation = self.conversation(caller, id).await?;
+        let _turn = self.0.turns.take(id)?;
         let version = self.definition(tenant, DefinitionKind::Assistant, &conversation.assistant).await?;
         let ready = self.assistant_program(tenant, &version).await?;
         let window = i64::from(ready.document.memory.window);
         let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
         let answering = |it: &Message| it.run.is_some_and(|run| self.live().get(run).is_some());
         if earlier.iter().any(|it| it.status == MessageStatus::Streaming && answering(it)) {
-            return Err(AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
-                .hint("wait for it, or stop it first"));
+            return Err(in_progress());
         }
         let now = self.clock().now_ms();
         let mut run = self.new_run(RunKind::Chat, &conversation.assistant, &version);
@@ -158,6 +162,35 @@ impl App {
         let chat = ChatContext { message, history: turns(&earlier), files: Vec::new() };
         Ok(Around { chat: Some(chat), state, ..nothing })
     }
+}
+
+/// Conversations whose next turn is being started: two messages at the same moment must not both begin one.
+#[derive(Default)]
+pub struct Turns(Mutex<HashSet<ConversationId>>);
+
+struct Turn<'a> {
+    turns: &'a Turns,
+    conversation: ConversationId,
+}
+
+impl Turns {
+    fn take(&self, conversation: ConversationId) -> Result<Turn<'_>> {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation) {
+            return Ok(Turn { turns: self, conversation });
+        }
+        Err(in_progress())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.turns.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.conversation);
+    }
+}
+
+fn in_progress() -> AppError {
+    AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
+        .hint("wait for it, or stop it first")
 }
 
 fn new_message(

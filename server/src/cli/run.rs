@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::validate::project_of;
 use crate::app::App;
 use crate::config::{Config, Format, RunArgs};
-use crate::run::live::Frame;
+use crate::run::live::{Frame, Subscription};
 
 /// A preview of a value in the trace, in characters; `--format json` has it whole.
 const PREVIEW: usize = 120;
@@ -98,25 +98,18 @@ async fn follow(
     run: domain::RunId,
     format: Format,
 ) -> anyhow::Result<()> {
-    let mut after = 0;
-    let subscription = live.subscribe();
-    let (early, mut frames) = (subscription.text, subscription.frames);
     let mut trace = Trace { format, in_text: false };
-    if !early.is_empty() {
-        trace.text(&early);
+    let Subscription { stored_through, text, mut frames } = live.subscribe();
+    let mut after = trace.catch_up(app, (tenant, run), 0, stored_through).await?;
+    if !text.is_empty() {
+        trace.text(&text);
     }
     loop {
-        for event in app.storage().run_events(tenant, run, after, 500).await? {
-            after = event.seq;
-            trace.event(&event.name, &event.data);
-        }
-        if live.done.is_cancelled() {
-            break;
-        }
         let frame = tokio::select! {
+            // What is still in the channel comes before the end.
             biased;
             frame = frames.recv() => frame,
-            () = live.done.cancelled() => continue,
+            () = live.done.cancelled() => break,
         };
         match frame {
             Ok(Frame::Stored { seq, name, data }) if seq > after => {
@@ -124,10 +117,12 @@ async fn follow(
                 trace.event(name, &data);
             }
             Ok(Frame::Delta { text }) => trace.text(&text),
-            Ok(Frame::Stored { .. } | Frame::Note { .. }) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => {}
+            Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
+            Err(RecvError::Lagged(_)) => after = trace.catch_up(app, (tenant, run), after, i64::MAX).await?,
+            Err(RecvError::Closed) => break,
         }
     }
+    trace.catch_up(app, (tenant, run), after, i64::MAX).await?;
     trace.end_text();
     Ok(())
 }
@@ -138,6 +133,26 @@ struct Trace {
 }
 
 impl Trace {
+    /// Tells what was stored after one event, up to another; answers where it got to.
+    async fn catch_up(
+        &mut self,
+        app: &App,
+        (tenant, run): (domain::TenantId, domain::RunId),
+        mut after: i64,
+        through: i64,
+    ) -> anyhow::Result<i64> {
+        loop {
+            let page = app.storage().run_events(tenant, run, after, 500).await?;
+            let Some(last) = page.iter().filter(|it| it.seq <= through).map(|it| it.seq).max() else {
+                return Ok(after);
+            };
+            for event in page.iter().filter(|it| it.seq <= through) {
+                self.event(&event.name, &event.data);
+            }
+            after = last;
+        }
+    }
+
     fn text(&mut self, text: &str) {
         if self.format == Format::Json {
             println!("{}", json!({ "event": "message.delta", "data": { "text": text } }));

@@ -113,7 +113,12 @@ pub(super) async fn list(
     let user = caller.user.as_ref().map(|it| it.id);
     let limit = page_size(query.limit);
     let page = app.storage().list_conversations(caller.tenant.id, user, query.cursor.as_deref(), limit).await?;
-    let items = page.items.into_iter().filter(|it| query.assistant.as_ref().is_none_or(|name| *name == it.assistant));
+    let all = caller.sees_all_conversations();
+    let items = page
+        .items
+        .into_iter()
+        .filter(|it| it.user == user || all)
+        .filter(|it| query.assistant.as_ref().is_none_or(|name| *name == it.assistant));
     Ok(Json(ConversationList { items: items.map(conversation_view).collect(), next_cursor: page.next_cursor }))
 }
 

@@ -159,6 +159,26 @@ async fn a_person_sees_only_their_own_conversations() {
     let other = domain_user(&app, tenant.id).await;
     other.get(&format!("/api/v1/conversations/{id}")).await.problem(404, "not_found");
     assert_eq!(other.get("/api/v1/conversations").await.ok()["items"], json!([]));
+    let program = app.key("main", &[Scope::Chat]).await;
+    program.get(&format!("/api/v1/conversations/{id}")).await.problem(404, "not_found");
+    assert_eq!(program.get("/api/v1/conversations").await.ok()["items"], json!([]));
+    let own = conversation(&program).await;
+    assert_eq!(program.get("/api/v1/conversations").await.ok()["items"][0]["id"], own.as_str());
+}
+
+#[tokio::test]
+async fn two_messages_at_the_same_moment_begin_one_turn() {
+    let model = MockModel::start().await;
+    model.on("both", Reply::text("one answer").delay(std::time::Duration::from_millis(50)));
+    let app = TestApp::with_model(&model).await;
+    let client = desk(&app).await;
+    let path = format!("/api/v1/conversations/{}/messages", conversation(&client).await);
+    let ask = || client.post(&path, json!({ "content": "both" }));
+    let (first, second) = tokio::join!(ask(), ask());
+    let mut codes = [first.status.as_u16(), second.status.as_u16()];
+    codes.sort_unstable();
+    assert_eq!(codes, [200, 409], "{} {}", first.text(), second.text());
+    assert_eq!(client.get(&path).await.ok()["items"].as_array().unwrap().len(), 2);
 }
 
 /// A second person of the tenant, signed in with a password.

@@ -20,8 +20,6 @@ mod diagnostics;
 mod properties;
 #[path = "golden/shipped.rs"]
 mod shipped;
-#[path = "golden/speed.rs"]
-mod speed;
 #[path = "golden/trace.rs"]
 mod trace;
 

@@ -1,5 +1,8 @@
-//! Running is linear in the number of nodes. The figures themselves are printed by
-//! `cargo test --release -p workflow-engine speed -- --nocapture`.
+//! What the engine itself costs: compiling and running chains of template nodes. Should be linear in their number.
+//!
+//! `cargo run --release -p workflow-engine --example measure`
+
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a program for people, run by hand")]
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +25,7 @@ fn chain(nodes: usize) -> String {
 fn measure(nodes: usize, rounds: u32) -> (Duration, Duration) {
     let text = chain(nodes);
     let begun = Instant::now();
-    let program = compile_workflow(&text, &Catalog::default()).value.unwrap();
+    let program = compile_workflow(&text, &Catalog::default()).value.expect("the chain compiles");
     let compile = begun.elapsed();
     let limits = Limits { max_steps: 1_000_000, ..Limits::default() };
     let input = RunInput { inputs: serde_json::json!({ "word": "hello" }), limits, ..RunInput::default() };
@@ -38,15 +41,10 @@ fn measure(nodes: usize, rounds: u32) -> (Duration, Duration) {
     (compile, best)
 }
 
-#[test]
-fn speed_is_linear_in_nodes() {
-    let mut per_node = Vec::new();
-    for (nodes, rounds) in [(10, 200), (1_000, 20), (10_000, 8)] {
+fn main() {
+    for (nodes, rounds) in [(10, 200), (100, 100), (1_000, 20), (10_000, 8)] {
         let (compile, run) = measure(nodes, rounds);
         let ns = run.as_nanos() / nodes as u128;
         println!("{nodes:>6} nodes: {ns} ns a node, run {run:?}, compile {compile:?}");
-        per_node.push(ns);
     }
-    // A quadratic cost would be a thousand times as much a node; what is left is for caches, and for a busy machine.
-    assert!(per_node[2] < per_node[0] * 30, "{per_node:?}");
 }
