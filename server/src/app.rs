@@ -65,7 +65,7 @@ impl App {
             .await
             .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
         let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
-            cache_dir: config.data.join("plugin-cache"),
+            cache_dir: config.plugin_cache.clone(),
             pool_slots: config.plugins.pool_slots,
             limits: config.plugins.limits,
         })?;

@@ -205,6 +205,8 @@ impl Default for Plugins {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub data: PathBuf,
+    /// Machine code of plugins; only this user can write there.
+    pub plugin_cache: PathBuf,
     pub listen: SocketAddr,
     pub projects: Vec<PathBuf>,
     pub model: Option<ModelSettings>,
@@ -304,6 +306,7 @@ impl Config {
             projects = file.project.unwrap_or_default();
         }
         Ok(Config {
+            plugin_cache: data.join("plugin-cache"),
             data,
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7272))),
             projects,
@@ -316,6 +319,11 @@ impl Config {
             limits: Limits::default(),
             plugins: file.plugins,
         })
+    }
+
+    /// Keeps compiled plugins in the user's cache: for commands that leave nothing in a data folder.
+    pub fn use_shared_plugin_cache(&mut self) {
+        self.plugin_cache = user_cache().join("plugin-cache");
     }
 
     pub fn database(&self) -> PathBuf {
@@ -340,10 +348,15 @@ fn read_file(path: Option<&Path>) -> anyhow::Result<ConfigFile> {
 
 /// The embedding model is the same for every data folder of a user, so it lives in the user's cache.
 fn default_model_dir() -> PathBuf {
+    user_cache().join("models")
+}
+
+/// What commands without a data folder of their own may keep between calls.
+fn user_cache() -> PathBuf {
     let cache = variable("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")));
-    cache.unwrap_or_else(std::env::temp_dir).join("parlour").join("models")
+    cache.unwrap_or_else(std::env::temp_dir).join("parlour")
 }
 
 fn variable(name: &str) -> Option<String> {

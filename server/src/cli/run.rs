@@ -23,6 +23,7 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
     // A run from a file leaves nothing behind in the data folder of a server.
     let scratch = Scratch::new()?;
     config.data.clone_from(&scratch.0);
+    config.use_shared_plugin_cache();
     let app = App::open(config).await?;
     let tenant = app.first_tenant().await?.id;
     if let Some(local) = app.local_model()

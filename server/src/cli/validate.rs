@@ -12,7 +12,8 @@ use crate::app::plugins::shipped_count;
 use crate::app::projects::Project;
 use crate::config::{Config, Format, ValidateArgs};
 
-pub(super) async fn execute(config: Config, args: ValidateArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn execute(mut config: Config, args: ValidateArgs) -> anyhow::Result<ExitCode> {
+    config.use_shared_plugin_cache();
     let shipped = shipped_catalog(&config).await?;
     let mut report = Report { format: args.format, errors: 0, warnings: 0, documents: 0, found: Vec::new() };
     for path in &args.paths {
@@ -79,7 +80,7 @@ async fn shipped_catalog(config: &Config) -> anyhow::Result<Catalog> {
         return Ok(Catalog::default());
     }
     let host = plugin_host::PluginHost::new(plugin_host::HostConfig {
-        cache_dir: config.data.join("plugin-cache"),
+        cache_dir: config.plugin_cache.clone(),
         pool_slots: 4,
         limits: plugin_host::Limits::default(),
     })?;
@@ -134,8 +135,8 @@ impl Report {
             Format::Json => {
                 println!("{}", serde_json::to_string_pretty(&json!({ "ok": errors == 0, "diagnostics": found }))?);
             }
-            Format::Text if errors == 0 && warnings == 0 => println!("{documents} documents, all fine"),
-            Format::Text => println!("{documents} documents, {errors} errors, {warnings} warnings"),
+            Format::Text if errors == 0 && warnings == 0 => println!("documents: {documents}, all fine"),
+            Format::Text => println!("documents: {documents}, errors: {errors}, warnings: {warnings}"),
         }
         Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -31,6 +31,8 @@ pub struct TestApp {
 pub fn config(folder: &Path) -> Config {
     Config {
         data: folder.to_owned(),
+        // Compiled once for all tests.
+        plugin_cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache"),
         listen: ([127, 0, 0, 1], 0).into(),
         projects: Vec::new(),
         model: None,
