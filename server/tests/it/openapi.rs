@@ -5,18 +5,27 @@ use parlour::http::{Access, operations};
 
 use crate::support::{TestApp, repository};
 
-#[tokio::test]
-async fn the_committed_document_is_the_served_one() {
-    let app = TestApp::new().await;
-    let served = app.anonymous().get("/api/v1/openapi.json").await.ok();
-    let mut text = serde_json::to_string_pretty(&served).unwrap();
+/// Compares a generated file with what is generated now; `UPDATE_EXPECT=1` rewrites it.
+fn must_be_committed(file: &str, value: &serde_json::Value) {
+    let mut text = serde_json::to_string_pretty(value).unwrap();
     text.push('\n');
-    let path = repository().join("server/openapi.json");
+    let path = repository().join(file);
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "server/openapi.json is out of date: run `cargo xtask codegen`");
+    assert!(committed == text, "{file} is out of date: run `cargo xtask codegen`");
+}
+
+#[tokio::test]
+async fn the_committed_document_is_the_served_one() {
+    let app = TestApp::new().await;
+    must_be_committed("server/openapi.json", &app.anonymous().get("/api/v1/openapi.json").await.ok());
+}
+
+#[test]
+fn the_committed_schema_of_the_language_is_the_engines() {
+    must_be_committed("workflows/workflow.schema.json", &workflow_engine::workflow_json_schema());
 }
 
 /// An address with something in each parameter that cannot exist.

@@ -1,5 +1,5 @@
-// The shapes that the server sends and accepts, by the HTTP contract. `npm run codegen` writes the same from the
-// server's OpenAPI document into schema.d.ts; this file names what the page uses and how strictly it relies on it.
+// The shapes that the server sends and accepts, as strictly as the page relies on them. contract.ts compares them with
+// schema.d.ts, which `npm run codegen` writes from the server's OpenAPI document.
 
 /** A text that the server may hold in both languages (plugin titles) or in the author's one. */
 export type LocalText = string | { en?: string | null; zh?: string | null };

@@ -1,0 +1,19 @@
+// What the page expects must be what the server's OpenAPI document says it sends: `tsc` fails here when the two part.
+// Fields that the document leaves open (statuses as plain text, values of any shape) are compared by the page at run time.
+
+import type { components } from "./schema";
+import type { AssistantSummary, Conversation, Message, RunDetail, RunNode, RunSummary, WorkflowSummary } from "./types";
+
+type Sent = components["schemas"];
+type Accepts<Page, Server extends Page> = Server;
+type Open = "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs";
+
+export type Contract = [
+  Accepts<AssistantSummary, Sent["AssistantView"]>,
+  Accepts<Conversation, Sent["ConversationView"]>,
+  Accepts<Omit<Message, Open>, Sent["MessageView"]>,
+  Accepts<Omit<RunSummary, Open>, Sent["RunSummary"]>,
+  Accepts<Omit<RunDetail, Open>, Sent["RunView"]>,
+  Accepts<Omit<RunNode, Open>, Sent["NodeView"]>,
+  Accepts<Omit<WorkflowSummary, "inputs">, Sent["WorkflowSummary"]>,
+];
