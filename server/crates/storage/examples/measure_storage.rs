@@ -1,4 +1,4 @@
-//! How many steps of runs can be stored per second: `cargo run --release -p storage --example measure [FOLDER [WAYS…]]`.
+//! How many steps of runs can be stored per second: `cargo run --release -p storage --example measure_storage [FOLDER [WAYS…]]`.
 //!
 //! The folder decides which disk is measured; without one it is the system's temporary folder.
 

@@ -1,6 +1,6 @@
 //! What the engine itself costs: compiling and running chains of template nodes. Should be linear in their number.
 //!
-//! `cargo run --release -p workflow-engine --example measure`
+//! `cargo run --release -p workflow-engine --example measure_engine`
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a program for people, run by hand")]
 

@@ -1,5 +1,5 @@
 //! Measures what ARCHITECTURE promises of search and embeddings, on this machine:
-//! `cargo run --release -p knowledge --example measure -- [records]`. Needs the model (PARLOUR_MODEL_DIR, or the user's cache).
+//! `cargo run --release -p knowledge --example measure_knowledge -- [records]`. Needs the model (PARLOUR_MODEL_DIR, or the user's cache).
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
