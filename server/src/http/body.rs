@@ -5,6 +5,7 @@ use axum::extract::multipart::Multipart;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::app::{App, AppError, Problem};
@@ -22,9 +23,32 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                 .hint("send the header `Content-Type: application/json`"));
         }
         let limit = app.config().limits.json_bytes;
-        let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large(limit))?;
+        let bytes = read(request.into_body(), limit).await?;
         parse(&bytes).map(Body)
     }
+}
+
+/// A body that is too large is read on, without being kept, up to this size: most senders write all of it before they
+/// listen, and would see a broken connection instead of the refusal.
+const READ_AND_DROPPED: usize = 64 << 20;
+
+async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>, AppError> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut seen = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|_| AppError::new(ErrorCode::InvalidJson, "the body ended before it was complete"))?;
+        seen += chunk.len();
+        if seen <= limit {
+            bytes.extend_from_slice(&chunk);
+        } else if seen > READ_AND_DROPPED {
+            break;
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if seen > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
 fn is_json(kind: Option<&axum::http::HeaderValue>) -> bool {

@@ -113,6 +113,11 @@ async fn it_starts_prints_its_links_serves_and_stops_cleanly() {
     assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
     let beside = key(data.path(), "chat");
     assert!(Api::new(&server, &beside).get("/api/v1/session").await["tenant"]["slug"] == "main");
+    let manage = key(data.path(), "chat,run,manage");
+    let huge = json!({ "content": "辣".repeat(7_000_000) });
+    let api = Api::new(&server, &manage);
+    let refused = api.send(reqwest::Method::POST, "/api/v1/conversations", huge).await.unwrap();
+    assert_eq!(refused["code"], "too_large", "20 MB are refused in words, not with a broken connection: {refused}");
     assert!(server.terminate().success(), "SIGTERM is a clean end");
 }
 
