@@ -9,7 +9,6 @@ use domain::{DefinitionKind, TenantId};
 use knowledge::BaseSpec;
 use workflow_engine::{Catalog, Diagnostic, signature};
 
-use super::catalog::accept;
 use super::definitions::{check, kind_of};
 use super::knowledge::Embed;
 use super::{App, AppError, Result};
@@ -282,10 +281,5 @@ impl App {
                 app.prepare_embeddings();
             }
         });
-    }
-
-    /// For commands that need a compiled document and have no use for a partial one.
-    pub fn compile_or_refuse(text: &str, catalog: &Catalog) -> Result<workflow_engine::Program> {
-        accept(workflow_engine::compile_workflow(text, catalog))
     }
 }

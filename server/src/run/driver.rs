@@ -139,12 +139,13 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
                 }
                 Err(Aborted) => continue,
             },
-            () = live.cancel.cancelled() => driver.run.cancel(),
-            () = &mut deadline => driver.give_up(),
+            // Before cancel: a parent that stops drops its effects, and with them would cancel the nested run for good.
             () = driver.app.stopping() => {
                 // The snapshot that is stored already is where the next process goes on.
                 return;
             }
+            () = live.cancel.cancelled() => driver.run.cancel(),
+            () = &mut deadline => driver.give_up(),
         };
         if !driver.absorb(events).await {
             return;

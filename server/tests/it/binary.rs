@@ -171,6 +171,45 @@ async fn after_kill_9_conversations_and_runs_are_there_and_the_answer_is_finishe
     panic!("the run was not picked up: {}", api.get(&messages).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_in_the_middle_of_a_nested_workflow_is_no_cancel() {
+    let data = tempfile::tempdir().unwrap();
+    let model = MockModel::start().await;
+    model.on("long", Reply::text("word ".repeat(60)).delay(Duration::from_millis(30)));
+    let base_url = model.base_url().to_owned();
+    let with_model = |command: &mut Command| {
+        command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
+    };
+    let mut server = Server::start(data.path(), with_model);
+    let key = key(data.path(), "chat,run,manage");
+    let api = Api::new(&server, &key);
+    let put = |path: &'static str, yaml: &'static str| api.send(reqwest::Method::PUT, path, json!({ "yaml": yaml }));
+    let slow = "workflow: slow\nnodes:\n  say: { use: llm, with: { prompt: long } }\n  reply: { use: answer, with: { text: \"{{ say.text }}\" } }\n";
+    put("/api/v1/workflows/slow", slow).await.unwrap();
+    put("/api/v1/assistants/desk", "assistant: desk\nfallback: workflow/slow\n").await.unwrap();
+    let made = api.send(reqwest::Method::POST, "/api/v1/conversations", json!({ "assistant": "desk" })).await.unwrap();
+    let messages = format!("/api/v1/conversations/{}/messages", made["id"].as_str().unwrap());
+    let asking = tokio::spawn({
+        let (api, messages) = (Api::new(&server, &key), messages.clone());
+        async move { api.send(reqwest::Method::POST, &messages, json!({ "content": "long" })).await }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(tokio::task::spawn_blocking(move || server.terminate()).await.unwrap().success());
+    let _ = asking.await.unwrap();
+
+    let again = Server::start(data.path(), with_model);
+    let api = Api::new(&again, &key);
+    for _ in 0..150 {
+        let all = api.get(&messages).await;
+        if all["items"][1]["status"] == "complete" {
+            assert_eq!(all["items"][1]["content"].as_str().unwrap(), "word ".repeat(60));
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the run did not go on: {}", api.get(&messages).await);
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
