@@ -82,7 +82,7 @@ pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFutu
 async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
     let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
     match effect {
-        Effect::Complete { model, messages, temperature, max_tokens, schema } => {
+        Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
             let request = model_client::CompletionRequest {
                 messages: messages.into_iter().map(complete::message).collect(),
                 temperature,
@@ -92,18 +92,25 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
             complete::perform(&around, id, &model, request).await
         }
         Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
-        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter } => {
+        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank: _, expand: _ } => {
             let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
             search::perform(&around, knowledge_bases, request).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
             call_tool::perform(&around, node, &plugin, &tool, arguments).await
         }
-        Effect::RunWorkflow { workflow, inputs } => run_workflow::perform(&around, id, node, workflow, inputs).await,
+        Effect::RunWorkflow { workflow, version: _, inputs } => {
+            run_workflow::perform(&around, id, node, workflow, inputs).await
+        }
         Effect::Wait { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Outcome::Ok { value: Value::Null }
         }
+        Effect::Fetch(_)
+        | Effect::ParseDocument { .. }
+        | Effect::AskHuman(_)
+        | Effect::WaitUntil { .. }
+        | Effect::Recall(_) => failed("unavailable", "this server cannot do that yet", None),
     }
 }
 
@@ -114,7 +121,13 @@ pub(crate) fn safe_to_repeat(effect: &Effect, idempotent_tool: impl Fn(&str, &st
         | Effect::Embed { .. }
         | Effect::Search { .. }
         | Effect::RunWorkflow { .. }
+        | Effect::ParseDocument { .. }
+        | Effect::AskHuman(_)
+        | Effect::WaitUntil { .. }
+        | Effect::Recall(_)
         | Effect::Wait { .. } => true,
+        // What is read may be read again; what changes something may not.
+        Effect::Fetch(request) => matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS"),
         Effect::CallTool { plugin, tool, .. } => idempotent_tool(plugin, tool),
     }
 }

@@ -237,6 +237,8 @@ fn node(context: &mut Context<'_>, source: &NodeSource) -> Option<ProgramNode> {
     let with = body.entry("with");
     let mut node_context = NodeContext {
         context,
+        id: &source.id,
+        title: title.as_deref(),
         use_name: &use_name,
         use_span: use_entry.value.span,
         with: with.map(|it| &it.value),

@@ -35,7 +35,9 @@ pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
 pub use compile::{compile_workflow, signature};
 pub use diagnostic::{Compiled, Diagnostic, Severity};
 pub use effect::{
-    Delta, Effect, EffectError, EffectId, EmbedPurpose, Message, MessageRole, Outcome, RequestedEffect, SearchMode,
+    CacheKey, CacheScope, Delta, Effect, EffectError, EffectId, EmbedPurpose, HttpAuth, HttpBody, HttpRequest, Message,
+    MessageRole, Outcome, Question, QuestionKind, QuestionOption, RequestedEffect, ResponseFormat, SearchMode,
+    SecretPart, SecretText, ToolCall, ToolDefinition,
 };
 pub use event::{Event, RunError, RunStatus};
 pub use input::{ChatContext, ChatTurn, InputProblem, Limits, RunInput};

@@ -40,6 +40,10 @@ pub struct NodeKindInfo {
     pub ports: PortsInfo,
     /// Whether `text` can be read while the node is still running.
     pub streams: bool,
+    /// Whether `cache` may keep its output.
+    pub caches: bool,
+    /// A workflow that shows it at work.
+    pub example: &'static str,
 }
 
 /// The one declaration of a kind.
@@ -51,6 +55,10 @@ pub(crate) struct Declaration {
     pub(crate) outputs: fn() -> Value,
     pub(crate) ports: fn() -> PortsInfo,
     pub(crate) streams: bool,
+    /// Whether equal input means equal output, so that `cache` may keep it.
+    pub(crate) caches: bool,
+    /// A whole workflow document; a test compiles it.
+    pub(crate) example: &'static str,
     /// Checks what the schema cannot say, and compiles the node. None after an error was reported.
     pub(crate) build: fn(&mut crate::compile::NodeContext<'_, '_>) -> Option<Built>,
 }
@@ -65,6 +73,8 @@ impl Declaration {
             outputs: (self.outputs)(),
             ports: (self.ports)(),
             streams: self.streams,
+            caches: self.caches,
+            example: self.example,
         }
     }
 }
@@ -111,6 +121,13 @@ pub(crate) trait Behaviour: fmt::Debug + Send + Sync {
         }
     }
 
+    /// Looks at an outcome before `retry` does: a kind may call one a failure that was none to the performer. `retries` tells
+    /// whether the document asks for another attempt.
+    fn judge(&self, outcome: Outcome, retries: bool) -> Outcome {
+        let _ = retries;
+        outcome
+    }
+
     /// Whether a failed effect ends in the node's own hands (it has another way) instead of in `retry` and `on_error`.
     fn absorbs_failures(&self) -> bool {
         false
@@ -122,6 +139,8 @@ pub(crate) struct Step<'a> {
     pub(crate) chat: Option<&'a ChatContext>,
     pub(crate) state: &'a mut Map<String, Value>,
     pub(crate) state_changed: bool,
+    /// Text that a streaming node adds by itself to what its effects have streamed so far.
+    pub(crate) streamed: String,
 }
 
 /// What a node wants next.

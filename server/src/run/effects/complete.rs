@@ -54,7 +54,7 @@ pub(super) fn message(message: Message) -> model_client::Message {
     let role = match message.role {
         MessageRole::System => Role::System,
         MessageRole::User => Role::User,
-        MessageRole::Assistant => Role::Assistant,
+        MessageRole::Assistant | MessageRole::Tool => Role::Assistant,
     };
     model_client::Message { role, content: message.content }
 }

@@ -218,6 +218,9 @@ fn literal_leaf(template: &Template) -> Option<Value> {
 /// One node while its kind compiles it.
 pub(crate) struct NodeContext<'c, 'a> {
     pub(crate) context: &'c mut Context<'a>,
+    /// The node's id, and its title if it has one.
+    pub(crate) id: &'c str,
+    pub(crate) title: Option<&'c str>,
     pub(crate) use_name: &'c str,
     pub(crate) use_span: Span,
     pub(crate) with: Option<&'c Node>,

@@ -8,6 +8,12 @@ use crate::effect::EffectError;
 use crate::node::{Behaviour, Built, DONE, Declaration, Next, Step, Words, done_only, object_schema};
 use crate::template::{Template, Text};
 
+const EXAMPLE: &str = r#"workflow: greet
+inputs: { name: string }
+nodes:
+  hello: { use: answer, with: { text: "Hello, {{ inputs.name }}!" } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "answer",
     title: Words { en: "Answer", zh: "回答" },
@@ -19,6 +25,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: false,
+    caches: false,
+    example: EXAMPLE,
     build,
 };
 

@@ -11,6 +11,15 @@ use crate::template::Template;
 
 const ELSE: &str = "else";
 
+const EXAMPLE: &str = r#"workflow: sort_by_amount
+inputs: { amount: number }
+nodes:
+  size: { use: branch, with: { cases: { large: inputs.amount >= 1000, small: inputs.amount > 0 } } }
+  large: { use: answer, after: [size.large], with: { text: A large order. } }
+  small: { use: answer, after: [size.small], with: { text: A small order. } }
+  none: { use: answer, after: [size.else], with: { text: Nothing was ordered. } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "branch",
     title: Words { en: "Branch", zh: "条件分支" },
@@ -22,6 +31,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports,
     streams: false,
+    caches: false,
+    example: EXAMPLE,
     build,
 };
 

@@ -22,6 +22,21 @@ pub(crate) const OTHER: &str = "other";
 /// Earlier turns that the model is shown when `history: true`.
 const DEFAULT_HISTORY: u64 = 6;
 
+const EXAMPLE: &str = r#"workflow: front_desk
+inputs: { question: string }
+nodes:
+  wish:
+    use: classify_intent
+    with:
+      text: "{{ inputs.question }}"
+      intents:
+        order: { description: wants to order, examples: [我要一份黄焖鸡, I would like to order] }
+        hours: asks when the restaurant is open
+  order: { use: answer, after: [wish.order], with: { text: 好的，要几份？ } }
+  hours: { use: answer, after: [wish.hours], with: { text: 每天 10:00–22:00 } }
+  other: { use: answer, after: [wish.other], with: { text: 请再说一遍 } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "classify_intent",
     title: Words { en: "Recognise intent", zh: "识别意图" },
@@ -33,6 +48,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports,
     streams: false,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 
@@ -253,6 +270,7 @@ impl Classify {
             temperature: Some(0.0),
             max_tokens: Some(model::MAX_TOKENS),
             schema: Some(model::schema(&self.intents, self.multi)),
+            tools: Vec::new(),
         };
         Next::Ask { effect, memory: json!(memory) }
     }

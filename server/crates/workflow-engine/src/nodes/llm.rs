@@ -21,6 +21,13 @@ const MAX_TOKENS: u32 = 1_000_000;
 /// Problems of a broken answer that the model is told; the first ones explain the rest.
 const TOLD_PROBLEMS: usize = 8;
 
+const EXAMPLE: &str = r#"workflow: summarise
+inputs: { text: string }
+nodes:
+  summary: { use: llm, with: { system: You write one sentence., prompt: "{{ inputs.text }}", temperature: 0.2 } }
+  reply: { use: answer, with: { text: "{{ summary.text }}" } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "llm",
     title: Words { en: "Language model", zh: "大模型" },
@@ -32,6 +39,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: true,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 
@@ -170,8 +179,8 @@ impl Behaviour for Llm {
                 Ok(json) => output = json,
                 Err(problems) if !memory.repaired => {
                     memory.repaired = true;
-                    memory.messages.push(Message { role: MessageRole::Assistant, content: text });
-                    memory.messages.push(Message { role: MessageRole::User, content: repair_prompt(&problems) });
+                    memory.messages.push(Message::new(MessageRole::Assistant, text));
+                    memory.messages.push(Message::new(MessageRole::User, repair_prompt(&problems)));
                     return Ok(self.ask(memory));
                 }
                 Err(problems) => {
@@ -208,7 +217,8 @@ impl Llm {
         let schema = self.schema.as_ref().map(|(schema, _)| schema.clone());
         let kept = if schema.is_some() { json!(memory) } else { Value::Null };
         let Memory { model, messages, temperature, max_tokens, repaired: _, usage: _ } = memory;
-        Next::Ask { effect: Effect::Complete { model, messages, temperature, max_tokens, schema }, memory: kept }
+        let tools = Vec::new();
+        Next::Ask { effect: Effect::Complete { model, messages, temperature, max_tokens, schema, tools }, memory: kept }
     }
 }
 
@@ -225,19 +235,17 @@ fn messages(chat: Option<&ChatContext>, input: &Value) -> Result<Vec<Message>, E
     let mut messages = Vec::new();
     let system = text_of(input, "system");
     if !system.trim().is_empty() {
-        messages.push(Message { role: MessageRole::System, content: system });
+        messages.push(Message::new(MessageRole::System, system));
     }
     messages.extend(history(chat, input.get("history"))?);
     match input.get("messages") {
-        None | Some(Value::Null) => {
-            messages.push(Message { role: MessageRole::User, content: text_of(input, "prompt") })
-        }
+        None | Some(Value::Null) => messages.push(Message::new(MessageRole::User, text_of(input, "prompt"))),
         Some(Value::Array(items)) => {
             for item in items {
                 let role = role(item.get("role").and_then(Value::as_str).unwrap_or_default()).ok_or_else(|| {
                     invalid_input(format!("a message needs a role of system, user or assistant: `{item}`"))
                 })?;
-                messages.push(Message { role, content: text_of(item, "content") });
+                messages.push(Message::new(role, text_of(item, "content")));
             }
         }
         Some(other) => return Err(invalid_input(format!("`messages` must be a list, it is `{other}`"))),
@@ -265,11 +273,7 @@ pub(super) fn history(chat: Option<&ChatContext>, setting: Option<&Value>) -> Re
     };
     let all = chat.map(|it| it.history.as_slice()).unwrap_or_default();
     let skip = all.len().saturating_sub(turns.saturating_mul(2));
-    Ok(all
-        .iter()
-        .skip(skip)
-        .filter_map(|it| Some(Message { role: role(&it.role)?, content: it.content.clone() }))
-        .collect())
+    Ok(all.iter().skip(skip).filter_map(|it| Some(Message::new(role(&it.role)?, it.content.clone()))).collect())
 }
 
 /// The JSON of an answer, even when the model wrapped it in a code fence or a sentence.

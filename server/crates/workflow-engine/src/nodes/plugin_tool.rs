@@ -6,6 +6,14 @@ use crate::compile::NodeContext;
 use crate::effect::{Effect, EffectError};
 use crate::node::{Behaviour, Built, DONE, Declaration, Next, Step, Words, done_only};
 
+const EXAMPLE: &str = r#"workflow: spicy_dishes
+inputs: { question: string }
+nodes:
+  menu: { use: query_knowledge_base, with: { knowledge_base: menu, query: "{{ inputs.question }}" } }
+  spicy: { use: filter_spicy_dishes, with: { dishes: "{{ menu.hits }}", min_level: 2 } }
+outputs: { dishes: "{{ spicy.dishes }}" }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "plugin_tool",
     title: Words { en: "Plugin tool", zh: "插件工具" },
@@ -17,6 +25,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: false,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 

@@ -12,6 +12,15 @@ use crate::node::{
 const DEFAULT_TOP_K: u32 = 8;
 /// More hits than a prompt can hold or a person reads.
 const MAX_TOP_K: u32 = 200;
+/// More neighbours than this make a chapter, not a passage.
+const MAX_EXPAND: u32 = 5;
+
+const EXAMPLE: &str = r#"workflow: look_up
+inputs: { question: string }
+nodes:
+  found: { use: retrieve, with: { knowledge_bases: [menu], query: "{{ inputs.question }}", top_k: 5 } }
+  reply: { use: answer, with: { text: "{% for it in found.hits %}- {{ it.text }}\n{% endfor %}" } }
+"#;
 
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "retrieve",
@@ -24,6 +33,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: false,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 
@@ -37,6 +48,8 @@ fn config() -> Value {
             "min_score": { "title": "Least score · 最低分", "type": "number" },
             "mode": { "title": "Mode · 方式", "type": "string", "enum": ["hybrid", "dense", "lexical"], "default": "hybrid" },
             "filter": { "title": "Filter · 筛选", "description": "Conditions on fields, such as {spice_level: {gte: 2}} · 字段条件", "type": ["object", "string"] },
+            "rerank": { "title": "Rerank · 重排", "description": "Lets a rerank model order the hits · 用重排模型排序", "type": "boolean", "default": false },
+            "expand": { "title": "Neighbours · 相邻段落", "description": "Passages before and after each hit that are put around it · 每条命中前后各带几段", "type": "integer", "minimum": 0, "maximum": MAX_EXPAND, "default": 0 },
         }),
         &["knowledge_bases", "query"],
     )
@@ -112,6 +125,8 @@ impl Behaviour for Retrieve {
             min_score: number_of(input, "min_score")?,
             mode,
             filter: input.get("filter").filter(|it| !it.is_null()).cloned(),
+            rerank: input.get("rerank").and_then(Value::as_bool).unwrap_or(false),
+            expand: expand(input)?,
         }))
     }
 
@@ -128,4 +143,11 @@ impl Behaviour for Retrieve {
         let reason = found.get("reason").cloned().unwrap_or(Value::Null);
         Ok(Next::done(json!({ "hits": hits, "text": text, "status": status, "reason": reason })))
     }
+}
+
+fn expand(input: &Value) -> Result<u32, EffectError> {
+    if input.get("expand").and_then(Value::as_u64) == Some(0) {
+        return Ok(0);
+    }
+    Ok(count_of(input, "expand", MAX_EXPAND)?.unwrap_or(0))
 }

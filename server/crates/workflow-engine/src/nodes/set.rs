@@ -9,6 +9,13 @@ use crate::node::{Behaviour, Built, DONE, Declaration, Next, Step, Words, done_o
 
 const OPERATIONS: [&str; 5] = ["append", "extend", "remove", "increment", "clear"];
 
+const EXAMPLE: &str = r#"workflow: remember
+inputs: { city: string }
+nodes:
+  keep: { use: set, with: { state: { city: "{{ inputs.city }}", asked: { increment: 1 } } } }
+  reply: { use: answer, after: [keep], with: { text: "Noted: {{ state.city }}" } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "set",
     title: Words { en: "Set variables", zh: "设置变量" },
@@ -17,6 +24,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: false,
+    caches: false,
+    example: EXAMPLE,
     build,
 };
 

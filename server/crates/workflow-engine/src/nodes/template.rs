@@ -6,6 +6,13 @@ use crate::compile::NodeContext;
 use crate::effect::EffectError;
 use crate::node::{Behaviour, Built, DONE, Declaration, Next, Step, Words, done_only, object_schema, text_of};
 
+const EXAMPLE: &str = r#"workflow: shout
+inputs: { word: string }
+nodes:
+  loud: { use: template, with: { text: "{{ inputs.word | upper }}!" } }
+outputs: { text: "{{ loud.text }}" }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "template",
     title: Words { en: "Template", zh: "文本模板" },
@@ -14,6 +21,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: false,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 

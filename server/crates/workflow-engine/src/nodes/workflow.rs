@@ -7,6 +7,13 @@ use crate::compile::NodeContext;
 use crate::effect::{Effect, EffectError, Outcome};
 use crate::node::{Behaviour, Built, DONE, Declaration, Next, Step, Words, done_only};
 
+const EXAMPLE: &str = r#"workflow: delegate
+inputs: { question: string }
+nodes:
+  dishes: { use: workflow/recommend_dishes, with: { question: "{{ inputs.question }}" } }
+  reply: { use: answer, with: { text: "{{ dishes.text }}" } }
+"#;
+
 pub(super) static DECLARATION: Declaration = Declaration {
     name: "workflow",
     title: Words { en: "Workflow", zh: "子工作流" },
@@ -18,6 +25,8 @@ pub(super) static DECLARATION: Declaration = Declaration {
     outputs,
     ports: done_only,
     streams: true,
+    caches: true,
+    example: EXAMPLE,
     build,
 };
 
@@ -68,7 +77,7 @@ struct Workflow {
 
 impl Behaviour for Workflow {
     fn start(&self, _: &mut Step<'_>, input: &Value) -> Result<Next, EffectError> {
-        Ok(Next::ask(Effect::RunWorkflow { workflow: self.name.clone(), inputs: input.clone() }))
+        Ok(Next::ask(Effect::RunWorkflow { workflow: self.name.clone(), version: None, inputs: input.clone() }))
     }
 
     fn resume(&self, _: &mut Step<'_>, _: Value, outcome: Outcome) -> Result<Next, EffectError> {

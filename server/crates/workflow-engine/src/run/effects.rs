@@ -55,6 +55,7 @@ impl Machine<'_> {
             return;
         }
         let Some(node) = self.program.nodes.get(number) else { return };
+        let outcome = node.behaviour.judge(outcome, node.retry.attempts > 1);
         if let Outcome::Failed { error } = &outcome
             && request.attempt < node.retry.attempts
             && node.retry.covers(&error.code)
@@ -69,9 +70,14 @@ impl Machine<'_> {
         }
         let (next, changed) = {
             let run = &mut *self.run;
-            let mut step = Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false };
+            let mut step =
+                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: String::new() };
             let next = node.behaviour.resume(&mut step, memory, outcome);
-            (next, step.state_changed)
+            let Step { chat: _, state: _, state_changed, streamed } = step;
+            if let Some(NodeRun::Running { received, generation: _ }) = run.nodes.get_mut(number) {
+                received.push_str(&streamed);
+            }
+            (next, state_changed)
         };
         self.after_step(number, next, changed);
     }

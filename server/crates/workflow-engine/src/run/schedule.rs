@@ -187,7 +187,8 @@ impl<'r> Machine<'r> {
         };
         let (next, changed) = {
             let run = &mut *self.run;
-            let mut step = Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false };
+            let mut step =
+                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: String::new() };
             let next = node.behaviour.start(&mut step, &input);
             (next, step.state_changed)
         };

@@ -39,7 +39,7 @@ fn quoted(text: &str) -> String {
 
 fn effect(effect: &Effect) -> String {
     match effect {
-        Effect::Complete { model, messages, temperature, max_tokens, schema } => {
+        Effect::Complete { model, messages, temperature, max_tokens, schema, tools } => {
             let mut line = format!("complete with {model}");
             if let Some(it) = temperature {
                 line.push_str(&format!(", temperature {it}"));
@@ -50,13 +50,28 @@ fn effect(effect: &Effect) -> String {
             if let Some(it) = schema {
                 line.push_str(&format!(", schema {it}"));
             }
+            for tool in tools {
+                line.push_str(&format!(
+                    "\n    may call {}: {} {}",
+                    tool.name,
+                    quoted(&tool.description),
+                    tool.parameters
+                ));
+            }
             for message in messages {
                 let role = match message.role {
                     MessageRole::System => "system",
                     MessageRole::User => "user",
                     MessageRole::Assistant => "assistant",
+                    MessageRole::Tool => "tool",
                 };
                 line.push_str(&format!("\n    {role}: {}", quoted(&message.content)));
+                for call in &message.tool_calls {
+                    line.push_str(&format!(" calls {} {}", call.name, call.arguments));
+                }
+                for image in &message.images {
+                    line.push_str(&format!(" with {}", quoted(image)));
+                }
             }
             line
         }
@@ -65,8 +80,14 @@ fn effect(effect: &Effect) -> String {
             let shown: Vec<String> = texts.iter().take(5).map(|it| quoted(it)).collect();
             format!("embed {} texts: {}, …", texts.len(), shown.join(", "))
         }
-        Effect::Search { .. } | Effect::CallTool { .. } | Effect::RunWorkflow { .. } | Effect::Wait { .. } => {
-            serde_json::to_string(effect).unwrap()
-        }
+        Effect::Search { .. }
+        | Effect::CallTool { .. }
+        | Effect::RunWorkflow { .. }
+        | Effect::Fetch(_)
+        | Effect::ParseDocument { .. }
+        | Effect::AskHuman(_)
+        | Effect::Wait { .. }
+        | Effect::WaitUntil { .. }
+        | Effect::Recall(_) => serde_json::to_string(effect).unwrap(),
     }
 }

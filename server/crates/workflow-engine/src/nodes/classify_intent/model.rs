@@ -67,27 +67,27 @@ pub(super) fn messages(
             let who = match turn.role {
                 MessageRole::User => "Visitor",
                 MessageRole::Assistant => "Assistant",
-                MessageRole::System => continue,
+                MessageRole::System | MessageRole::Tool => continue,
             };
             said.push_str(&format!("{who}: {}\n", turn.content));
         }
         said.push('\n');
     }
     said.push_str(&format!("The visitor says now:\n{text}"));
-    vec![Message { role: MessageRole::System, content: system }, Message { role: MessageRole::User, content: said }]
+    vec![Message::new(MessageRole::System, system), Message::new(MessageRole::User, said)]
 }
 
 pub(super) fn repair(intents: &[Intent], text: &str, problem: &str) -> [Message; 2] {
     let names: Vec<&str> = intents.iter().map(|it| it.name.as_str()).chain([OTHER]).collect();
     [
-        Message { role: MessageRole::Assistant, content: text.to_owned() },
-        Message {
-            role: MessageRole::User,
-            content: format!(
+        Message::new(MessageRole::Assistant, text.to_owned()),
+        Message::new(
+            MessageRole::User,
+            format!(
                 "That cannot be used: {problem}. Choose from: {}. Answer with nothing but the JSON.",
                 names.join(", ")
             ),
-        },
+        ),
     ]
 }
 
