@@ -18,6 +18,7 @@ mod effect;
 mod event;
 mod expression;
 mod input;
+mod language_reference;
 mod language_schema;
 mod names;
 mod node;
@@ -41,6 +42,7 @@ pub use effect::{
 };
 pub use event::{Event, RunError, RunStatus};
 pub use input::{ChatContext, ChatTurn, InputProblem, Limits, RunInput};
+pub use language_reference::workflow_reference;
 pub use language_schema::workflow_json_schema;
 pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
