@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use context::{Context, NodeContext};
-pub(crate) use inputs::Inputs;
-pub(crate) use settings::{After, OnError, Retry, Settings};
+pub(crate) use inputs::{Declared, Inputs, declaration};
+pub(crate) use settings::{After, OnError, Retry, Settings, duration_up_to};
 
 use crate::catalog::{Catalog, WorkflowSignature};
 use crate::diagnostic::{Compiled, Diagnostics};

@@ -27,7 +27,7 @@ pub fn workflow_json_schema() -> Value {
                 { "description": "values may be expressions", "type": "object" } ] } } },
         }));
     }
-    let duration = json!({ "type": ["string", "number"], "pattern": "^[0-9.]+(ms|s|m|h)$", "description": "500ms, 30s, 2m, 1h · 时长" });
+    let duration = json!({ "type": ["string", "number"], "pattern": "^[0-9.]+(ms|s|m|h|d)$", "description": "500ms, 30s, 2m, 1h, 1d · 时长" });
     definitions.insert("duration".to_owned(), duration);
     definitions.insert("node".to_owned(), node(&branches));
     definitions.insert("input".to_owned(), input());

@@ -1,13 +1,20 @@
-//! The kinds of nodes: one file each, and one line each in the list below.
+//! The kinds of nodes: one file each, and one line each in the list below. `fields` and `people` are what several kinds
+//! share: fields to be filled in, and questions to people.
 
 mod answer;
+mod approve;
+mod ask;
 mod branch;
 mod classify_intent;
+mod extract;
+mod fields;
 mod llm;
+mod people;
 mod plugin_tool;
 mod retrieve;
 mod set;
 mod template;
+mod wait;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
@@ -16,14 +23,18 @@ use crate::compile::NodeContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 7] = [
+static KINDS: [&Declaration; 11] = [
     &llm::DECLARATION,
     &classify_intent::DECLARATION,
+    &extract::DECLARATION,
     &retrieve::DECLARATION,
     &branch::DECLARATION,
     &answer::DECLARATION,
     &template::DECLARATION,
     &set::DECLARATION,
+    &ask::DECLARATION,
+    &approve::DECLARATION,
+    &wait::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.
