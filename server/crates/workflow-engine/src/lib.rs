@@ -14,6 +14,7 @@ mod assistant;
 mod catalog;
 mod compile;
 mod diagnostic;
+mod duration;
 mod effect;
 mod event;
 mod expression;

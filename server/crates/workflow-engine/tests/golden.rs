@@ -22,6 +22,8 @@ mod diagnostics;
 mod properties;
 #[path = "golden/shipped.rs"]
 mod shipped;
+#[path = "golden/talk.rs"]
+mod talk;
 #[path = "golden/trace.rs"]
 mod trace;
 
