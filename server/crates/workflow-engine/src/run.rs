@@ -19,7 +19,7 @@ use crate::effect::{Delta, EffectId, Outcome, RequestedEffect};
 use crate::event::{Event, RunError, RunStatus};
 use crate::expression::{Names, from_json};
 use crate::input::{ChatContext, Limits, RunInput};
-use crate::program::Program;
+use crate::program::{Program, ProgramNode};
 use answers::ActiveAnswer;
 use effects::InFlight;
 use schedule::Machine;
@@ -67,6 +67,9 @@ enum NodeRun {
     Running {
         /// Text that the current attempt has streamed so far.
         received: String,
+        /// Bytes of `received` that earlier effects of the node have said for good.
+        #[serde(default)]
+        kept: usize,
         /// Counts attempts whose text starts from the beginning.
         generation: u32,
     },
@@ -89,6 +92,25 @@ impl NodeRun {
             NodeRun::Done { .. } | NodeRun::Skipped => true,
             NodeRun::Waiting { .. } | NodeRun::Ready | NodeRun::Running { .. } | NodeRun::Saying { .. } => false,
         }
+    }
+
+    /// The effect on its way streams its text from the beginning again.
+    fn begin_text_anew(&mut self) {
+        let NodeRun::Running { received, kept, generation } = self else { return };
+        if received.len() > *kept {
+            received.truncate(*kept);
+            *generation += 1;
+        }
+    }
+
+    /// The node says itself what its text is so far.
+    fn say_so_far(&mut self, text: String) {
+        let NodeRun::Running { received, kept, generation } = self else { return };
+        if !text.starts_with(received.as_str()) {
+            *generation += 1;
+        }
+        *kept = text.len();
+        *received = text;
     }
 
     fn is_done(&self) -> bool {
@@ -166,13 +188,13 @@ impl Run {
         if self.status.is_terminal() || self.nodes.len() != program.nodes.len() || text.is_empty() {
             return Vec::new();
         }
-        let Some(node) = self.in_flight.get(&effect).filter(|it| it.again.is_none()).map(|it| it.node) else {
-            return Vec::new();
-        };
-        if program.nodes.get(node).is_none_or(|it| !it.streams) {
+        let Some(found) = self.in_flight.get(&effect).filter(|it| it.again.is_none()) else { return Vec::new() };
+        let node = found.node;
+        let streams = |it: &ProgramNode| it.streams && it.behaviour.streams_from(&found.request.effect);
+        if !program.nodes.get(node).is_some_and(streams) {
             return Vec::new();
         }
-        let Some(NodeRun::Running { received, generation: _ }) = self.nodes.get_mut(node) else { return Vec::new() };
+        let Some(NodeRun::Running { received, .. }) = self.nodes.get_mut(node) else { return Vec::new() };
         if received.len().saturating_add(text.len()) > crate::expression::MAX_TEXT_BYTES {
             return Vec::new();
         }
@@ -216,11 +238,8 @@ impl Run {
     /// from its beginning; what the visitor has read already is not said twice.
     pub fn pending(&mut self) -> Vec<RequestedEffect> {
         for found in self.in_flight.values() {
-            if let Some(NodeRun::Running { received, generation }) = self.nodes.get_mut(found.node)
-                && !received.is_empty()
-            {
-                received.clear();
-                *generation += 1;
+            if let Some(state) = self.nodes.get_mut(found.node) {
+                state.begin_text_anew();
             }
         }
         self.in_flight.values().map(|it| it.request.clone()).collect()

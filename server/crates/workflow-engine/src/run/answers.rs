@@ -120,7 +120,7 @@ impl Machine<'_> {
     fn write_piece(&self, active: &mut ActiveAnswer, piece: &AnswerPiece) -> Result<bool, EffectError> {
         if let Some(source) = piece.streams_from {
             let complete = match self.run.nodes.get(source) {
-                Some(NodeRun::Running { received, generation }) => {
+                Some(NodeRun::Running { received, generation, .. }) => {
                     active.follow(received, Some(*generation));
                     false
                 }

@@ -25,7 +25,7 @@ impl Machine<'_> {
         self.request((number, 1), effect, memory, None);
         let Some(node) = self.program.nodes.get(number) else { return };
         if !matches!(self.run.nodes.get(number), Some(NodeRun::Running { .. })) {
-            self.set(number, NodeRun::Running { received: String::new(), generation: 0 });
+            self.set(number, NodeRun::Running { received: String::new(), kept: 0, generation: 0 });
         }
         if node.streams {
             self.begin_answers_of(node);
@@ -47,9 +47,8 @@ impl Machine<'_> {
         let InFlight { node: number, request, memory, again } = found;
         if let Some(effect) = again {
             // However the pause ended, it is over. The text of the next attempt starts from its beginning.
-            if let Some(NodeRun::Running { received, generation }) = self.run.nodes.get_mut(number) {
-                received.clear();
-                *generation += 1;
+            if let Some(state) = self.run.nodes.get_mut(number) {
+                state.begin_text_anew();
             }
             self.request((number, request.attempt + 1), effect, memory, None);
             return;
@@ -71,11 +70,11 @@ impl Machine<'_> {
         let (next, changed) = {
             let run = &mut *self.run;
             let mut step =
-                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: String::new() };
+                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: None };
             let next = node.behaviour.resume(&mut step, memory, outcome);
             let Step { chat: _, state: _, state_changed, streamed } = step;
-            if let Some(NodeRun::Running { received, generation: _ }) = run.nodes.get_mut(number) {
-                received.push_str(&streamed);
+            if let (Some(text), Some(state)) = (streamed, run.nodes.get_mut(number)) {
+                state.say_so_far(text);
             }
             (next, state_changed)
         };

@@ -188,7 +188,7 @@ impl<'r> Machine<'r> {
         let (next, changed) = {
             let run = &mut *self.run;
             let mut step =
-                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: String::new() };
+                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: None };
             let next = node.behaviour.start(&mut step, &input);
             (next, step.state_changed)
         };
@@ -210,6 +210,7 @@ impl<'r> Machine<'r> {
     }
 
     pub(super) fn announce(&mut self, node: &ProgramNode, input: Json) {
+        let input = node.behaviour.shown(input);
         self.events.push(Event::NodeStarted { node: node.id.to_string(), kind: node.kind.clone(), input });
     }
 
