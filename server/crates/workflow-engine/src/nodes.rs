@@ -3,7 +3,9 @@
 mod answer;
 mod branch;
 mod classify_intent;
+mod http;
 mod llm;
+mod parse_document;
 mod plugin_tool;
 mod retrieve;
 mod set;
@@ -16,7 +18,7 @@ use crate::compile::NodeContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 7] = [
+static KINDS: [&Declaration; 9] = [
     &llm::DECLARATION,
     &classify_intent::DECLARATION,
     &retrieve::DECLARATION,
@@ -24,6 +26,8 @@ static KINDS: [&Declaration; 7] = [
     &answer::DECLARATION,
     &template::DECLARATION,
     &set::DECLARATION,
+    &http::DECLARATION,
+    &parse_document::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.

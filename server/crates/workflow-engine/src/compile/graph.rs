@@ -59,7 +59,10 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode
             context
                 .diagnostics
                 .error("secret_not_allowed", *span, format!("`{path}` may not be read here"))
-                .hint("a secret may only go into a plugin's configuration, never into a value that a trace shows");
+                .hint(
+                    "a secret may stand as `{{ secrets.NAME }}` in the `headers` and `auth` of an `http` node, and in a \
+                     plugin's configuration; never in a value that a trace shows",
+                );
             return None;
         }
         "inputs" => {
