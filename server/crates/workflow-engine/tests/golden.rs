@@ -16,6 +16,8 @@
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
+#[path = "golden/outcomes.rs"]
+mod outcomes;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]

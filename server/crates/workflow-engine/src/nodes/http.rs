@@ -112,7 +112,8 @@ fn headers(context: &mut NodeContext<'_, '_>, node: &Node) -> Headers {
     }
     let slots = node.entries().iter().map(|entry| {
         let text = entry.value.as_str().filter(|it| has_expression(it));
-        let secret = text.map(|it| context.context.secret_text(it, entry.value.span)).filter(SecretTemplate::has_secret);
+        let secret =
+            text.map(|it| context.context.secret_text(it, entry.value.span)).filter(SecretTemplate::has_secret);
         let slot = match secret {
             Some(text) => Slot::Secret(text),
             None => Slot::Plain(context.context.template(&entry.value)),

@@ -17,8 +17,7 @@ pub(super) static DECLARATION: Declaration = Declaration {
     name: "parse_document",
     title: Words { en: "Read a document", zh: "解析文档" },
     summary: Words {
-        en: "Reads the text, the pages and the tables of a file.",
-        zh: "读出文件中的文本、各页和表格。",
+        en: "Reads the text, the pages and the tables of a file.", zh: "读出文件中的文本、各页和表格。"
     },
     config,
     outputs,

@@ -74,7 +74,8 @@ fn url(input: &Value) -> Result<String, EffectError> {
 fn query(input: &Value) -> Result<Vec<(String, String)>, EffectError> {
     let mut query = Vec::new();
     for (name, value) in map(input.get("query").cloned().unwrap_or_default(), "query")? {
-        let texts = texts(&value).ok_or_else(|| invalid_input(format!("`{name}` in `query` must be text or a list")))?;
+        let texts =
+            texts(&value).ok_or_else(|| invalid_input(format!("`{name}` in `query` must be text or a list")))?;
         query.extend(texts.into_iter().map(|it| (name.clone(), it)));
     }
     Ok(query)
