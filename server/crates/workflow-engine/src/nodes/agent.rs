@@ -370,22 +370,19 @@ impl Agent {
     fn tell(&self, memory: &mut Memory, call: ToolCall, result: Result<Value, &EffectError>) {
         let ToolCall { id, name, arguments } = call;
         let written = self.tools.iter().find(|it| it.is_called(&name)).map_or(name, |it| it.written.clone());
-        let mut step = json!({ "tool": written, "arguments": arguments });
-        let told = match result {
+        let (key, noted, told) = match result {
             Ok(value) => {
                 let whole = value.to_string();
                 let told = cut(&whole);
-                step["result"] = if told == whole { value } else { Value::from(told.as_str()) };
-                told
+                ("result", if told == whole { value } else { Value::from(told.as_str()) }, told)
             }
             Err(EffectError { code, message, hint: _, retry_after_ms: _ }) => {
                 let error = json!({ "code": code, "message": message });
-                step["error"] = error.clone();
-                cut(&json!({ "error": error }).to_string())
+                ("error", error.clone(), cut(&json!({ "error": error }).to_string()))
             }
         };
-        step["text"] = Value::from(std::mem::take(&mut memory.thought));
-        memory.steps.push(step);
+        let text = std::mem::take(&mut memory.thought);
+        memory.steps.push(json!({ "tool": written, "arguments": arguments, key: noted, "text": text }));
         memory.messages.push(match self.strategy {
             Strategy::Tools => Message { tool_call_id: Some(id), ..Message::new(MessageRole::Tool, told) },
             Strategy::React => Message::new(MessageRole::User, format!("Observation: {told}")),

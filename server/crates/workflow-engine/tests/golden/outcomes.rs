@@ -110,7 +110,7 @@ fn play(program: &Program, outcomes: Vec<Outcome>) -> (Run, Option<Value>) {
             let text = value.get("text").and_then(Value::as_str).unwrap_or("of a tool");
             let streamed: String = text.chars().take(3).collect();
             let is_model = matches!(request.effect, Effect::Complete { .. });
-            if is_model && value.get("text").is_some_and(Value::is_string) || !is_model {
+            if !is_model || value.get("text").is_some_and(Value::is_string) {
                 events.extend(run.progress(program, request.id, Delta::Text(streamed)));
             }
         }

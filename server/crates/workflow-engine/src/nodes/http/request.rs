@@ -153,28 +153,37 @@ fn has_control(text: &SecretText) -> bool {
 
 /// The input as its author wrote it: headers as a map, and secrets as the names that stand for them.
 pub(super) fn shown(mut input: Value) -> Value {
-    if let Ok(Some(headers)) = kept::<Vec<(String, SecretText)>>(&input, "headers") {
-        let mut map: Map<String, Value> = Map::new();
-        for (name, value) in headers {
-            let text = json!(shown_text(&value));
-            match map.get_mut(&name) {
-                None => drop(map.insert(name, text)),
-                Some(Value::Array(list)) => list.push(text),
-                Some(first) => *first = json!([first.take(), text]),
-            }
+    let headers = kept(&input, "headers").ok().flatten().map(shown_headers);
+    let auth = kept(&input, "auth").ok().flatten().map(|it| shown_auth(&it));
+    for (key, shown) in [("headers", headers), ("auth", auth)] {
+        if let (Some(slot), Some(shown)) = (input.get_mut(key), shown) {
+            *slot = shown;
         }
-        input["headers"] = Value::Object(map);
-    }
-    if let Ok(Some(auth)) = kept::<HttpAuth>(&input, "auth") {
-        input["auth"] = match auth {
-            HttpAuth::None => Value::Null,
-            HttpAuth::Bearer(token) => json!({ "bearer": shown_text(&token) }),
-            HttpAuth::Basic { username, password } => {
-                json!({ "basic": { "username": shown_text(&username), "password": shown_text(&password) } })
-            }
-        };
     }
     input
+}
+
+fn shown_headers(headers: Vec<(String, SecretText)>) -> Value {
+    let mut map: Map<String, Value> = Map::new();
+    for (name, value) in headers {
+        let text = json!(shown_text(&value));
+        match map.get_mut(&name) {
+            None => drop(map.insert(name, text)),
+            Some(Value::Array(list)) => list.push(text),
+            Some(first) => *first = json!([first.take(), text]),
+        }
+    }
+    Value::Object(map)
+}
+
+fn shown_auth(auth: &HttpAuth) -> Value {
+    match auth {
+        HttpAuth::None => Value::Null,
+        HttpAuth::Bearer(token) => json!({ "bearer": shown_text(token) }),
+        HttpAuth::Basic { username, password } => {
+            json!({ "basic": { "username": shown_text(username), "password": shown_text(password) } })
+        }
+    }
 }
 
 fn shown_text(text: &SecretText) -> String {
