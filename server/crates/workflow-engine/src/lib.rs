@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod segments;
 mod slices;
+mod table;
 mod template;
 mod yaml;
 
@@ -46,3 +47,4 @@ pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
 pub use run::Run;
+pub use table::{Table, TableError};

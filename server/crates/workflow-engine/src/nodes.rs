@@ -3,9 +3,11 @@
 mod answer;
 mod branch;
 mod classify_intent;
+mod guard;
 mod llm;
 mod plugin_tool;
 mod retrieve;
+mod rules;
 mod set;
 mod template;
 mod workflow;
@@ -16,7 +18,7 @@ use crate::compile::NodeContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 7] = [
+static KINDS: [&Declaration; 9] = [
     &llm::DECLARATION,
     &classify_intent::DECLARATION,
     &retrieve::DECLARATION,
@@ -24,6 +26,8 @@ static KINDS: [&Declaration; 7] = [
     &answer::DECLARATION,
     &template::DECLARATION,
     &set::DECLARATION,
+    &rules::DECLARATION,
+    &guard::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.
