@@ -99,9 +99,10 @@ impl NodeRun {
 impl Run {
     /// Starts a run. Inputs that do not fit end it at once with `invalid_input`.
     #[must_use]
-    pub fn start(program: &Program, input: RunInput) -> (Run, Vec<Event>) {
+    pub fn start(program: &Program, mut input: RunInput) -> (Run, Vec<Event>) {
+        let too_deep = input.take_too_deep();
         let RunInput { inputs, chat, user, env, state, run_id, started_at, seed, limits } = input;
-        let prepared = program.prepare_inputs(&inputs);
+        let prepared = too_deep.map_or_else(|| program.prepare_inputs(&inputs), |it| Err(vec![it]));
         let shown = prepared.as_ref().map_or_else(|_| inputs.clone(), |it| Json::Object(it.clone()));
         let nodes = program.nodes.iter().map(|it| NodeRun::Waiting { left: it.dependencies.len() }).collect();
         let mut run = Run {
@@ -154,6 +155,7 @@ impl Run {
             return Vec::new();
         }
         let Some(found) = self.in_flight.remove(&effect) else { return Vec::new() };
+        let outcome = outcome.bounded();
         let mut machine = Machine::new(self, program);
         machine.settle_effect(found, outcome);
         machine.drive();
