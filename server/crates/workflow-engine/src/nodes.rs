@@ -10,6 +10,7 @@ mod classify_intent;
 mod each;
 mod extract;
 mod fields;
+mod guard;
 mod http;
 mod llm;
 mod loops;
@@ -17,6 +18,7 @@ mod parse_document;
 mod people;
 mod plugin_tool;
 mod retrieve;
+mod rules;
 mod set;
 mod template;
 mod wait;
@@ -50,6 +52,8 @@ static KINDS: &[&Declaration] = &[
     &approve::DECLARATION,
     &wait::DECLARATION,
     &parse_document::DECLARATION,
+    &rules::DECLARATION,
+    &guard::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.

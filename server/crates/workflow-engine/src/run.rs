@@ -150,8 +150,15 @@ impl Run {
     }
 
     /// Starts a run after `prepare` had its way with the machine.
-    fn start_prepared(program: &Program, input: RunInput, prepare: impl FnOnce(&mut Machine<'_>)) -> (Run, Vec<Event>) {
-        let prepared = program.prepare_inputs(&input.inputs);
+    fn start_prepared(
+        program: &Program,
+        mut input: RunInput,
+        prepare: impl FnOnce(&mut Machine<'_>),
+    ) -> (Run, Vec<Event>) {
+        let prepared = match input.take_too_deep() {
+            Some(problem) => Err(vec![problem]),
+            None => program.prepare_inputs(&input.inputs),
+        };
         let shown = prepared.as_ref().map_or_else(|_| input.inputs.clone(), |it| Json::Object(it.clone()));
         let mut run = Run::new(program, input, &shown);
         let mut machine = Machine::new(&mut run, program);
@@ -228,6 +235,7 @@ impl Run {
             return Vec::new();
         }
         let Some(found) = self.take_in_flight(effect) else { return Vec::new() };
+        let outcome = outcome.bounded();
         let mut machine = Machine::new(self, program);
         machine.settle_effect(found, outcome);
         machine.drive();

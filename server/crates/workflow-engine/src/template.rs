@@ -5,6 +5,7 @@ use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::effect::{EffectError, SecretPart, SecretText};
+use crate::expression::nesting;
 use crate::expression::{Block, Expression, ExpressionError, MAX_TEXT_BYTES, Names, Path, from_json, to_json, to_text};
 use crate::segments::{Segment, split};
 
@@ -44,7 +45,7 @@ impl Piece {
     pub(crate) fn render(&self, names: &dyn Names) -> Result<String, EffectError> {
         match self {
             Piece::Literal(text) => Ok(text.clone()),
-            Piece::Value(it) => Ok(to_text(&it.evaluate(names)?)),
+            Piece::Value(it) => to_text(&it.evaluate(names)?),
             Piece::Block(it) => it.render(names),
         }
     }
@@ -67,6 +68,7 @@ impl Piece {
 
 impl Text {
     pub(crate) fn compile(source: &str) -> Result<Text, ExpressionError> {
+        nesting::check_template(source)?;
         let Some(segments) = split(source) else {
             // The renderer says best what is not closed.
             return match Block::compile(source) {

@@ -176,7 +176,7 @@ impl Machine<'_> {
                     false
                 }
                 Some(NodeRun::Done { output, .. }) => {
-                    let text = output.get_attr("text").map(|it| to_text(&it)).unwrap_or_default();
+                    let text = output.get_attr("text").map_or_else(|_| Ok(String::new()), |it| to_text(&it))?;
                     active.follow(&text, None);
                     true
                 }
