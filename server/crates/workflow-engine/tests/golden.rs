@@ -16,6 +16,8 @@
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
+#[path = "golden/limits.rs"]
+mod limits;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]
