@@ -3,4 +3,6 @@
 pub(crate) mod driver;
 pub(crate) mod effects;
 pub(crate) mod frames;
+pub(crate) mod journal;
 pub mod live;
+pub(crate) mod recorder;

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind,
-    TenantId,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunKind,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -13,15 +12,12 @@ use workflow_engine::{ChatContext, ChatTurn};
 
 use super::accounts::Caller;
 use super::clock::new_uuid;
-use super::runs::{Around, Nesting, Started};
+use super::runs::{Around, Beginning, Nesting, Started};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 
 /// A conversation's name in the list, taken from its first message.
 const TITLE_CHARS: usize = 60;
-
-/// Messages that are read again for a run that is taken up; the assistant's own window cuts them further.
-const LONGEST_WINDOW: i64 = 200;
 
 /// A turn without a stored conversation: the caller brings the history (OpenAI-compatible clients).
 pub struct LooseTurn {
@@ -92,14 +88,14 @@ impl App {
             conversation: id,
             user_message: asked.clone(),
             assistant_message: answer.clone(),
-            run: run.clone(),
             title,
         };
-        self.storage().begin_chat_turn(tenant, turn).await?;
         let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: conversation.state };
         let input = self.run_input(&run, json!({}), around);
-        let started = self.launch(tenant, run, ready.program.clone(), (input, Nesting::default()));
+        let program = ready.program.clone();
+        let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
+        let started = self.begin(tenant, beginning).await?;
         Ok((asked, answer, started))
     }
 
@@ -119,11 +115,11 @@ impl App {
         let history: Vec<Value> =
             turn.history.iter().map(|it| json!({ "role": it.role, "content": it.content })).collect();
         run.inputs = json!({ "message": turn.message, "history": history });
-        self.storage().create_run(tenant, run.clone()).await?;
         let chat = ChatContext { message: turn.message, history: turn.history, files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
         let input = self.run_input(&run, json!({}), around);
-        Ok(self.launch(tenant, run, ready.program.clone(), (input, Nesting { depth: 0, usage })))
+        let program = ready.program.clone();
+        self.begin(tenant, Beginning { run, program, input, nesting: Nesting { depth: 0, usage }, turn: None }).await
     }
 
     fn check_message(&self, content: &str) -> Result<()> {
@@ -140,27 +136,6 @@ impl App {
             .hint("split it, or put long documents into a knowledge base"));
         }
         Ok(())
-    }
-
-    /// What a run started with, put together again after a restart. Only the visitor's later messages could differ.
-    pub(super) async fn around_again(&self, tenant: TenantId, run: &Run) -> Result<Around> {
-        let nothing = Around { chat: None, user: json!({}), state: json!({}) };
-        let message = run.inputs.get("message").and_then(Value::as_str).map(str::to_owned);
-        let (RunKind::Chat, Some(message)) = (run.kind, message) else { return Ok(nothing) };
-        let Some(id) = run.conversation else {
-            let history = run.inputs.get("history").cloned().unwrap_or_default();
-            let history = serde_json::from_value(history).unwrap_or_default();
-            return Ok(Around { chat: Some(ChatContext { message, history, files: Vec::new() }), ..nothing });
-        };
-        // The turn's own two messages are the end of the conversation, not its history.
-        let mut earlier = self.storage().messages(tenant, id, LONGEST_WINDOW, run.message).await?;
-        earlier.pop();
-        let state = match self.storage().conversation(tenant, id).await? {
-            Some(conversation) => conversation.state,
-            None => json!({}),
-        };
-        let chat = ChatContext { message, history: turns(&earlier), files: Vec::new() };
-        Ok(Around { chat: Some(chat), state, ..nothing })
     }
 }
 

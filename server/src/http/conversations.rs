@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In};
-use super::event_stream::{respond, wants_events};
+use super::event_stream::{respond_begun, wants_events};
 use super::runs::page_size;
 use crate::app::accounts::Caller;
 use crate::app::{App, AppError, Result};
@@ -171,9 +171,9 @@ pub(super) async fn send(
     let (_, answer, started) = app.send(&caller, id, &body.content).await?;
     let tenant = caller.tenant.id;
     if wants_events(&headers) {
-        return Ok(respond(app, tenant, started.run.id, 0));
+        return Ok(respond_begun(app, tenant, started));
     }
-    started.live.done.cancelled().await;
+    started.done().await;
     let all = app.storage().recent_messages(tenant, id, MAX_MESSAGES).await?;
     let message = all.into_iter().find(|it| it.id == answer.id).unwrap_or(answer);
     let run = app.run(tenant, started.run.id).await?;

@@ -12,9 +12,11 @@ use storage::RunFilter;
 use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In};
-use super::event_stream::{last_event_id, respond, wants_events};
+use super::event_stream::{last_event_id, respond, respond_begun, wants_events};
 use crate::app::accounts::{Caller, Scope};
+use crate::app::runs::Started;
 use crate::app::{App, AppError, Result};
+use crate::run::live::Frame;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,9 +132,12 @@ pub(super) async fn start(
     let tenant = caller.tenant.id;
     let started = app.start_workflow(tenant, &name, inputs, caller.as_workflow_user()).await?;
     if wants_events(&headers) {
-        return Ok(respond(app, tenant, started.run.id, 0));
+        return Ok(respond_begun(app, tenant, started));
     }
-    started.live.done.cancelled().await;
+    if started.live.is_none() {
+        return Ok(Json(view_at_once(started)).into_response());
+    }
+    started.done().await;
     Ok(Json(view(&app, tenant, started.run.id).await?).into_response())
 }
 
@@ -197,47 +202,74 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, In(id): In<Ru
 
 pub(super) async fn view(app: &App, tenant: TenantId, id: RunId) -> Result<RunView> {
     let run = app.run(tenant, id).await?;
-    let mut nodes: IndexMap<String, NodeView> = IndexMap::new();
-    let mut graph = Value::Null;
-    let mut last_event_id = 0;
+    let mut folded = Folded::default();
     loop {
-        let page = app.storage().run_events(tenant, id, last_event_id, 500).await?;
+        let page = app.storage().run_events(tenant, id, folded.last_event_id, 500).await?;
         if page.is_empty() {
             break;
         }
         for event in page {
-            last_event_id = event.seq;
-            let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-            if event.name == "run.started" {
-                graph = data.get("graph").cloned().unwrap_or(Value::Null);
-                nodes = waiting_nodes(&graph);
-            } else {
-                fold(&mut nodes, &event.name, &data);
-            }
-        }
-    }
-    if run.status.is_terminal() {
-        // An answer that had begun to wait for a node that failed will never go on.
-        for node in nodes.values_mut().filter(|it| it.state == "running" || it.state == "waiting") {
-            node.state = "skipped".to_owned();
+            folded.take(event.seq, &event.name, &event.data);
         }
     }
     for child in app.storage().child_runs(tenant, id).await? {
         let node = child.parent_node.as_deref().and_then(|it| it.split('#').next());
-        if let Some(node) = node.and_then(|it| nodes.get_mut(it)) {
+        if let Some(node) = node.and_then(|it| folded.nodes.get_mut(it)) {
             node.child_run = Some(child.id.to_string());
         }
     }
-    Ok(RunView {
-        summary: summary(&run),
-        inputs: run.inputs,
-        outputs: run.outputs.unwrap_or(Value::Null),
-        answer: run.answer.unwrap_or_default(),
-        error: run.error.unwrap_or(Value::Null),
-        graph,
-        nodes: nodes.into_values().collect(),
-        last_event_id,
-    })
+    Ok(folded.view(run))
+}
+
+/// A run that was over with its first step; nothing of it has to be read back.
+fn view_at_once(started: Started) -> RunView {
+    let mut folded = Folded::default();
+    for frame in &started.frames {
+        if let Frame::Stored { seq, name, data } = frame {
+            folded.take(*seq, name, data);
+        }
+    }
+    folded.view(started.run)
+}
+
+/// What the events of a run come to.
+#[derive(Default)]
+struct Folded {
+    nodes: IndexMap<String, NodeView>,
+    graph: Value,
+    last_event_id: i64,
+}
+
+impl Folded {
+    fn take(&mut self, seq: i64, name: &str, data: &str) {
+        self.last_event_id = seq;
+        let data: Value = serde_json::from_str(data).unwrap_or(Value::Null);
+        if name == "run.started" {
+            self.graph = data.get("graph").cloned().unwrap_or(Value::Null);
+            self.nodes = waiting_nodes(&self.graph);
+        } else {
+            fold(&mut self.nodes, name, &data);
+        }
+    }
+
+    fn view(mut self, run: Run) -> RunView {
+        if run.status.is_terminal() {
+            // An answer that had begun to wait for a node that failed will never go on.
+            for node in self.nodes.values_mut().filter(|it| it.state == "running" || it.state == "waiting") {
+                node.state = "skipped".to_owned();
+            }
+        }
+        RunView {
+            summary: summary(&run),
+            inputs: run.inputs,
+            outputs: run.outputs.unwrap_or(Value::Null),
+            answer: run.answer.unwrap_or_default(),
+            error: run.error.unwrap_or(Value::Null),
+            graph: self.graph,
+            nodes: self.nodes.into_values().collect(),
+            last_event_id: self.last_event_id,
+        }
+    }
 }
 
 fn waiting_nodes(graph: &Value) -> IndexMap<String, NodeView> {

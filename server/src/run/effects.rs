@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::{ConversationId, RunId, TenantId};
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use workflow_engine::{Delta, Effect, EffectError, EffectId, Outcome, RequestedEffect};
 
@@ -23,12 +23,27 @@ use crate::app::App;
 pub(crate) struct Usage {
     pub input_tokens: AtomicU64,
     pub output_tokens: AtomicU64,
+    /// Of the run that this one is nested in.
+    above: Option<Arc<Usage>>,
 }
 
 impl Usage {
+    /// Counts for itself and for the run above.
+    pub(crate) fn within(above: Arc<Usage>) -> Arc<Usage> {
+        Arc::new(Usage { above: Some(above), ..Usage::default() })
+    }
+
     pub(crate) fn add(&self, input: u64, output: u64) {
         self.input_tokens.fetch_add(input, Ordering::Relaxed);
         self.output_tokens.fetch_add(output, Ordering::Relaxed);
+        if let Some(above) = &self.above {
+            above.add(input, output);
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let [input, output] = [&self.input_tokens, &self.output_tokens].map(|it| it.load(Ordering::Relaxed));
+        json!({ "input_tokens": input, "output_tokens": output })
     }
 }
 

@@ -24,4 +24,4 @@ pub use ids::{
 pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
 pub use names::UnknownName;
 pub use plugins::Plugin;
-pub use runs::{Run, RunEvent, RunKind, RunStatus};
+pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};

@@ -7,8 +7,8 @@ use tokio::sync::broadcast::error::RecvError;
 use workflow_engine::{Delta, EffectError, EffectId, Outcome};
 
 use super::{FromEffect, Surroundings, failed, refused};
-use crate::app::runs::Nested;
-use crate::run::live::Frame;
+use crate::app::runs::{Nested, NestedRun, outcome_of};
+use crate::run::live::{Frame, LiveRun};
 
 /// Workflows that call workflows; DESIGN's budget.
 const MAX_DEPTH: u32 = 8;
@@ -28,39 +28,52 @@ pub(super) async fn perform(
         );
     }
     let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, inputs };
-    let (run, live) = match around.app.begin_nested(nested).await {
-        Ok(begun) => begun,
+    let usage = super::Usage::within(around.usage.clone());
+    let ended = match around.app.begin_nested(nested, usage.clone()).await {
         Err(error) => return refused(error),
-    };
-    let _ = around.deltas.send(FromEffect::ChildRun { node, run });
-    if let Some(live) = live {
-        let stop = live.cancel.clone();
-        // Whoever drops this effect (cancel, timeout, a failed sibling) stops the nested run with it.
-        let guard = stop.drop_guard();
-        let mut reader = live.subscribe();
-        if !reader.text.is_empty() {
-            around.delta(id, Delta::Text(std::mem::take(&mut reader.text)));
+        Ok(NestedRun::Over(run)) => {
+            let _ = around.deltas.send(FromEffect::ChildRun { node, run: run.id });
+            *run
         }
-        loop {
-            tokio::select! {
-                biased;
-                frame = reader.frames.recv() => match frame {
-                    Ok(Frame::Delta { text }) => around.delta(id, Delta::Text(text.to_string())),
-                    Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
-                    // The whole text comes with the outcome.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
-                },
-                () = live.done.cancelled() => break,
+        Ok(NestedRun::Live(run, live)) => {
+            let _ = around.deltas.send(FromEffect::ChildRun { node, run });
+            follow(around, id, &live).await;
+            match around.app.run(around.tenant, run).await {
+                Ok(run) => run,
+                Err(error) => return refused(error),
             }
         }
-        guard.disarm();
-    }
-    match around.app.run_outcome(around.tenant, run).await {
-        Ok(Ok((outputs, text))) => Outcome::Ok { value: json!({ "outputs": outputs, "text": text }) },
-        Ok(Err(error)) => Outcome::Failed {
+    };
+    match outcome_of(ended) {
+        Ok((outputs, text)) => {
+            Outcome::Ok { value: json!({ "outputs": outputs, "text": text, "usage": usage.to_json() }) }
+        }
+        Err(error) => Outcome::Failed {
             error: EffectError { code: error.code, message: error.message, hint: error.hint, retry_after_ms: None },
         },
-        Err(error) => refused(error),
     }
+}
+
+/// Passes the nested run's text on until nobody drives it any more.
+async fn follow(around: &Surroundings, id: EffectId, live: &LiveRun) {
+    // Whoever drops this effect (cancel, timeout, a failed sibling) stops the nested run with it.
+    let guard = live.cancel.clone().drop_guard();
+    let mut reader = live.subscribe();
+    if !reader.text.is_empty() {
+        around.delta(id, Delta::Text(std::mem::take(&mut reader.text)));
+    }
+    loop {
+        tokio::select! {
+            biased;
+            frame = reader.frames.recv() => match frame {
+                Ok(Frame::Delta { text }) => around.delta(id, Delta::Text(text.to_string())),
+                Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
+                // The whole text comes with the outcome.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+            () = live.done.cancelled() => break,
+        }
+    }
+    guard.disarm();
 }

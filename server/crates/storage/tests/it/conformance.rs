@@ -30,7 +30,7 @@ macro_rules! every_case {
             accounts { tenants_are_found_by_slug, users_and_owners, setup_links_work_once, sessions_end, api_keys_expire }
             definitions { versions_are_numbered_and_never_change, a_deleted_name_is_free_again }
             conversations { turns_are_stored_whole, lists_go_on_where_they_stopped, deleting_takes_everything_along }
-            runs { steps_are_stored_whole, a_run_ends_once, lists_are_filtered, nested_runs_and_pruning, unfinished_runs_are_found }
+            runs { steps_are_stored_whole, a_run_ends_once, a_run_may_be_over_with_its_first_step, lists_are_filtered, nested_runs_and_pruning, runs_that_nobody_drives_are_found }
             knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records }
             plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }

@@ -1,0 +1,139 @@
+//! What the engine says at one step, made into what is stored, what watchers are told, and what is to be done.
+
+use domain::{MessageId, MessageStatus, RunStatus};
+use serde_json::Value;
+use storage::{MessageUpdate, NewEvent, RunStep};
+use workflow_engine::{EffectId, Event, Program, RequestedEffect, Run};
+
+use super::frames::{Trace, error_json};
+use super::journal::{Rebuilt, rebuild, snapshot};
+use super::live::Frame;
+use crate::app::Result;
+
+/// Steps from one snapshot to the next: after a crash at most so many are run through the engine again, which takes
+/// about a millisecond.
+const SNAPSHOT_EVERY: i64 = 200;
+
+/// Counts a run's steps and events.
+pub(crate) struct Recorder {
+    pub trace: Trace,
+    step: i64,
+    seq: i64,
+    /// The step that was kept as a snapshot last.
+    kept: i64,
+    /// Where the run's answer goes.
+    message: Option<MessageId>,
+}
+
+/// One step of a run.
+pub(crate) struct Recorded {
+    pub step: RunStep,
+    pub frames: Vec<Frame>,
+    pub requested: Vec<RequestedEffect>,
+    /// Effects that nobody waits for any more.
+    pub cancelled: Vec<EffectId>,
+}
+
+impl Recorded {
+    pub(crate) fn is_over(&self) -> bool {
+        self.step.status.is_some_and(RunStatus::is_terminal)
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(program: &Program, run: &domain::Run) -> Recorder {
+        Recorder { trace: Trace::new(program, run), step: 0, seq: 0, kept: 0, message: run.message }
+    }
+
+    /// A run that is taken up again, and its recorder.
+    pub(crate) fn again(
+        program: &Program,
+        record: &domain::Run,
+        kept: Option<storage::RunSnapshot>,
+        steps: Vec<storage::JournalStep>,
+    ) -> Result<(Run, Recorder)> {
+        let mut it = Recorder::new(program, record);
+        it.kept = kept.as_ref().map_or(0, |it| it.step);
+        let Rebuilt { run, step, seq } = rebuild(program, kept, steps, &mut it.trace)?;
+        (it.step, it.seq) = (step, seq);
+        Ok((run, it))
+    }
+
+    /// The number of the last event.
+    pub(crate) fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// Makes a step of what the engine said when `cause` went in; `run` is the run after it.
+    pub(crate) fn record(&mut self, run: &Run, cause: String, events: Vec<Event>, at: i64) -> Recorded {
+        self.step += 1;
+        let step = RunStep { number: self.step, cause, first_seq: self.seq + 1, at, ..RunStep::default() };
+        let mut recorded = Recorded { step, frames: Vec::new(), requested: Vec::new(), cancelled: Vec::new() };
+        for event in events {
+            self.take(&mut recorded, event, at);
+        }
+        if recorded.is_over() {
+            self.finish(&mut recorded.step, run);
+        } else if self.step - self.kept >= SNAPSHOT_EVERY {
+            self.keep(&mut recorded.step, run);
+        }
+        recorded
+    }
+
+    fn keep(&mut self, step: &mut RunStep, run: &Run) {
+        step.snapshot = snapshot(run, &self.trace.state);
+        self.kept = self.step;
+    }
+
+    fn take(&mut self, recorded: &mut Recorded, event: Event, at: i64) {
+        if let Some((name, data)) = self.trace.frame(&event, at) {
+            self.seq += 1;
+            recorded.frames.push(Frame::Stored { seq: self.seq, name, data: data.get().into() });
+            recorded.step.events.push(NewEvent { name, data });
+        }
+        let step = &mut recorded.step;
+        match event {
+            Event::AnswerDelta { text, .. } => recorded.frames.push(Frame::Delta { text: text.into() }),
+            Event::EffectRequested(request) => recorded.requested.push(request),
+            Event::EffectCancelled { id, .. } => recorded.cancelled.push(id),
+            Event::StateChanged { state } => step.conversation_state = Some(state.to_string()),
+            Event::RunFinished { outputs, .. } => {
+                step.status = Some(RunStatus::Finished);
+                step.outputs = Some(outputs.to_string());
+            }
+            Event::RunFailed { error, .. } => {
+                step.status = Some(RunStatus::Failed);
+                step.error = Some(error_json(&error).to_string());
+            }
+            Event::RunCancelled => step.status = Some(RunStatus::Cancelled),
+            Event::RunStarted { .. }
+            | Event::NodeStarted { .. }
+            | Event::NodeFinished { .. }
+            | Event::NodeSkipped { .. }
+            | Event::NodeFailed { .. }
+            | Event::NodeKept { .. }
+            | Event::OutputKept { .. }
+            | Event::AnswerCompleted { .. } => {}
+        }
+    }
+
+    fn finish(&self, step: &mut RunStep, run: &Run) {
+        let answer = run.answer().to_owned();
+        step.finished_at = Some(step.at);
+        let status = match step.status {
+            Some(RunStatus::Finished) => MessageStatus::Complete,
+            Some(RunStatus::Cancelled) => MessageStatus::Cancelled,
+            Some(RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Failed) | None => {
+                MessageStatus::Failed
+            }
+        };
+        step.message =
+            self.message.map(|id| MessageUpdate { id, content: answer.clone(), status, error: step.error.clone() });
+        step.answer = Some(answer);
+    }
+}
+
+/// A JSON text of a step, read back.
+pub(crate) fn json(text: Option<&String>) -> Option<Value> {
+    text.and_then(|it| serde_json::from_str(it).ok())
+}
