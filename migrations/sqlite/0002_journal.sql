@@ -68,6 +68,7 @@ create table waits (
     foreign key (tenant, run) references runs (tenant, id) on delete cascade
 );
 create index waits_due on waits (due_at) where outcome is null and due_at is not null;
-create index waits_answered on waits (tenant, root_run) where outcome is not null;
+create index waits_by_root on waits (tenant, root_run);
+create index waits_answered on waits (answered_at) where outcome is not null;
 create index waits_of_people on waits (tenant, created_at, run, effect) where outcome is null and kind <> 'timer';
 create index waits_of_conversation on waits (tenant, conversation) where conversation is not null;

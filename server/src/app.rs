@@ -6,12 +6,15 @@ pub mod chat;
 pub mod clock;
 pub mod definitions;
 pub mod error;
+mod instance;
 mod janitor;
 pub mod knowledge;
 pub mod models;
 pub mod plugins;
 pub mod projects;
 pub mod runs;
+mod timekeeper;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -37,6 +40,7 @@ struct Parts {
     clock: Clock,
     storage: Storage,
     live: LiveRuns,
+    instance: instance::Instance,
     plugin_host: plugin_host::PluginHost,
     /// Loaded plugins by the hash of their bytes; shared by all tenants, since a plugin holds nothing between calls.
     loaded_plugins: Mutex<HashMap<String, plugin_host::Plugin>>,
@@ -64,6 +68,7 @@ impl App {
         let storage = Storage::open(&config.database())
             .await
             .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
+        let instance = instance::Instance::begin(&config.data)?;
         let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
             cache_dir: config.plugin_cache.clone(),
             pool_slots: config.plugins.pool_slots,
@@ -80,6 +85,7 @@ impl App {
             config,
             storage,
             live: LiveRuns::default(),
+            instance,
             plugin_host,
             loaded_plugins: Mutex::default(),
             knowledge,
@@ -151,6 +157,7 @@ impl App {
         if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop within 10 s");
         }
+        self.free_own_leases().await;
         self.0.storage.close().await;
     }
 }

@@ -14,6 +14,7 @@ pub mod openapi;
 mod plugins;
 pub mod problem;
 mod runs;
+mod waits;
 mod web_ui;
 
 use axum::Router;
@@ -109,6 +110,8 @@ pub fn operations() -> Vec<Operation> {
         get    "/api/v1/runs" RUN, runs::list, "list_runs", "Runs, newest first", P::none() => P::json::<runs::RunList>();
         get    "/api/v1/runs/{id}" RUN, runs::show, "get_run", "One run with its nodes", P::none() => P::json::<runs::RunView>();
         get    "/api/v1/runs/{id}/events" CHAT, runs::events, "get_run_events", "A run's events: what was stored, then what happens", P::none() => P::events();
+        post   "/api/v1/runs/{id}/waits/{effect}" CHAT, waits::answer, "answer_wait", "Answer what a run asks a person; the first answer counts", P::json::<waits::ReplyBody>() => P::json::<runs::RunSummary>();
+        get    "/api/v1/waits" CHAT, waits::list, "list_waits", "Open questions that one may answer, newest first", P::none() => P::json::<waits::WaitList>();
         post   "/api/v1/runs/{id}/cancel" CHAT, runs::cancel, "cancel_run", "Stop a run; what it said so far is kept", P::none() => P::json::<runs::RunSummary>();
 
         get    "/api/v1/conversations" CHAT, conversations::list, "list_conversations", "One's own conversations, newest first", P::none() => P::json::<conversations::ConversationList>();

@@ -6,3 +6,4 @@ pub(crate) mod frames;
 pub(crate) mod journal;
 pub mod live;
 pub(crate) mod recorder;
+pub(crate) mod waiting;

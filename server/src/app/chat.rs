@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunKind,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -67,19 +67,24 @@ impl App {
         let tenant = caller.tenant.id;
         let conversation = self.conversation(caller, id).await?;
         let _turn = self.0.turns.take(id)?;
+        if let Some(question) = self.storage().open_question(tenant, id, self.clock().now_ms()).await? {
+            return self.answer_in_chat(caller, &conversation, &question, content).await;
+        }
         let version = self.definition(tenant, DefinitionKind::Assistant, &conversation.assistant).await?;
         let ready = self.assistant_program(tenant, &version).await?;
         let window = i64::from(ready.document.memory.window);
         let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
-        let answering = |it: &Message| it.run.is_some_and(|run| self.live().get(run).is_some());
-        if earlier.iter().any(|it| it.status == MessageStatus::Streaming && answering(it)) {
-            return Err(in_progress());
+        for message in earlier.iter().filter(|it| it.status == MessageStatus::Streaming) {
+            if let Some(run) = message.run
+                && self.is_driven(tenant, run).await?
+            {
+                return Err(in_progress());
+            }
         }
         let now = self.clock().now_ms();
         let mut run = self.new_run(RunKind::Chat, &conversation.assistant, &version);
-        let asked = new_message(id, MessageRole::User, content, MessageStatus::Complete, now);
-        let mut answer = new_message(id, MessageRole::Assistant, "", MessageStatus::Streaming, now);
-        answer.run = Some(run.id);
+        let asked = said(id, content, now);
+        let answer = going_on(id, run.id, now);
         run.conversation = Some(id);
         run.message = Some(answer.id);
         run.inputs = json!({ "message": content });
@@ -119,13 +124,17 @@ impl App {
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
         let input = self.run_input(&run, json!({}), around);
         let program = ready.program.clone();
-        self.begin(tenant, Beginning { run, program, input, nesting: Nesting { depth: 0, usage }, turn: None }).await
+        self.begin(tenant, Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None }).await
     }
 
     fn check_message(&self, content: &str) -> Result<()> {
         if content.is_empty() {
             return Err(AppError::invalid("the message is empty"));
         }
+        self.check_length(content)
+    }
+
+    pub(super) fn check_length(&self, content: &str) -> Result<()> {
         let limit = self.config().limits.message_chars;
         let length = content.chars().count();
         if length > limit {
@@ -166,6 +175,17 @@ impl Drop for Turn<'_> {
 fn in_progress() -> AppError {
     AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
         .hint("wait for it, or stop it first")
+}
+
+/// What a visitor says.
+pub(super) fn said(conversation: ConversationId, content: &str, at: i64) -> Message {
+    new_message(conversation, MessageRole::User, content, MessageStatus::Complete, at)
+}
+
+/// What a run is about to say.
+pub(super) fn going_on(conversation: ConversationId, run: RunId, at: i64) -> Message {
+    let message = new_message(conversation, MessageRole::Assistant, "", MessageStatus::Streaming, at);
+    Message { run: Some(run), ..message }
 }
 
 fn new_message(

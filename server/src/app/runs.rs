@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::{DefinitionKind, Run, RunId, RunKind, RunStatus, TenantId, Version, VersionId};
 use serde_json::{Value, json};
-use storage::{BeginRun, BeginTurn, RunStep};
-use workflow_engine::{ChatContext, Program, RunError, RunInput};
+use storage::{BeginRun, BeginTurn, ClaimedRun, RunStep};
+use workflow_engine::{ChatContext, EffectId, Program, RunError, RunInput};
 
 use super::clock::new_uuid;
 use super::{App, AppError, Result};
@@ -15,10 +15,13 @@ use crate::run::driver::{Job, Start, launch};
 use crate::run::effects::{Surroundings, Usage};
 use crate::run::journal::{Cause, cause};
 use crate::run::live::{Frame, LiveRun};
-use crate::run::recorder::{Recorded, Recorder, json};
+use crate::run::recorder::{Recorded, Recorder, read_back};
+use crate::run::waiting::Asking;
 
 /// Steps of a journal that are read at once.
 const STEPS_AT_ONCE: i64 = 1_000;
+/// How long a nested run is left to another process before it is looked at again.
+const ELSEWHERE: Duration = Duration::from_millis(300);
 /// How long whoever wants a run waits for somebody else here who is just taking it up.
 const TAKING_UP: Duration = Duration::from_millis(10);
 
@@ -44,6 +47,8 @@ pub(super) struct Around {
 pub(super) struct Nesting {
     pub depth: u32,
     pub usage: Arc<Usage>,
+    /// The run at the top; none is the run itself.
+    pub root: Option<RunId>,
 }
 
 /// Everything that a run begins with.
@@ -63,6 +68,8 @@ pub struct Started {
     pub live: Option<Arc<LiveRun>>,
     /// What happened in the first step.
     pub frames: Vec<Frame>,
+    /// The number of the last event before.
+    pub after: i64,
 }
 
 impl Started {
@@ -78,6 +85,23 @@ impl Started {
 pub(crate) enum NestedRun {
     Live(RunId, Arc<LiveRun>),
     Over(Box<Run>),
+    /// It waits, and nothing has come in for it.
+    Parked(RunId),
+}
+
+/// What came of an attempt to take a run up.
+pub(crate) enum TakenUp {
+    Live(Arc<LiveRun>),
+    Over,
+    /// Another process drives it.
+    Elsewhere,
+}
+
+/// What a run is taken up for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    GoOn,
+    Cancel,
 }
 
 impl App {
@@ -106,88 +130,55 @@ impl App {
         let mut recorder = Recorder::new(&program, &record);
         let (run, events) = workflow_engine::Run::start(&program, input);
         let recorded = recorder.record(&run, start, events, record.started_at);
+        let Nesting { depth, usage, root } = nesting;
+        let root = root.unwrap_or(record.id);
+        let asking = Asking { app: self, tenant, run: &record, root };
+        let mut recorded = recorded;
+        let opened = asking.open(&mut recorder, &mut recorded).await?;
+        let waiting = opened.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId).collect();
         let over = recorded.is_over();
         let Recorded { mut step, frames, requested, cancelled: _ } = recorded;
         end_at_once(&mut record, turn.as_mut(), &mut step);
         // Before it is stored: nobody else may find the run without a driver and take it up.
         let reserved = self.live().reserve(record.id);
-        let begin = BeginRun { run: record.clone(), first: step, turn, lease: None };
+        let lease = (!over).then(|| self.lease());
+        let begin = BeginRun { run: record.clone(), first: step, turn, lease };
         self.storage().begin_run(tenant, begin).await?;
         let live = match reserved {
             Some(reserved) if !over => {
-                let Nesting { depth, usage } = nesting;
-                let start = Start::First(requested);
-                let app = self.clone();
+                let (app, start, active) = (self.clone(), Start::First(requested), Duration::ZERO);
                 let record = record.clone();
-                let job = Job { app, tenant, record, program, depth, usage, chat, user, run, recorder, start };
+                let job = Job {
+                    app,
+                    tenant,
+                    record,
+                    program,
+                    depth,
+                    usage,
+                    chat,
+                    user,
+                    run,
+                    recorder,
+                    root,
+                    active,
+                    waiting,
+                    start,
+                };
                 Some(launch(job, reserved))
             }
             Some(_) | None => None,
         };
-        Ok(Started { run: record, live, frames })
-    }
-
-    /// Refuses new work when the server stops or has too much.
-    pub(crate) fn admit(&self) -> Result<()> {
-        if self.is_stopping() {
-            return Err(AppError::new(ErrorCode::ShuttingDown, "the server is stopping").hint("try again in a moment"));
-        }
-        let limit = self.config().limits.concurrent_runs;
-        if self.live().count() >= limit {
-            let mut it = AppError::new(ErrorCode::TooManyRequests, format!("{limit} runs are in progress already"));
-            it.retry_after_s = Some(1);
-            return Err(it.hint("try again when some of them have finished"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn new_run(&self, kind: RunKind, name: &str, version: &Version) -> Run {
-        Run {
-            id: RunId::from_uuid(new_uuid()),
-            kind,
-            name: name.to_owned(),
-            version: Some(version.id),
-            conversation: None,
-            message: None,
-            parent_run: None,
-            parent_node: None,
-            status: RunStatus::Running,
-            inputs: Value::Null,
-            outputs: None,
-            answer: None,
-            error: None,
-            started_at: self.clock().now_ms(),
-            finished_at: None,
-        }
-    }
-
-    pub(super) fn run_input(&self, run: &Run, inputs: Value, around: Around) -> RunInput {
-        let Around { chat, user, state } = around;
-        RunInput {
-            inputs,
-            chat,
-            user,
-            env: json!({}),
-            state,
-            run_id: run.id.to_string(),
-            started_at: self.clock().local_rfc3339(run.started_at),
-            seed: u64::from_be_bytes(*run.id.as_uuid().as_bytes().last_chunk().unwrap_or(&[0; 8])),
-            limits: workflow_engine::Limits::default(),
-        }
+        Ok(Started { run: record, live, frames, after: 0 })
     }
 
     /// Begins, or finds again, the run behind a `workflow` node.
     pub(crate) async fn begin_nested(&self, nested: Nested, usage: Arc<Usage>) -> Result<NestedRun> {
         let Nested { parent, node, workflow, inputs } = nested;
         let tenant = parent.tenant;
+        let nesting = Nesting { depth: parent.depth + 1, usage, root: Some(parent.root) };
         let begun = self.storage().child_runs(tenant, parent.run).await?;
         if let Some(child) = begun.into_iter().find(|it| it.parent_node.as_deref() == Some(node.as_str())) {
-            let nesting = Nesting { depth: parent.depth + 1, usage };
-            let id = child.id;
-            return Ok(match self.take_up(tenant, child, nesting).await? {
-                Some(live) => NestedRun::Live(id, live),
-                None => NestedRun::Over(Box::new(self.run(tenant, id).await?)),
-            });
+            return self.find_nested(tenant, child, nesting).await;
         }
         let version = self.definition(tenant, DefinitionKind::Workflow, &workflow).await?;
         let program = self.program(tenant, &version).await?;
@@ -198,7 +189,6 @@ impl App {
         run.parent_node = Some(node);
         let around = Around { chat: parent.chat.clone(), user: parent.user.clone(), state: json!({}) };
         let input = self.run_input(&run, inputs, around);
-        let nesting = Nesting { depth: parent.depth + 1, usage };
         let started = self.begin(tenant, Beginning { run, program, input, nesting, turn: None }).await?;
         Ok(match started.live {
             Some(live) => NestedRun::Live(started.run.id, live),
@@ -206,62 +196,174 @@ impl App {
         })
     }
 
+    /// Goes on with a nested run that was begun before, if there is something to go on with.
+    async fn find_nested(&self, tenant: TenantId, child: Run, mut nesting: Nesting) -> Result<NestedRun> {
+        let id = child.id;
+        loop {
+            let child = self.run(tenant, id).await?;
+            let waits = child.status == RunStatus::Waiting && !self.live().has(id);
+            if child.status.is_terminal() {
+                return Ok(NestedRun::Over(Box::new(child)));
+            }
+            if waits && !self.storage().has_news(tenant, id).await? {
+                return Ok(NestedRun::Parked(id));
+            }
+            let Nesting { depth, usage, root } = &nesting;
+            let again = Nesting { depth: *depth, usage: usage.clone(), root: *root };
+            match self.take_up(tenant, id, (std::mem::replace(&mut nesting, again), Purpose::GoOn)).await? {
+                TakenUp::Live(live) => return Ok(NestedRun::Live(id, live)),
+                TakenUp::Over => {}
+                TakenUp::Elsewhere => tokio::time::sleep(ELSEWHERE).await,
+            }
+        }
+    }
+
     pub async fn run(&self, tenant: TenantId, id: RunId) -> Result<Run> {
         self.storage().run(tenant, id).await?.ok_or_else(|| AppError::not_found("run", id))
     }
 
-    /// Asks a run to stop. A run that is over stays as it is.
+    /// Asks a run to stop, also one that waits. A run that is over stays as it is.
     pub async fn cancel_run(&self, tenant: TenantId, id: RunId) -> Result<Run> {
         let run = self.run(tenant, id).await?;
-        if let Some(live) = self.live().get(id) {
-            live.cancel.cancel();
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), live.done.cancelled()).await;
-            return self.run(tenant, id).await;
+        if run.status.is_terminal() {
+            return Ok(run);
         }
-        Ok(run)
+        let root = self.storage().root_run(tenant, id).await?;
+        let nesting = Nesting { root, ..Nesting::default() };
+        if let TakenUp::Live(live) = self.take_up(tenant, id, (nesting, Purpose::Cancel)).await? {
+            live.cancel.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(5), live.done.cancelled()).await;
+        }
+        if let Some(root) = root.filter(|it| *it != id) {
+            self.wake(tenant, root).await?;
+        }
+        self.run(tenant, id).await
+    }
+
+    /// Whether this process or another works on the run.
+    pub async fn is_driven(&self, tenant: TenantId, run: RunId) -> Result<bool> {
+        Ok(self.live().has(run) || self.storage().is_driven(tenant, run, self.clock().now_ms()).await?)
+    }
+
+    /// The same, without anybody waiting for it.
+    pub(crate) fn cancel_soon(&self, tenant: TenantId, id: RunId) {
+        let app = self.clone();
+        self.spawn(async move {
+            if let Err(error) = app.cancel_run(tenant, id).await {
+                tracing::error!(run.id = %id, error = %error, "a nested run cannot be stopped; it will be tried again");
+            }
+        });
+    }
+
+    /// Something has come in for a run or for one below it: its driver is told, or gets it.
+    pub(crate) async fn wake(&self, tenant: TenantId, root: RunId) -> Result<Option<Arc<LiveRun>>> {
+        if let Some(live) = self.live().poke(root) {
+            return Ok(Some(live));
+        }
+        Ok(match self.take_up(tenant, root, (Nesting::default(), Purpose::GoOn)).await? {
+            TakenUp::Live(live) => Some(live),
+            TakenUp::Over | TakenUp::Elsewhere => None,
+        })
+    }
+
+    pub(crate) fn wake_soon(&self, tenant: TenantId, root: RunId) {
+        let app = self.clone();
+        self.spawn(async move {
+            if let Err(error) = app.wake(tenant, root).await {
+                tracing::error!(run.id = %root, error = %error, "a run cannot be woken; it will be tried again");
+            }
+        });
     }
 
     /// Picks up what a stopped or killed process left unfinished. Nested runs are taken up by their parents.
     pub async fn resume_unfinished(&self) -> Result<usize> {
+        self.free_dead_leases().await?;
         let mut count = 0;
-        for (tenant, run) in self.storage().all_tenants_adrift_runs("", 0).await? {
-            if run.parent_run.is_some() || self.live().has(run.id) {
+        let owner = self.lease().owner;
+        for (tenant, run) in self.storage().all_tenants_adrift_runs(&owner, self.clock().now_ms()).await? {
+            if self.live().has(run.id) {
                 continue;
             }
-            let id = run.id;
-            match self.take_up(tenant, run.clone(), Nesting::default()).await {
-                Ok(Some(_)) => count += 1,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(run.id = %id, error = %error, "an unfinished run cannot be taken up");
-                    self.give_up_run(tenant, &run, &error).await?;
-                }
+            if let TakenUp::Live(_) = self.take_up(tenant, run.id, (Nesting::default(), Purpose::GoOn)).await? {
+                count += 1;
+            }
+        }
+        for (tenant, run) in self.storage().all_tenants_orphaned_runs().await? {
+            self.cancel_run(tenant, run).await?;
+        }
+        for (tenant, run) in self.storage().all_tenants_untold_runs().await? {
+            if let Some(root) = self.storage().root_run(tenant, run).await? {
+                self.wake(tenant, root).await?;
             }
         }
         Ok(count)
     }
 
-    /// Goes on with a run from what is stored of it. None when it is over.
-    async fn take_up(&self, tenant: TenantId, record: Run, nesting: Nesting) -> Result<Option<Arc<LiveRun>>> {
+    /// Goes on with a run from what is stored of it, unless somebody does already.
+    async fn take_up(&self, tenant: TenantId, id: RunId, (nesting, purpose): (Nesting, Purpose)) -> Result<TakenUp> {
         let reserved = loop {
-            match (self.live().get(record.id), self.live().reserve(record.id)) {
-                (Some(live), _) => return Ok(Some(live)),
+            // Poked, because what it is taken up for may have come in after its driver looked.
+            match (self.live().poke(id), self.live().reserve(id)) {
+                (Some(live), _) => return Ok(TakenUp::Live(live)),
                 (None, Some(reserved)) => break reserved,
                 (None, None) => tokio::time::sleep(TAKING_UP).await,
             }
         };
-        // Only now, since whoever drove it before may have ended it meanwhile.
-        let record = self.run(tenant, record.id).await?;
-        if record.status.is_terminal() {
-            return Ok(None);
+        let claimed = self.storage().claim_run(tenant, id, self.lease(), self.clock().now_ms()).await?;
+        let Some(claimed) = claimed else {
+            let over = self.run(tenant, id).await?.status.is_terminal();
+            return Ok(if over { TakenUp::Over } else { TakenUp::Elsewhere });
+        };
+        let record = claimed.run.clone();
+        match self.job(tenant, claimed, (nesting, purpose)).await {
+            Ok(job) => Ok(TakenUp::Live(launch(job, reserved))),
+            // What is stored of it will be no better the next time. Anything else may be: it is tried again.
+            Err(error) if matches!(error.code, ErrorCode::RunFailed | ErrorCode::InvalidDefinition) => {
+                tracing::error!(run.id = %id, error = %error, "an unfinished run cannot be taken up");
+                self.give_up_run(tenant, &record, &error).await?;
+                Ok(TakenUp::Over)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// A claimed run as its driver needs it.
+    async fn job(
+        &self,
+        tenant: TenantId,
+        claimed: ClaimedRun,
+        (nesting, purpose): (Nesting, Purpose),
+    ) -> Result<Job> {
+        let ClaimedRun { run: record, active_ms, message_from, message_done } = claimed;
         let program = self.program_of(tenant, &record).await?;
-        let (run, recorder) = self.rebuild(tenant, &record, &program).await?;
+        let (run, mut recorder) = self.rebuild(tenant, &record, &program).await?;
+        recorder.message_from = usize::try_from(message_from).unwrap_or(0);
+        if let (true, Some(conversation)) = (message_done && record.message.is_some(), record.conversation) {
+            recorder.next_message = Some(super::chat::going_on(conversation, record.id, self.clock().now_ms()));
+        }
         let RunInput { chat, user, .. } = self.input_of(tenant, record.id).await?;
-        let Nesting { depth, usage } = nesting;
-        let (app, start) = (self.clone(), Start::Again);
-        let job = Job { app, tenant, record, program, depth, usage, chat, user, run, recorder, start };
-        Ok(Some(launch(job, reserved)))
+        let waiting = self.storage().wait_effects(tenant, record.id).await?;
+        let waiting = waiting.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId).collect();
+        let Nesting { depth, usage, root } = nesting;
+        Ok(Job {
+            app: self.clone(),
+            tenant,
+            program,
+            depth,
+            usage,
+            chat,
+            user,
+            run,
+            recorder,
+            root: root.unwrap_or(record.id),
+            active: Duration::from_millis(u64::try_from(active_ms).unwrap_or(0)),
+            waiting,
+            start: match purpose {
+                Purpose::GoOn => Start::Again,
+                Purpose::Cancel => Start::Cancelled,
+            },
+            record,
+        })
     }
 
     /// The program that a run began with, whatever is published now.
@@ -334,12 +436,16 @@ impl App {
             status: Some(RunStatus::Failed),
             error: Some(told.to_string()),
             finished_at: Some(now),
-            message: run.message.map(|id| storage::MessageUpdate {
-                id,
-                content: String::new(),
-                status: domain::MessageStatus::Failed,
-                error: Some(told.to_string()),
-            }),
+            messages: run
+                .message
+                .map(|id| storage::MessageUpdate {
+                    id,
+                    content: String::new(),
+                    status: domain::MessageStatus::Failed,
+                    error: Some(told.to_string()),
+                })
+                .into_iter()
+                .collect(),
             ..RunStep::default()
         };
         Ok(self.storage().record_step(tenant, run.id, step).await?)
@@ -370,17 +476,17 @@ pub(crate) fn outcome_of(run: Run) -> std::result::Result<(Value, String), RunEr
 
 /// What the first step changes in the run and in the message is stored with them, not after them.
 fn end_at_once(run: &mut Run, turn: Option<&mut BeginTurn>, step: &mut RunStep) {
-    if let (Some(turn), Some(update)) = (turn, step.message.take()) {
+    if let (Some(turn), Some(update)) = (turn, step.messages.pop()) {
         turn.assistant_message.content = update.content;
         turn.assistant_message.status = update.status;
-        turn.assistant_message.error = json(update.error.as_ref());
+        turn.assistant_message.error = read_back(update.error.as_ref());
         turn.assistant_message.finished_at = step.finished_at;
     }
     if let Some(status) = step.status.take() {
         run.status = status;
-        run.outputs = json(step.outputs.take().as_ref());
+        run.outputs = read_back(step.outputs.take().as_ref());
         run.answer = step.answer.take();
-        run.error = json(step.error.take().as_ref());
+        run.error = read_back(step.error.take().as_ref());
         run.finished_at = step.finished_at;
     }
 }

@@ -3,9 +3,10 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::{DefinitionKind, RunStatus};
+use domain::{DefinitionKind, RunStatus, WaitKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -17,6 +18,9 @@ use crate::run::live::{Frame, LiveRun, Subscription};
 
 /// A preview of a value in the trace, in characters; `--format json` has it whole.
 const PREVIEW: usize = 120;
+
+/// How often a run that waits for a moment is looked at.
+const LOOKS_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result<ExitCode> {
     let inputs = parse_inputs(&args.inputs)?;
@@ -57,8 +61,8 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
         });
         trace.follow(&app, live, (tenant, started.run.id), after).await?;
     }
+    let run = trace.wait(&app, (tenant, started.run.id)).await?;
     trace.end_text();
-    let run = app.run(tenant, started.run.id).await?;
     let ended = json!({
         "status": run.status.as_str(),
         "outputs": run.outputs,
@@ -118,6 +122,30 @@ impl Trace {
             }
         }
         after
+    }
+
+    /// Waits as long as the run waits for a moment. One that waits for a person is left: nobody could answer it here.
+    async fn wait(&mut self, app: &App, (tenant, id): (domain::TenantId, domain::RunId)) -> anyhow::Result<domain::Run> {
+        app.keep_time();
+        loop {
+            let run = app.run(tenant, id).await?;
+            if run.status.is_terminal() {
+                return Ok(run);
+            }
+            if let Some(live) = app.live().get(id) {
+                let after = app.storage().last_event(tenant, id).await?;
+                self.follow(app, &live, (tenant, id), after).await?;
+                continue;
+            }
+            let waits = app.storage().open_waits(tenant, id).await?;
+            if let Some(question) = waits.iter().find(|it| it.kind != WaitKind::Timer) {
+                self.end_text();
+                eprintln!("  ? {} waits for a person: {}", question.node, question.title);
+                eprintln!("hint: `parlour serve` runs it where people can answer");
+                return Ok(run);
+            }
+            tokio::time::sleep(LOOKS_AGAIN).await;
+        }
     }
 
     async fn follow(

@@ -28,6 +28,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
     }
     app.prepare_embeddings();
     let resumed = app.resume_unfinished().await?;
+    app.keep_time();
     if resumed > 0 {
         println!("picked up {resumed} unfinished runs");
     }

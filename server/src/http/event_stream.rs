@@ -1,4 +1,5 @@
-//! A run as server-sent events: what was stored after the reader's last id, then what happens, until the run is over.
+//! A run as server-sent events: what was stored after the reader's last id, then what happens, until the run is over or
+//! waits.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub(super) fn respond(app: App, tenant: TenantId, run: RunId, after: i64) -> Res
 
 /// What happened in the first step, then what happens.
 pub(super) fn respond_begun(app: App, tenant: TenantId, started: Started) -> Response {
-    stream(Reader::of(app, tenant, started.run.id, 0), started.frames)
+    stream(Reader::of(app, tenant, started.run.id, started.after), started.frames)
 }
 
 fn stream((mut reader, receiver): (Reader, mpsc::Receiver<Told>), begun: Vec<Frame>) -> Response {
@@ -145,7 +146,8 @@ impl Reader {
             Frame::Stored { seq, name, data } => {
                 self.after = seq;
                 self.send(Some(seq), name, &data).await?;
-                Ok(is_terminal(name))
+                // A run that waits may do so for days; whoever wants to see it go on connects again.
+                Ok(is_terminal(name) || name == "run.waiting")
             }
             Frame::Delta { text } => {
                 self.send(None, "message.delta", &serde_json::json!({ "text": text }).to_string()).await?;

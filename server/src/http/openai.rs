@@ -153,7 +153,8 @@ async fn ended(app: &App, caller: &Caller, started: &Started) -> Result<(RunStat
         None => started.run.clone(),
     };
     let text = run.answer.unwrap_or_default();
-    if run.status == RunStatus::Finished {
+    // One that waits has said what it had to say for now.
+    if matches!(run.status, RunStatus::Finished | RunStatus::Waiting) {
         return Ok((run.status, text));
     }
     let error = run.error.unwrap_or(Value::Null);

@@ -13,8 +13,10 @@ use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In};
 use super::event_stream::{last_event_id, respond, respond_begun, wants_events};
+use super::waits::{WaitView, wait_view};
 use crate::app::accounts::{Caller, Scope};
 use crate::app::runs::Started;
+use crate::app::waits::Seen;
 use crate::app::{App, AppError, Result};
 use crate::run::live::Frame;
 
@@ -41,6 +43,12 @@ pub(crate) struct RunSummary {
     /// The run whose node started this one.
     parent_run: Option<String>,
     conversation: Option<String>,
+}
+
+impl RunSummary {
+    fn is_over(&self) -> bool {
+        self.finished_at.is_some()
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,6 +96,8 @@ pub(crate) struct RunView {
     #[schema(value_type = Object)]
     graph: Value,
     nodes: Vec<NodeView>,
+    /// What it waits for without anybody working on it: people's answers and moments, those of nested runs included.
+    waiting_for: Vec<WaitView>,
     /// The number of the last stored event.
     last_event_id: i64,
 }
@@ -171,14 +181,23 @@ pub(super) async fn list(
 }
 
 /// A run that this caller may see: with the scope `run` any of the tenant, else those of their own conversations.
+pub(super) async fn seen(app: &App, caller: &Caller, run: &Run) -> Seen {
+    if caller.may(Scope::Run) {
+        return Seen::Yes;
+    }
+    let Some(conversation) = run.conversation else { return Seen::No };
+    match app.conversation(caller, conversation).await {
+        Ok(_) => Seen::Yes,
+        Err(_) => Seen::No,
+    }
+}
+
 async fn visible(app: &App, caller: &Caller, id: RunId) -> Result<Run> {
     let run = app.run(caller.tenant.id, id).await?;
-    if caller.may(Scope::Run) {
-        return Ok(run);
+    match seen(app, caller, &run).await {
+        Seen::Yes => Ok(run),
+        Seen::No => Err(AppError::not_found("run", id)),
     }
-    let Some(conversation) = run.conversation else { return Err(AppError::not_found("run", id)) };
-    app.conversation(caller, conversation).await.map_err(|_| AppError::not_found("run", id))?;
-    Ok(run)
 }
 
 pub(super) async fn show(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<RunView>> {
@@ -218,7 +237,11 @@ pub(super) async fn view(app: &App, tenant: TenantId, id: RunId) -> Result<RunVi
             node.child_run = Some(child.id.to_string());
         }
     }
-    Ok(folded.view(run))
+    let mut view = folded.view(run);
+    if !view.summary.is_over() {
+        view.waiting_for = app.storage().open_waits(tenant, id).await?.iter().map(wait_view).collect();
+    }
+    Ok(view)
 }
 
 /// A run that was over with its first step; nothing of it has to be read back.
@@ -267,6 +290,7 @@ impl Folded {
             error: run.error.unwrap_or(Value::Null),
             graph: self.graph,
             nodes: self.nodes.into_values().collect(),
+            waiting_for: Vec::new(),
             last_event_id: self.last_event_id,
         }
     }

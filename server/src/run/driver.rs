@@ -4,23 +4,25 @@
 //! One task per run. Its client leaving does not end it; the run's `cancel` token does. The task owns the [`Run`]; nobody
 //! else sees it, so a panic here ends this run alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use domain::TenantId;
+use domain::{RunId, TenantId};
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use workflow_engine::{ChatContext, Delta, EffectId, Event, Outcome, Program, RequestedEffect, Run, RunError};
+use workflow_engine::{ChatContext, Delta, Effect, EffectId, Event, Program, RequestedEffect, Run, RunError};
 
-use super::effects::{FromEffect, Surroundings, Usage, perform, safe_to_repeat};
+use super::effects::{FromEffect, Performed, Surroundings, Usage, failed, perform, safe_to_repeat};
 use super::frames::error_json;
 use super::journal::{Settled, cause};
 use super::live::{Frame, LiveRun, Reserved};
 use super::recorder::{Recorded, Recorder};
+use super::waiting::{Asking, told};
 use crate::app::App;
 
 /// Outcomes that become one step when they are there at the same time.
@@ -36,9 +38,15 @@ pub(crate) struct Job {
     pub usage: Arc<Usage>,
     /// What nested workflows see as well.
     pub chat: Option<ChatContext>,
-    pub user: serde_json::Value,
+    pub user: Value,
     pub run: Run,
     pub recorder: Recorder,
+    /// The run at the top of those that this one is nested in.
+    pub root: RunId,
+    /// How long it was driven before it waited.
+    pub active: Duration,
+    /// Effects that are waits.
+    pub waiting: BTreeSet<EffectId>,
     pub start: Start,
 }
 
@@ -47,24 +55,33 @@ pub(crate) enum Start {
     First(Vec<RequestedEffect>),
     /// Picked up from what was stored.
     Again,
+    /// Picked up to be stopped: nothing is performed any more.
+    Cancelled,
 }
 
 /// Registers the run as live and drives it in a task of its own.
 pub(crate) fn launch(job: Job, reserved: Reserved<'_>) -> Arc<LiveRun> {
-    let live = reserved.begin(job.recorder.seq(), job.run.answer().to_owned());
+    let said = job.run.answer().get(job.recorder.message_from..).unwrap_or_default();
+    let live = reserved.begin(job.recorder.seq(), said.to_owned());
+    if matches!(job.start, Start::Cancelled) {
+        live.cancel.cancel();
+    }
     let app = job.app.clone();
-    let run_id = job.record.id;
+    let (tenant, run, root) = (job.tenant, job.record.id, job.root);
     let driven = live.clone();
     app.clone().spawn(async move {
         if AssertUnwindSafe(drive(job, driven)).catch_unwind().await.is_err() {
-            tracing::error!(run.id = %run_id, "a run panicked; it will be picked up again");
+            tracing::error!(run.id = %run, "a run panicked; it will be picked up again");
         }
-        app.live().end(run_id);
+        if app.live().end(run) && !app.is_stopping() {
+            // Something came in after the driver had looked for the last time. The timekeeper would see it as well, later.
+            app.wake_soon(tenant, root);
+        }
     });
     live
 }
 
-type Performing = FuturesUnordered<BoxFuture<'static, Result<(EffectId, Outcome), Aborted>>>;
+type Performing = FuturesUnordered<BoxFuture<'static, Result<(EffectId, Performed), Aborted>>>;
 
 struct Driver {
     app: App,
@@ -79,6 +96,15 @@ struct Driver {
     aborts: HashMap<EffectId, AbortHandle>,
     /// What effects in flight have said so far.
     streamed: HashMap<EffectId, String>,
+    root: RunId,
+    /// Effects that are rows in the database.
+    waiting: BTreeSet<EffectId>,
+    /// What nested runs are for, by their effect, so that a waiting one can be gone on with.
+    nested: HashMap<EffectId, RequestedEffect>,
+    /// Nested runs that wait.
+    parked: BTreeMap<EffectId, RunId>,
+    /// How long the run was driven before, and since when it is now.
+    active: (Duration, Instant),
 }
 
 async fn drive(job: Job, live: Arc<LiveRun>) {
@@ -87,6 +113,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         app: job.app.clone(),
         tenant: job.tenant,
         run: job.record.id,
+        root: job.root,
         conversation: job.record.conversation,
         depth: job.depth,
         usage: job.usage,
@@ -106,14 +133,36 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         performing: FuturesUnordered::new(),
         aborts: HashMap::new(),
         streamed: HashMap::new(),
+        root: job.root,
+        waiting: job.waiting,
+        nested: HashMap::new(),
+        parked: BTreeMap::new(),
+        active: (job.active, Instant::now()),
     };
     match job.start {
         Start::First(requested) => requested.into_iter().for_each(|it| driver.begin(it)),
-        Start::Again => driver.perform_again().await,
+        Start::Again => {
+            driver.perform_again().await;
+            if !driver.look().await {
+                return;
+            }
+        }
+        Start::Cancelled => {}
     }
-    let deadline = tokio::time::sleep(driver.app.config().limits.run_time);
+    let deadline = tokio::time::sleep(driver.app.config().limits.run_time.saturating_sub(job.active));
     tokio::pin!(deadline);
     loop {
+        if driver.only_waits() {
+            match driver.park().await {
+                Parking::Done => return,
+                Parking::Refused => {
+                    if !driver.look().await {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        }
         let going_on = tokio::select! {
             // Text before outcomes, so that a model's last words come before its node is done.
             biased;
@@ -126,12 +175,20 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
             // What is stored already is where the next process goes on.
             () = driver.app.stopping() => false,
             () = live.cancel.cancelled() => driver.cancel().await,
+            () = live.poked() => driver.look().await,
             () = &mut deadline => driver.give_up().await,
         };
         if !going_on {
             return;
         }
     }
+}
+
+/// How an attempt to let the run wait without its driver ended.
+enum Parking {
+    Done,
+    /// Something has come in.
+    Refused,
 }
 
 impl Driver {
@@ -159,7 +216,7 @@ impl Driver {
     /// Takes every outcome that is there into one step.
     async fn settle(
         &mut self,
-        first: Result<(EffectId, Outcome), Aborted>,
+        first: Result<(EffectId, Performed), Aborted>,
         said: &mut UnboundedReceiver<FromEffect>,
     ) -> bool {
         let mut outcomes = vec![first];
@@ -172,12 +229,25 @@ impl Driver {
         while let Ok(said) = said.try_recv() {
             self.hear(said);
         }
-        let settled = outcomes.into_iter().flatten().map(|(id, outcome)| {
+        let mut settled = Vec::new();
+        for (id, performed) in outcomes.into_iter().flatten() {
             self.aborts.remove(&id);
-            Settled::new(id, outcome, self.streamed.remove(&id))
-        });
-        let settled: Vec<Settled> = settled.collect();
-        if settled.is_empty() {
+            match performed {
+                Performed::Done(outcome) => {
+                    self.nested.remove(&id);
+                    settled.push(Settled::new(id, outcome, self.streamed.remove(&id)));
+                }
+                Performed::Parked(run) => {
+                    self.parked.insert(id, run);
+                }
+            }
+        }
+        self.resume(settled, Vec::new()).await
+    }
+
+    /// Hands outcomes to the engine as one step. `closed` are those that were waits.
+    async fn resume(&mut self, settled: Vec<Settled>, closed: Vec<i64>) -> bool {
+        if settled.is_empty() && closed.is_empty() {
             return true;
         }
         let cause = cause("outcomes", &settled);
@@ -185,12 +255,88 @@ impl Driver {
         for Settled { effect, outcome, said: _ } in settled {
             events.extend(self.run.resume(&self.program, effect, outcome));
         }
-        self.absorb(cause, events).await
+        self.absorb(cause, events, closed).await
+    }
+
+    /// Takes what has come in: answers to the run's own waits, and news for the nested runs that wait.
+    async fn look(&mut self) -> bool {
+        match self.take_answers().await {
+            Ok((settled, closed)) => {
+                for (id, _) in std::mem::take(&mut self.parked) {
+                    if let Some(request) = self.nested.remove(&id) {
+                        self.begin(request);
+                    }
+                }
+                self.resume(settled, closed).await
+            }
+            Err(error) => {
+                self.abandon(&error);
+                false
+            }
+        }
+    }
+
+    async fn take_answers(&mut self) -> storage::Result<(Vec<Settled>, Vec<i64>)> {
+        let (mut settled, mut closed) = (Vec::new(), Vec::new());
+        for (effect, outcome) in self.app.storage().answered_waits(self.tenant, self.record.id).await? {
+            let id = EffectId(u64::try_from(effect).unwrap_or(0));
+            closed.push(effect);
+            if self.waiting.remove(&id) {
+                let broken = |error: serde_json::Error| failed("internal", error.to_string(), None);
+                let outcome = serde_json::from_value(outcome).unwrap_or_else(broken);
+                settled.push(Settled::new(id, outcome, None));
+            }
+        }
+        if self.record.message.is_some() && !settled.is_empty() {
+            // An answer that was a message of the conversation has its own message to go on in.
+            let now = self.app.storage().run(self.tenant, self.record.id).await?;
+            if let Some(message) = now.and_then(|it| it.message).filter(|_| self.recorder.next_message.is_none()) {
+                self.recorder.move_to(message, self.run.answer());
+            }
+        }
+        Ok((settled, closed))
+    }
+
+    /// Whether nothing is left but waits, the run's own and those of nested runs.
+    fn only_waits(&self) -> bool {
+        self.performing.is_empty() && !(self.waiting.is_empty() && self.parked.is_empty())
+    }
+
+    /// Stores that the run waits, unless something has come in meanwhile.
+    async fn park(&mut self) -> Parking {
+        let waits = match self.app.storage().open_waits(self.tenant, self.record.id).await {
+            Ok(waits) => waits,
+            Err(error) => return self.not_parked(&error),
+        };
+        let waiting_for: Vec<Value> = waits.iter().map(told).collect();
+        let before = self.recorder.mark();
+        let mut recorded = self.recorder.park(&self.run, &json!(waiting_for), self.app.clock().now_ms());
+        let (earlier, since) = self.active;
+        recorded.step.active_ms = i64::try_from((earlier + since.elapsed()).as_millis()).ok();
+        let nested = self.parked.values().copied().collect();
+        match self.app.storage().park_run(self.tenant, self.record.id, (recorded.step, nested)).await {
+            Ok(true) => {
+                for frame in recorded.frames {
+                    self.live.publish(frame);
+                }
+                Parking::Done
+            }
+            Ok(false) => {
+                self.recorder.go_back(before);
+                Parking::Refused
+            }
+            Err(error) => self.not_parked(&error),
+        }
+    }
+
+    fn not_parked(&self, error: &storage::StorageError) -> Parking {
+        self.abandon(error);
+        Parking::Done
     }
 
     async fn cancel(&mut self) -> bool {
         let events = self.run.cancel();
-        self.absorb(cause("cancel", &()), events).await
+        self.absorb(cause("cancel", &()), events, Vec::new()).await
     }
 
     /// The run is cancelled inside the engine, but its record says why.
@@ -209,26 +355,33 @@ impl Driver {
                 *event = Event::RunFailed { error: error.clone(), answer: self.run.answer().to_owned() };
             }
         }
-        self.absorb(cause, events).await
+        self.absorb(cause, events, Vec::new()).await
     }
 
     /// Stores a step, publishes it, then performs what it asks for. False when the run is over.
-    async fn absorb(&mut self, cause: String, events: Vec<Event>) -> bool {
-        let recorded = self.recorder.record(&self.run, cause, events, self.app.clock().now_ms());
-        let over = recorded.is_over();
-        let Recorded { step, frames, requested, cancelled } = recorded;
-        for id in cancelled {
-            self.streamed.remove(&id);
-            if let Some(abort) = self.aborts.remove(&id) {
-                abort.abort();
+    async fn absorb(&mut self, cause: String, events: Vec<Event>, mut closed: Vec<i64>) -> bool {
+        let mut recorded = self.recorder.record(&self.run, cause, events, self.app.clock().now_ms());
+        let asking = Asking { app: &self.app, tenant: self.tenant, run: &self.record, root: self.root };
+        let opened = match asking.open(&mut self.recorder, &mut recorded).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.abandon(&error);
+                return false;
             }
+        };
+        let over = recorded.is_over();
+        let Recorded { mut step, frames, requested, cancelled } = recorded;
+        for id in cancelled {
+            closed.extend(self.drop_effect(id));
         }
+        step.closed = closed;
         if let Err(error) = self.app.storage().record_step(self.tenant, self.record.id, step).await {
             self.abandon(&error);
             return false;
         }
+        self.waiting.extend(opened.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId));
         for frame in frames {
-            self.live.publish(frame);
+            self.publish(frame);
         }
         for request in requested {
             self.begin(request);
@@ -236,8 +389,33 @@ impl Driver {
         !over
     }
 
+    /// Nobody wants the effect any more. Answers its number if it is a wait.
+    fn drop_effect(&mut self, id: EffectId) -> Option<i64> {
+        self.streamed.remove(&id);
+        self.nested.remove(&id);
+        if let Some(abort) = self.aborts.remove(&id) {
+            abort.abort();
+        }
+        if let Some(child) = self.parked.remove(&id) {
+            self.app.cancel_soon(self.tenant, child);
+        }
+        let waited = self.waiting.remove(&id);
+        i64::try_from(id.0).ok().filter(|_| waited)
+    }
+
+    /// Tells the run's watchers, and of a question also those of the run at the top: people look at that.
+    fn publish(&self, frame: Frame) {
+        if let Frame::Stored { name: name @ "interrupt", data, .. } = &frame
+            && self.root != self.record.id
+            && let Some(root) = self.app.live().get(self.root)
+        {
+            root.publish(Frame::Note { name, data: data.clone() });
+        }
+        self.live.publish(frame);
+    }
+
     /// Nothing can be stored: watchers are told, and what is stored already is taken up again.
-    fn abandon(&self, error: &storage::StorageError) {
+    fn abandon(&self, error: &dyn std::error::Error) {
         tracing::error!(run.id = %self.record.id, error = %error, "a run's step could not be stored");
         let error = RunError {
             code: "storage".into(),
@@ -253,6 +431,9 @@ impl Driver {
         let id = request.id;
         let (abort, registration) = AbortHandle::new_pair();
         self.aborts.insert(id, abort);
+        if matches!(request.effect, Effect::RunWorkflow { .. }) {
+            self.nested.insert(id, request.clone());
+        }
         let work = perform(self.around.clone(), request);
         self.performing.push(Box::pin(Abortable::new(work, registration)));
     }
@@ -260,18 +441,18 @@ impl Driver {
     /// After a restart: effects without a stored outcome are performed again where that is safe.
     async fn perform_again(&mut self) {
         let tools = self.app.idempotent_tools(self.tenant).await;
-        for request in self.run.pending() {
+        for request in self.run.pending().into_iter().filter(|it| !self.waiting.contains(&it.id)).collect::<Vec<_>>() {
             if safe_to_repeat(&request.effect, |plugin, tool| tools.contains(&(plugin.to_owned(), tool.to_owned()))) {
                 self.begin(request);
                 continue;
             }
-            let outcome = super::effects::failed(
+            let outcome = failed(
                 "interrupted",
                 "the server stopped while this was being done, and it must not be done twice",
                 Some("use `on_error` on the node, or run again"),
             );
             let id = request.id;
-            self.performing.push(Box::pin(async move { Ok((id, outcome)) }));
+            self.performing.push(Box::pin(async move { Ok((id, Performed::Done(outcome))) }));
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Surroundings {
     pub app: App,
     pub tenant: TenantId,
     pub run: RunId,
+    /// The run at the top of those that this one is nested in.
+    pub root: RunId,
     pub conversation: Option<ConversationId>,
     /// How many workflows stand above this run.
     pub depth: u32,
@@ -77,26 +79,39 @@ impl Surroundings {
     }
 }
 
+/// How the work on an effect ended.
+pub(crate) enum Performed {
+    Done(Outcome),
+    /// The nested run waits, and with it the effect: whoever is told that something has come in performs it again.
+    Parked(RunId),
+}
+
 /// Performs one effect, within its timeout.
-pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFuture<'static, (EffectId, Outcome)> {
+pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFuture<'static, (EffectId, Performed)> {
     Box::pin(async move {
         let id = request.id;
         let limit = request.timeout_ms;
         let work = dispatch(around, request);
-        let outcome = match limit {
+        let performed = match limit {
             None => work.await,
             Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), work).await {
-                Ok(outcome) => outcome,
-                Err(_) => failed("timeout", format!("no answer within {ms} ms"), Some("raise the node's `timeout`")),
+                Ok(performed) => performed,
+                Err(_) => {
+                    let message = format!("no answer within {ms} ms");
+                    Performed::Done(failed("timeout", message, Some("raise the node's `timeout`")))
+                }
             },
         };
-        (id, outcome)
+        (id, performed)
     })
 }
 
-async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
+async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
     let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
-    match effect {
+    Performed::Done(match effect {
+        Effect::RunWorkflow { workflow, version: _, inputs } => {
+            return run_workflow::perform(&around, id, node, workflow, inputs).await;
+        }
         Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
             let request = model_client::CompletionRequest {
                 messages: messages.into_iter().map(complete::message).collect(),
@@ -114,19 +129,24 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
         Effect::CallTool { plugin, tool, arguments } => {
             call_tool::perform(&around, node, &plugin, &tool, arguments).await
         }
-        Effect::RunWorkflow { workflow, version: _, inputs } => {
-            run_workflow::perform(&around, id, node, workflow, inputs).await
+        Effect::Wait { .. } | Effect::WaitUntil { .. } => sleep(&around, &effect).await,
+        // Nobody performs it: it is a row in the database from the step on that asks.
+        Effect::AskHuman(_) => failed("interrupted", "the question was lost", Some("run again")),
+        Effect::Fetch(_) | Effect::ParseDocument { .. } | Effect::Recall(_) => {
+            failed("unavailable", "this server cannot do that yet", None)
         }
-        Effect::Wait { ms } => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Outcome::Ok { value: Value::Null }
-        }
-        Effect::Fetch(_)
-        | Effect::ParseDocument { .. }
-        | Effect::AskHuman(_)
-        | Effect::WaitUntil { .. }
-        | Effect::Recall(_) => failed("unavailable", "this server cannot do that yet", None),
-    }
+    })
+}
+
+/// A pause that is too short to be stored.
+async fn sleep(around: &Surroundings, timer: &Effect) -> Outcome {
+    let clock = around.app.clock();
+    let now = clock.now_ms();
+    let Some(due) = super::waiting::due(timer, now, clock) else {
+        return failed("invalid_input", "this is no moment", Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"));
+    };
+    tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await;
+    Outcome::Ok { value: Value::Null }
 }
 
 /// Whether an effect whose outcome was lost in a crash may simply be performed again.

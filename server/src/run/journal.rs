@@ -94,7 +94,7 @@ pub(crate) fn rebuild(
         None => None,
         Some(kept) => {
             let Kept { run, trace: state }: Kept<Run, TraceState> =
-                serde_json::from_str(&kept.snapshot).map_err(AppError::internal)?;
+                serde_json::from_str(&kept.snapshot).map_err(unreadable)?;
             trace.state = state;
             step = kept.step;
             Some(run)
@@ -107,7 +107,7 @@ pub(crate) fn rebuild(
             continue;
         }
         step = entry.number;
-        let events = match (serde_json::from_str(&entry.cause).map_err(AppError::internal)?, &mut run) {
+        let events = match (serde_json::from_str(&entry.cause).map_err(unreadable)?, &mut run) {
             (Cause::Start(input), _) => {
                 let (begun, events) = Run::start(program, *input);
                 run = Some(begun);
@@ -130,6 +130,13 @@ pub(crate) fn rebuild(
     }
     let run = run.ok_or_else(|| AppError::new(ErrorCode::RunFailed, "the run has no journal"))?;
     Ok(Rebuilt { run, step, seq })
+}
+
+/// Written by a version that knew other nodes or effects.
+fn unreadable(error: serde_json::Error) -> AppError {
+    let mut it = AppError::new(ErrorCode::RunFailed, "what was stored of the run cannot be read").hint("run it again");
+    it.internal = Some(Box::new(error));
+    it
 }
 
 /// Tells the engine how an effect ended, and before that what it had said.

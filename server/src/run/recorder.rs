@@ -1,12 +1,13 @@
 //! What the engine says at one step, made into what is stored, what watchers are told, and what is to be done.
 
-use domain::{MessageId, MessageStatus, RunStatus};
-use serde_json::Value;
+use domain::{Message, MessageId, MessageStatus, RunStatus};
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 use storage::{MessageUpdate, NewEvent, RunStep};
 use workflow_engine::{EffectId, Event, Program, RequestedEffect, Run};
 
 use super::frames::{Trace, error_json};
-use super::journal::{Rebuilt, rebuild, snapshot};
+use super::journal::{Rebuilt, cause, rebuild, snapshot};
 use super::live::Frame;
 use crate::app::Result;
 
@@ -21,9 +22,19 @@ pub(crate) struct Recorder {
     seq: i64,
     /// The step that was kept as a snapshot last.
     kept: i64,
-    /// Where the run's answer goes.
-    message: Option<MessageId>,
+    /// Where the run's answer goes, from which byte on.
+    pub message: Option<MessageId>,
+    pub message_from: usize,
+    /// A message that the answer goes on in, and that is not stored yet.
+    pub next_message: Option<Message>,
+    /// A message that the answer goes on in and that is stored already, and from which byte on.
+    moving: Option<(MessageId, usize)>,
+    /// The answer went on in a message of its own, which may turn out to have nothing in it.
+    went_on: bool,
 }
+
+/// Where a recorder stands, to go back there when a step was not stored after all.
+pub(crate) struct Mark(i64, i64, i64);
 
 /// One step of a run.
 pub(crate) struct Recorded {
@@ -42,7 +53,17 @@ impl Recorded {
 
 impl Recorder {
     pub(crate) fn new(program: &Program, run: &domain::Run) -> Recorder {
-        Recorder { trace: Trace::new(program, run), step: 0, seq: 0, kept: 0, message: run.message }
+        Recorder {
+            trace: Trace::new(program, run),
+            step: 0,
+            seq: 0,
+            kept: 0,
+            message: run.message,
+            message_from: 0,
+            next_message: None,
+            moving: None,
+            went_on: false,
+        }
     }
 
     /// A run that is taken up again, and its recorder.
@@ -69,6 +90,17 @@ impl Recorder {
         self.step += 1;
         let step = RunStep { number: self.step, cause, first_seq: self.seq + 1, at, ..RunStep::default() };
         let mut recorded = Recorded { step, frames: Vec::new(), requested: Vec::new(), cancelled: Vec::new() };
+        if let Some(next) = self.next_message.take() {
+            self.message = Some(next.id);
+            self.went_on = true;
+            recorded.step.next_message = Some(next);
+        }
+        if let Some((message, from)) = self.moving.take() {
+            let said = run.answer().get(..from).unwrap_or_default();
+            self.end_message(&mut recorded.step, said, MessageStatus::Complete);
+            (self.message, self.message_from, self.went_on) = (Some(message), from, false);
+            recorded.step.message_from = i64::try_from(from).ok();
+        }
         for event in events {
             self.take(&mut recorded, event, at);
         }
@@ -78,6 +110,51 @@ impl Recorder {
             self.keep(&mut recorded.step, run);
         }
         recorded
+    }
+
+    /// Makes a step of the run's beginning to wait: the run is kept as it is, and the message has what was said so far.
+    pub(crate) fn park(&mut self, run: &Run, waiting_for: &Value, at: i64) -> Recorded {
+        let mut recorded = self.record(run, cause("parked", &()), Vec::new(), at);
+        self.add(&mut recorded, "run.waiting", &json!({ "waiting_for": waiting_for, "at": at }));
+        self.keep(&mut recorded.step, run);
+        self.end_message(&mut recorded.step, run.answer(), MessageStatus::Complete);
+        recorded.step.message_from = i64::try_from(run.answer().len()).ok();
+        recorded.step.answer = Some(run.answer().to_owned());
+        recorded
+    }
+
+    /// From here on the answer goes into another message, which is stored already.
+    pub(crate) fn move_to(&mut self, message: MessageId, answer: &str) {
+        if self.message != Some(message) {
+            self.moving = Some((message, answer.len()));
+        }
+    }
+
+    /// Adds an event of the server's own.
+    pub(crate) fn add(&mut self, recorded: &mut Recorded, name: &'static str, data: &Value) {
+        let Ok(data) = to_raw_value(data) else { return };
+        self.seq += 1;
+        recorded.frames.push(Frame::Stored { seq: self.seq, name, data: data.get().into() });
+        recorded.step.events.push(NewEvent { name, data });
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.step, self.seq, self.kept)
+    }
+
+    pub(crate) fn go_back(&mut self, Mark(step, seq, kept): Mark) {
+        (self.step, self.seq, self.kept) = (step, seq, kept);
+    }
+
+    /// The message gets its part of the answer; one that was begun for nothing is taken away.
+    fn end_message(&self, step: &mut RunStep, answer: &str, status: MessageStatus) {
+        let content = answer.get(self.message_from..).unwrap_or_default().to_owned();
+        if self.went_on && content.is_empty() && status == MessageStatus::Complete {
+            step.unsaid_message = self.message;
+            return;
+        }
+        let error = step.error.clone();
+        step.messages.extend(self.message.map(|id| MessageUpdate { id, content, status, error }));
     }
 
     fn keep(&mut self, step: &mut RunStep, run: &Run) {
@@ -127,13 +204,12 @@ impl Recorder {
                 MessageStatus::Failed
             }
         };
-        step.message =
-            self.message.map(|id| MessageUpdate { id, content: answer.clone(), status, error: step.error.clone() });
+        self.end_message(step, &answer, status);
         step.answer = Some(answer);
     }
 }
 
 /// A JSON text of a step, read back.
-pub(crate) fn json(text: Option<&String>) -> Option<Value> {
+pub(crate) fn read_back(text: Option<&String>) -> Option<Value> {
     text.and_then(|it| serde_json::from_str(it).ok())
 }

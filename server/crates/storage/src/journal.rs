@@ -34,7 +34,7 @@ pub struct RunStep {
     /// JSON text: `{code, message, hint?, node?}`.
     pub error: Option<String>,
     pub finished_at: Option<i64>,
-    pub message: Option<MessageUpdate>,
+    pub messages: Vec<MessageUpdate>,
     /// The variables of the run's conversation, as JSON text. A run without a conversation has nowhere to keep them.
     pub conversation_state: Option<String>,
     /// What the run waits for from now on without anybody working on it.
@@ -139,6 +139,17 @@ impl Storage {
         let steps: Vec<StoredEvents> = self.all("read a run's events", query).await?;
         let events = steps.into_iter().flat_map(|it| it.0).filter(|it| it.seq > after_seq);
         Ok(events.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
+    /// The number of the run's last event; 0 before the first.
+    pub async fn last_event(&self, tenant: TenantId, run: RunId) -> Result<i64> {
+        let query = sqlx::query(
+            "select step, last_seq, '' as cause, at from run_steps where tenant = $1 and run = $2 order by step desc limit 1",
+        )
+        .bind(tenant.to_string())
+        .bind(run.to_string());
+        let last: Option<JournalStep> = self.first("look for a run's last event", query).await?;
+        Ok(last.map_or(0, |it| it.last_seq))
     }
 
     /// The run as it was kept last. None for a run whose whole way is in its journal, and after its end.
@@ -323,11 +334,11 @@ async fn write_conversation(
     (tenant, run): (TenantId, RunId),
     step: &mut RunStep,
 ) -> Result<(), Failure> {
-    let (message, state) = (step.message.take(), step.conversation_state.take());
-    if message.is_none() && state.is_none() && step.next_message.is_none() && step.unsaid_message.is_none() {
+    let (messages, state) = (std::mem::take(&mut step.messages), step.conversation_state.take());
+    if messages.is_empty() && state.is_none() && step.next_message.is_none() && step.unsaid_message.is_none() {
         return Ok(());
     }
-    if let Some(update) = message {
+    for update in messages {
         // A message is over with its run, or with the part of the run that it holds.
         let finished_at = (update.status != MessageStatus::Streaming).then_some(step.at);
         write_message(connection, tenant, update, finished_at).await?;

@@ -25,6 +25,8 @@ pub struct ClaimedRun {
     pub active_ms: i64,
     /// Bytes of its answer that stand in earlier messages than its own.
     pub message_from: i64,
+    /// Whether its message has been closed: what it says from now on goes into another.
+    pub message_done: bool,
 }
 
 struct Owner(String);
@@ -62,16 +64,18 @@ impl Storage {
                     .bind(lease.owner)
                     .bind(lease.until)
                     .bind(now)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let run = Run::read(&row)?;
+                let message = sqlx::query("select 1 from messages where tenant = $1 and id = $2 and status = 'streaming'")
+                    .bind(tenant.to_string())
+                    .bind(run.message.map(|it| it.to_string()))
                     .fetch_optional(connection)
                     .await?;
-                let claimed = row.map(|row| {
-                    Ok::<_, sqlx::Error>(ClaimedRun {
-                        run: Run::read(&row)?,
-                        active_ms: row.try_get("active_ms")?,
-                        message_from: row.try_get("message_from")?,
-                    })
-                });
-                Ok(claimed.transpose()?)
+                let message_done = run.message.is_some() && message.is_none();
+                let (active_ms, message_from) = (row.try_get("active_ms")?, row.try_get("message_from")?);
+                Ok(Some(ClaimedRun { run, active_ms, message_from, message_done }))
             })
         })
         .await
@@ -107,13 +111,6 @@ impl Storage {
             })
         })
         .await
-    }
-
-    /// The processes that say they drive runs.
-    pub async fn all_tenants_lease_owners(&self) -> Result<Vec<String>> {
-        let sql = "select distinct lease_owner from runs where lease_owner is not null";
-        let found: Vec<Owner> = self.all("list who drives runs", sqlx::query(sql)).await?;
-        Ok(found.into_iter().map(|Owner(it)| it).collect())
     }
 
     /// Runs at the top that should be driven and that nobody but `owner` says to drive, the oldest first.

@@ -147,6 +147,18 @@ impl Storage {
         self.all("list the nested runs", sqlx::query(sql).bind(tenant.to_string()).bind(parent.to_string())).await
     }
 
+    /// Runs of a conversation that are not over.
+    pub async fn unfinished_runs_of(&self, tenant: TenantId, conversation: ConversationId) -> Result<Vec<RunId>> {
+        let sql = concat!(
+            "select ",
+            run_columns!(),
+            " from runs where tenant = $1 and conversation = $2 and parent_run is null and finished_at is null"
+        );
+        let query = sqlx::query(sql).bind(tenant.to_string()).bind(conversation.to_string());
+        let found: Vec<Run> = self.all("list a conversation's unfinished runs", query).await?;
+        Ok(found.into_iter().map(|it| it.id).collect())
+    }
+
     /// Removes up to `limit` runs that ended before `before`, the oldest first, with their nested runs. Answers how many
     /// (not counting nested ones), so that the caller goes on until there are fewer than `limit`.
     pub async fn all_tenants_prune_runs(&self, before: i64, limit: i64) -> Result<u64> {

@@ -138,12 +138,22 @@ const NEWS: &str = with_below!(
 );
 
 impl Storage {
-    /// What the run waits for and nobody has answered, in the order in which it was asked.
+    /// Effects of the run that are waits, answered or not.
+    pub async fn wait_effects(&self, tenant: TenantId, run: RunId) -> Result<Vec<i64>> {
+        let sql = "select effect, 'null' as outcome from waits where tenant = $1 and run = $2 order by effect";
+        let found: Vec<Answered> =
+            self.all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
+        Ok(found.into_iter().map(|Answered(effect, _)| effect).collect())
+    }
+
+    /// What the run waits for and nobody has answered, in the order in which it was asked; for a run at the top also what
+    /// the runs below it wait for.
     pub async fn open_waits(&self, tenant: TenantId, run: RunId) -> Result<Vec<Wait>> {
         let sql = concat!(
             "select ",
             wait_columns!(),
-            " from waits where tenant = $1 and run = $2 and outcome is null order by effect"
+            " from waits where tenant = $1 and (run = $2 or root_run = $2) and outcome is null \
+             order by created_at, run, effect"
         );
         self.all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string())).await
     }

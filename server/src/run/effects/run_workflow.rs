@@ -2,11 +2,12 @@
 //!
 //! After a restart the effect is performed again: it finds the nested run that was already begun and goes on with that.
 
+use domain::RunStatus;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use workflow_engine::{Delta, EffectError, EffectId, Outcome};
 
-use super::{FromEffect, Surroundings, failed, refused};
+use super::{FromEffect, Performed, Surroundings, failed, refused};
 use crate::app::runs::{Nested, NestedRun, outcome_of};
 use crate::run::live::{Frame, LiveRun};
 
@@ -19,18 +20,19 @@ pub(super) async fn perform(
     node: String,
     workflow: String,
     inputs: Value,
-) -> Outcome {
+) -> Performed {
     if around.depth >= MAX_DEPTH {
-        return failed(
+        return Performed::Done(failed(
             "budget_exceeded",
             format!("`{workflow}` would be the {MAX_DEPTH}th workflow inside another"),
             Some("a workflow that calls itself needs a way to end"),
-        );
+        ));
     }
     let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, inputs };
     let usage = super::Usage::within(around.usage.clone());
     let ended = match around.app.begin_nested(nested, usage.clone()).await {
-        Err(error) => return refused(error),
+        Err(error) => return Performed::Done(refused(error)),
+        Ok(NestedRun::Parked(run)) => return Performed::Parked(run),
         Ok(NestedRun::Over(run)) => {
             let _ = around.deltas.send(FromEffect::ChildRun { node, run: run.id });
             *run
@@ -40,18 +42,21 @@ pub(super) async fn perform(
             follow(around, id, &live).await;
             match around.app.run(around.tenant, run).await {
                 Ok(run) => run,
-                Err(error) => return refused(error),
+                Err(error) => return Performed::Done(refused(error)),
             }
         }
     };
-    match outcome_of(ended) {
+    if ended.status == RunStatus::Waiting {
+        return Performed::Parked(ended.id);
+    }
+    Performed::Done(match outcome_of(ended) {
         Ok((outputs, text)) => {
             Outcome::Ok { value: json!({ "outputs": outputs, "text": text, "usage": usage.to_json() }) }
         }
         Err(error) => Outcome::Failed {
             error: EffectError { code: error.code, message: error.message, hint: error.hint, retry_after_ms: None },
         },
-    }
+    })
 }
 
 /// Passes the nested run's text on until nobody drives it any more.

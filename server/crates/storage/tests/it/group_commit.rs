@@ -42,7 +42,7 @@ async fn a_failing_write_of_several_statements_leaves_nothing_of_itself() {
     let steps = runs.iter().enumerate().map(|(n, it)| {
         let mut step = step(1);
         if n % 2 == 1 {
-            step.message = Some(MessageUpdate {
+            step.messages.push(MessageUpdate {
                 id: MessageId::from_uuid(uuid()),
                 content: String::new(),
                 status: MessageStatus::Complete,

@@ -37,7 +37,7 @@ pub(crate) async fn turns_are_stored_whole(storage: &Storage) {
     assert_eq!(storage.conversation(a, talk.id).await.unwrap().unwrap(), stored);
 
     let mut end = last_step(1, 200);
-    end.message = Some(MessageUpdate {
+    end.messages.push(MessageUpdate {
         id: turn.assistant_message.id,
         content: "麻婆豆腐".into(),
         status: MessageStatus::Complete,
