@@ -1,15 +1,22 @@
-//! The kinds of nodes: one file each, and one line each in the list below.
+//! The kinds of nodes: one file each, and one line each in the list below. `fields` and `people` are what several kinds
+//! share: fields to be filled in, and questions to people.
 
 mod answer;
+mod approve;
+mod ask;
 mod branch;
 mod classify_intent;
 mod each;
+mod extract;
+mod fields;
 mod llm;
 mod loops;
+mod people;
 mod plugin_tool;
 mod retrieve;
 mod set;
 mod template;
+mod wait;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
@@ -22,9 +29,10 @@ use crate::node::{Built, Declaration, NodeKindInfo};
 use crate::program::ContainerKind;
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 9] = [
+static KINDS: &[&Declaration] = &[
     &llm::DECLARATION,
     &classify_intent::DECLARATION,
+    &extract::DECLARATION,
     &retrieve::DECLARATION,
     &branch::DECLARATION,
     &answer::DECLARATION,
@@ -32,6 +40,9 @@ static KINDS: [&Declaration; 9] = [
     &set::DECLARATION,
     &each::DECLARATION,
     &loops::DECLARATION,
+    &ask::DECLARATION,
+    &approve::DECLARATION,
+    &wait::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.

@@ -12,6 +12,8 @@
     reason = "a test stops where something is not as it should be"
 )]
 
+#[path = "golden/again.rs"]
+mod again;
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/diagnostics.rs"]
@@ -20,6 +22,8 @@ mod diagnostics;
 mod properties;
 #[path = "golden/shipped.rs"]
 mod shipped;
+#[path = "golden/talk.rs"]
+mod talk;
 #[path = "golden/trace.rs"]
 mod trace;
 

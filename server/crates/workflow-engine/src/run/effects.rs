@@ -191,9 +191,10 @@ impl Machine<'_> {
     /// A number from 0 to 1 that depends on nothing but the run's seed, the node and the attempt.
     fn jitter(&self, request: &RequestedEffect) -> f64 {
         // FNV-1a (Fowler, Noll, Vo) of the node's id.
-        let of_node = request.node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, it| {
-            (hash ^ u64::from(it)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let of_node = request
+            .node
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, it| (hash ^ u64::from(it)).wrapping_mul(0x0100_0000_01b3));
         let salt = of_node ^ u64::from(request.attempt);
         // The mixing function of splitmix64 (Steele, Lea, Flood 2014).
         let mut bits = self.run.seed.wrapping_add(salt).wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -133,9 +133,7 @@ fn program_text(shapes: &[(u8, Vec<usize>, bool)]) -> String {
         };
         text.push_str(&format!("  n{number}: {node}\n"));
     }
-    let all: String = (0..shapes.len())
-        .map(|it| format!("{{{{ n{it}.{} }}}}|", output_of(shapes[it].0)))
-        .collect();
+    let all: String = (0..shapes.len()).map(|it| format!("{{{{ n{it}.{} }}}}|", output_of(shapes[it].0))).collect();
     text.push_str(&format!("  reply: {{ use: answer, with: {{ text: \"{all}\" }} }}\n"));
     let outputs: String = (0..shapes.len()).map(|it| format!("  o{it}: \"{{{{ n{it} }}}}\"\n")).collect();
     text + "outputs:\n" + &outputs
@@ -187,7 +185,9 @@ fn play(program: &Program, choices: &[usize], stream: bool) -> Finished {
         for event in events {
             match event {
                 Event::EffectRequested(it) => pending.push(it),
-                Event::NodeFinished { node, port, output, .. } => drop(done.nodes.insert(node, format!("{port} {output}"))),
+                Event::NodeFinished { node, port, output, .. } => {
+                    drop(done.nodes.insert(node, format!("{port} {output}")))
+                }
                 Event::NodeSkipped { node } => drop(done.nodes.insert(node, "skipped".into())),
                 Event::NodeFailed { node, error, handled } => {
                     drop(done.nodes.insert(node, format!("{error:?} {handled}")))
