@@ -12,7 +12,9 @@ pub mod knowledge;
 pub mod models;
 pub mod plugins;
 pub mod projects;
+mod recent;
 pub mod runs;
+mod taking_up;
 mod timekeeper;
 pub mod waits;
 
@@ -49,6 +51,10 @@ struct Parts {
     embedder: Option<Arc<dyn ::knowledge::Embedder>>,
     models: models::Models,
     programs: catalog::Programs,
+    /// Published versions by tenant, kind and name.
+    published: recent::Recent<definitions::Published, Arc<domain::Version>>,
+    /// API keys by their hash.
+    keys: recent::Recent<String, (domain::ApiKey, domain::Tenant)>,
     sign_ins: accounts::SignIns,
     turns: chat::Turns,
     tasks: TaskTracker,
@@ -92,6 +98,8 @@ impl App {
             local_model,
             embedder,
             programs: catalog::Programs::default(),
+            published: recent::Recent::default(),
+            keys: recent::Recent::default(),
             sign_ins: accounts::SignIns::default(),
             turns: chat::Turns::default(),
             tasks: TaskTracker::new(),

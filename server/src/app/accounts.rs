@@ -243,8 +243,27 @@ impl App {
 
     pub async fn caller_of_key(&self, key: &str) -> Result<Option<Caller>> {
         let now = self.clock().now_ms();
-        let found = self.storage().all_tenants_api_key(&fingerprint(key), now).await?;
-        Ok(found.map(|(key, tenant)| Caller { tenant, user: None, scopes: key.scopes }))
+        let hash = fingerprint(key);
+        let caller = |(key, tenant): (ApiKey, Tenant)| Caller { tenant, user: None, scopes: key.scopes };
+        let ticket = match self.0.keys.get(&hash) {
+            Ok((key, tenant)) => {
+                let valid = key.expires_at.is_none_or(|it| it > now);
+                return Ok(valid.then(|| caller((key, tenant))));
+            }
+            Err(ticket) => ticket,
+        };
+        let found = self.storage().all_tenants_api_key(&hash, now).await?;
+        if let Some(found) = &found {
+            self.0.keys.keep(hash, found.clone(), ticket);
+        }
+        Ok(found.map(caller))
+    }
+
+    /// False when the tenant has no such key.
+    pub async fn delete_key(&self, tenant: TenantId, id: ApiKeyId) -> Result<bool> {
+        let deleted = self.storage().delete_api_key(tenant, id).await?;
+        self.0.keys.forget_all();
+        Ok(deleted)
     }
 
     /// Changes the signed-in user's own name, e-mail and password; what is none stays as it is.

@@ -41,7 +41,7 @@ impl Clock {
             return Some(moment.as_millisecond());
         }
         let local: jiff::civil::DateTime = text.parse().ok()?;
-        Some(local.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond())
+        Some(self.zone.to_timestamp(local).ok()?.as_millisecond())
     }
 
     /// RFC 3339 with the server's offset, for example `2026-11-24T10:15:00+08:00`.

@@ -1,5 +1,7 @@
 //! Assistants and workflows as documents: checked, versioned, published. A published version never changes.
 
+use std::sync::Arc;
+
 use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
 use workflow_engine::{Catalog, Compiled, Diagnostic, compile_assistant, compile_workflow};
 
@@ -7,6 +9,9 @@ use super::catalog::accept;
 use super::clock::new_uuid;
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
+
+/// What a published version is known by.
+pub(super) type Published = (TenantId, DefinitionKind, String);
 
 /// A document that compiled, and what it says of itself.
 pub struct Checked {
@@ -107,6 +112,7 @@ impl App {
             created_at: self.clock().now_ms(),
         };
         let stored = self.storage().save_version(tenant, kind, &name, version).await?;
+        self.0.published.forget_all();
         if kind == DefinitionKind::Workflow {
             // Assistants and workflows that call this one were compiled against its old inputs.
             self.programs().forget_all();
@@ -114,9 +120,17 @@ impl App {
         Ok(stored)
     }
 
-    pub async fn definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Version> {
+    /// The published version.
+    pub async fn definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Arc<Version>> {
+        let key = (tenant, kind, name.to_owned());
+        let ticket = match self.0.published.get(&key) {
+            Ok(version) => return Ok(version),
+            Err(ticket) => ticket,
+        };
         let found = self.storage().current_version(tenant, kind, name).await?;
-        found.ok_or_else(|| AppError::not_found(kind.as_str(), name))
+        let found = Arc::new(found.ok_or_else(|| AppError::not_found(kind.as_str(), name))?);
+        self.0.published.keep(key, found.clone(), ticket);
+        Ok(found)
     }
 
     pub async fn definitions(&self, tenant: TenantId, kind: DefinitionKind) -> Result<Vec<Definition>> {
@@ -135,6 +149,7 @@ impl App {
         if !self.storage().delete_definition(tenant, kind, name).await? {
             return Err(AppError::not_found(kind.as_str(), name));
         }
+        self.0.published.forget_all();
         self.programs().forget_all();
         Ok(())
     }

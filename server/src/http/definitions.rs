@@ -196,7 +196,7 @@ pub(super) async fn show_workflow(
 ) -> Result<Json<WorkflowView>> {
     let version = app.definition(caller.tenant.id, DefinitionKind::Workflow, &name).await?;
     let program = app.program(caller.tenant.id, &version).await?;
-    let graph = crate::run::frames::graph(&program);
+    let graph = crate::run::frames::graph(&program.nodes());
     Ok(Json(WorkflowView { summary: summary(&name, &version), yaml: version.yaml, graph }))
 }
 

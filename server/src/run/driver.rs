@@ -15,15 +15,16 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use workflow_engine::{ChatContext, Delta, Effect, EffectId, Event, Program, RequestedEffect, Run, RunError};
+use workflow_engine::{ChatContext, Delta, Effect, EffectId, Event, RequestedEffect, Run, RunError};
 
 use super::effects::{FromEffect, Performed, Surroundings, Usage, failed, perform, safe_to_repeat};
 use super::frames::error_json;
-use super::journal::{Settled, cause};
+use super::journal::{Settled, cause, end};
 use super::live::{Frame, LiveRun, Reserved};
 use super::recorder::{Recorded, Recorder};
 use super::waiting::{Asking, told};
 use crate::app::App;
+use crate::app::catalog::Runnable;
 
 /// Outcomes that become one step when they are there at the same time.
 const OUTCOMES_AT_ONCE: usize = 32;
@@ -33,7 +34,7 @@ pub(crate) struct Job {
     pub app: App,
     pub tenant: TenantId,
     pub record: domain::Run,
-    pub program: Arc<Program>,
+    pub program: Arc<Runnable>,
     pub depth: u32,
     pub usage: Arc<Usage>,
     /// What nested workflows see as well.
@@ -87,7 +88,7 @@ struct Driver {
     app: App,
     tenant: TenantId,
     record: domain::Run,
-    program: Arc<Program>,
+    program: Arc<Runnable>,
     run: Run,
     recorder: Recorder,
     live: Arc<LiveRun>,
@@ -96,6 +97,8 @@ struct Driver {
     aborts: HashMap<EffectId, AbortHandle>,
     /// What effects in flight have said so far.
     streamed: HashMap<EffectId, String>,
+    /// How many bytes of what an effect says have been heard already.
+    repeated: HashMap<EffectId, usize>,
     root: RunId,
     /// Effects that are rows in the database.
     waiting: BTreeSet<EffectId>,
@@ -133,6 +136,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         performing: FuturesUnordered::new(),
         aborts: HashMap::new(),
         streamed: HashMap::new(),
+        repeated: HashMap::new(),
         root: job.root,
         waiting: job.waiting,
         nested: HashMap::new(),
@@ -194,8 +198,9 @@ enum Parking {
 impl Driver {
     fn hear(&mut self, said: FromEffect) {
         match said {
-            FromEffect::Delta(id, delta) => {
-                if let Delta::Text(text) = &delta {
+            FromEffect::Delta(id, mut delta) => {
+                if let Delta::Text(text) = &mut delta {
+                    self.skip_repeated(id, text);
                     self.streamed.entry(id).or_default().push_str(text);
                 }
                 for event in self.run.progress(&self.program, id, delta) {
@@ -210,6 +215,15 @@ impl Driver {
                 self.recorder.trace.state.children.insert(node, run.to_string());
                 self.live.publish(Frame::Note { name: "node.child_run", data: data.into() });
             }
+        }
+    }
+
+    /// A nested run that was gone on with says everything from its beginning; the engine has heard a part of it.
+    fn skip_repeated(&mut self, id: EffectId, text: &mut String) {
+        if let Some(left) = self.repeated.get_mut(&id) {
+            let known = text.len().min(*left);
+            *left -= known;
+            *text = text.split_off(known);
         }
     }
 
@@ -264,6 +278,7 @@ impl Driver {
             Ok((settled, closed)) => {
                 for (id, _) in std::mem::take(&mut self.parked) {
                     if let Some(request) = self.nested.remove(&id) {
+                        self.repeated.insert(id, self.streamed.get(&id).map_or(0, String::len));
                         self.begin(request);
                     }
                 }
@@ -339,7 +354,6 @@ impl Driver {
         self.absorb(cause("cancel", &()), events, Vec::new()).await
     }
 
-    /// The run is cancelled inside the engine, but its record says why.
     async fn give_up(&mut self) -> bool {
         let limit = self.app.config().limits.run_time.as_secs();
         let error = RunError {
@@ -348,14 +362,8 @@ impl Driver {
             hint: Some("split the work into smaller runs".into()),
             node: None,
         };
-        let cause = cause("ended", &error);
-        let mut events = self.run.cancel();
-        for event in &mut events {
-            if matches!(event, Event::RunCancelled) {
-                *event = Event::RunFailed { error: error.clone(), answer: self.run.answer().to_owned() };
-            }
-        }
-        self.absorb(cause, events, Vec::new()).await
+        let events = end(&mut self.run, &error);
+        self.absorb(cause("ended", &error), events, Vec::new()).await
     }
 
     /// Stores a step, publishes it, then performs what it asks for. False when the run is over.

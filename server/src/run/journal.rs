@@ -116,7 +116,8 @@ pub(crate) fn rebuild(
             (Cause::Outcomes(settled), Some(run)) => {
                 settled.into_iter().flat_map(|it| settle(program, run, it)).collect()
             }
-            (Cause::Cancel(()) | Cause::Ended(_), Some(run)) => run.cancel(),
+            (Cause::Cancel(()), Some(run)) => run.cancel(),
+            (Cause::Ended(error), Some(run)) => end(run, &error),
             (Cause::Parked(()), Some(_)) => Vec::new(),
             (Cause::BeforeJournal(()), _)
             | (Cause::Outcomes(_) | Cause::Cancel(()) | Cause::Ended(_) | Cause::Parked(()), None) => {
@@ -130,6 +131,17 @@ pub(crate) fn rebuild(
     }
     let run = run.ok_or_else(|| AppError::new(ErrorCode::RunFailed, "the run has no journal"))?;
     Ok(Rebuilt { run, step, seq })
+}
+
+/// Ends a run for a reason of the server's: it is cancelled inside the engine, but its record says why.
+pub(crate) fn end(run: &mut Run, error: &RunError) -> Vec<Event> {
+    let mut events = run.cancel();
+    for event in &mut events {
+        if matches!(event, Event::RunCancelled) {
+            *event = Event::RunFailed { error: error.clone(), answer: run.answer().to_owned() };
+        }
+    }
+    events
 }
 
 /// Written by a version that knew other nodes or effects.

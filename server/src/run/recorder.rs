@@ -1,15 +1,18 @@
 //! What the engine says at one step, made into what is stored, what watchers are told, and what is to be done.
 
+use std::sync::Arc;
+
 use domain::{Message, MessageId, MessageStatus, RunStatus};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use storage::{MessageUpdate, NewEvent, RunStep};
-use workflow_engine::{EffectId, Event, Program, RequestedEffect, Run};
+use workflow_engine::{EffectId, Event, RequestedEffect, Run};
 
 use super::frames::{Trace, error_json};
 use super::journal::{Rebuilt, cause, rebuild, snapshot};
 use super::live::Frame;
 use crate::app::Result;
+use crate::app::catalog::Runnable;
 
 /// Steps from one snapshot to the next: after a crash at most so many are run through the engine again, which takes
 /// about a millisecond.
@@ -52,7 +55,7 @@ impl Recorded {
 }
 
 impl Recorder {
-    pub(crate) fn new(program: &Program, run: &domain::Run) -> Recorder {
+    pub(crate) fn new(program: &Arc<Runnable>, run: &domain::Run) -> Recorder {
         Recorder {
             trace: Trace::new(program, run),
             step: 0,
@@ -68,7 +71,7 @@ impl Recorder {
 
     /// A run that is taken up again, and its recorder.
     pub(crate) fn again(
-        program: &Program,
+        program: &Arc<Runnable>,
         record: &domain::Run,
         kept: Option<storage::RunSnapshot>,
         steps: Vec<storage::JournalStep>,
@@ -118,7 +121,9 @@ impl Recorder {
         self.add(&mut recorded, "run.waiting", &json!({ "waiting_for": waiting_for, "at": at }));
         self.keep(&mut recorded.step, run);
         self.end_message(&mut recorded.step, run.answer(), MessageStatus::Complete);
-        recorded.step.message_from = i64::try_from(run.answer().len()).ok();
+        if self.message.is_some() {
+            recorded.step.message_from = i64::try_from(run.answer().len()).ok();
+        }
         recorded.step.answer = Some(run.answer().to_owned());
         recorded
     }

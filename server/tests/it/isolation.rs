@@ -63,7 +63,7 @@ impl Things {
             _ if path.contains("/knowledge-bases/") => "private_base",
             _ => "private_desk",
         };
-        path.replace("{id}", id).replace("{name}", name).replace("{tool}", "private_tool")
+        path.replace("{id}", id).replace("{name}", name).replace("{tool}", "private_tool").replace("{effect}", "1")
     }
 }
 

@@ -18,3 +18,4 @@ mod openapi;
 mod plugins;
 mod projects;
 mod support;
+mod waits;

@@ -338,6 +338,9 @@ async fn write_conversation(
     if messages.is_empty() && state.is_none() && step.next_message.is_none() && step.unsaid_message.is_none() {
         return Ok(());
     }
+    if let Some(next) = step.next_message.clone() {
+        insert_message(connection, tenant, next).await?;
+    }
     for update in messages {
         // A message is over with its run, or with the part of the run that it holds.
         let finished_at = (update.status != MessageStatus::Streaming).then_some(step.at);
@@ -346,9 +349,6 @@ async fn write_conversation(
     if let Some(unsaid) = step.unsaid_message {
         let sql = "delete from messages where tenant = $1 and id = $2";
         sqlx::query(sql).bind(tenant.to_string()).bind(unsaid.to_string()).execute(&mut *connection).await?;
-    }
-    if let Some(next) = step.next_message.clone() {
-        insert_message(connection, tenant, next).await?;
     }
     let row = sqlx::query("select conversation from runs where tenant = $1 and id = $2")
         .bind(tenant.to_string())

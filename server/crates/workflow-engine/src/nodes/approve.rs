@@ -79,6 +79,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: outputs(),
         streams: false,
         acts: true,
+        says: false,
         answer: None,
     })
 }

@@ -106,6 +106,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs,
         streams: false,
         acts: true,
+        says: true,
         answer: None,
     })
 }

@@ -90,6 +90,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
     context.get("fields").filter(|it| it.is_map())?;
     let fields = Fields::read(context, &TAKEN);
     let outputs = output_schema(fields.nullable(), false);
+    let asks = context.get("ask_missing").is_some();
     Some(Built {
         behaviour: Box::new(Extract { fields, title: context.title.unwrap_or(context.id).to_owned() }),
         input: context.input(&["fields"]),
@@ -97,6 +98,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs,
         streams: false,
         acts: false,
+        says: asks,
         answer: None,
     })
 }

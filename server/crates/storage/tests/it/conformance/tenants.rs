@@ -8,13 +8,14 @@ use domain::{
     MessageRole, MessageStatus, Role, RunId, TenantId, UserId, VersionId,
 };
 use serde_json::json;
-use storage::{BeginTurn, DocumentProgress, MessageUpdate, RunFilter, Storage};
+use storage::{BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, WaitFilter, WhoseConversations};
 use uuid::Uuid;
 
 use super::accounts::api_key;
 use super::knowledge::records;
 use super::plugins::plugin;
 use super::settings::entry;
+use super::waits::{answer_of, lease, wait};
 use crate::support::{answering, base, begin, conversation, document, message, run, step, tenant, user, uuid, version};
 
 /// Ids and names of things: either of tenant A's, or of nothing.
@@ -72,7 +73,11 @@ impl Things {
         child.parent_run = Some(work.id);
         storage.begin_run(tenant, answering(turn.clone(), work.clone())).await.unwrap();
         storage.begin_run(tenant, begin(child)).await.unwrap();
-        storage.record_step(tenant, work.id, step(1)).await.unwrap();
+        storage.claim_run(tenant, work.id, lease("its driver", 99), 0).await.unwrap().unwrap();
+        let asks = RunStep { opened: vec![wait(work.id, 1, Some(talk.id)), wait(work.id, 2, None)], ..step(1) };
+        storage.record_step(tenant, work.id, asks).await.unwrap();
+        storage.answer_wait(tenant, (work.id, 2), answer_of("secret")).await.unwrap();
+        storage.record_step(tenant, work.id, step(2)).await.unwrap();
         let menu = base("secret");
         storage.create_knowledge_base(tenant, menu.clone()).await.unwrap();
         let file = document(menu.id, "secret", 1);
@@ -120,6 +125,17 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("run_events", said(storage.run_events(tenant, it.run, 0, 9).await)),
         ("run_snapshot", said(storage.run_snapshot(tenant, it.run).await)),
         ("run_journal", said(storage.run_journal(tenant, it.run, 0, 9).await)),
+        ("last_event", said(storage.last_event(tenant, it.run).await)),
+        ("open_waits", said(storage.open_waits(tenant, it.run).await)),
+        ("wait_effects", said(storage.wait_effects(tenant, it.run).await)),
+        ("wait", said(storage.wait(tenant, it.run, 1).await)),
+        ("answered_waits", said(storage.answered_waits(tenant, it.run).await)),
+        ("has_news", said(storage.has_news(tenant, it.run).await)),
+        ("open_question", said(storage.open_question(tenant, it.conversation, 0).await)),
+        ("list_waits", said(storage.list_waits(tenant, &everything(), None, 9).await)),
+        ("is_driven", said(storage.is_driven(tenant, it.run, 0).await)),
+        ("root_run", said(storage.root_run(tenant, it.run).await)),
+        ("unfinished_runs_of", said(storage.unfinished_runs_of(tenant, it.conversation).await)),
         ("child_runs", said(storage.child_runs(tenant, it.run).await)),
         ("knowledge_base", said(storage.knowledge_base(tenant, &it.name).await)),
         ("list_knowledge_bases", said(storage.list_knowledge_bases(tenant).await)),
@@ -172,7 +188,10 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("begin_run of a version", said(storage.begin_run(tenant, begin(with_version)).await)),
         ("begin_run under a run", said(storage.begin_run(tenant, begin(with_parent)).await)),
         ("begin_run in a conversation", said(storage.begin_run(tenant, begin(with_conversation)).await)),
-        ("record_step", said(storage.record_step(tenant, it.run, step(2)).await)),
+        ("record_step", said(storage.record_step(tenant, it.run, step(3)).await)),
+        ("park_run", said(storage.park_run(tenant, it.run, (step(3), vec![])).await)),
+        ("answer_wait", said(storage.answer_wait(tenant, (it.run, 1), answer_of("intruder")).await)),
+        ("claim_run", said(storage.claim_run(tenant, it.run, lease("intruder", 9), i64::MAX).await)),
         ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
         ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
         ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
@@ -229,6 +248,10 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
     ]
 }
 
+fn everything() -> WaitFilter {
+    WaitFilter { roles: Role::ALL.to_vec(), of_runs: true, conversations: WhoseConversations::All, now: 0 }
+}
+
 fn said<T: Debug>(answer: storage::Result<T>) -> String {
     format!("{answer:?}")
 }
@@ -238,7 +261,7 @@ pub(crate) async fn foreign_ids_are_like_random_ones(storage: &Storage) {
     let secret = Things::made(storage, a).await;
     let before = looks(storage, a, &secret).await;
     for (method, answer) in &before {
-        let nothing = ["Ok(None)", "Ok([])", "Ok(Page { items: [], next_cursor: None })"];
+        let nothing = ["Ok(None)", "Ok([])", "Ok(false)", "Ok(0)", "Ok(Page { items: [], next_cursor: None })"];
         assert!(answer.starts_with("Ok(") && !nothing.contains(&answer.as_str()), "`{method}` finds A's own: {answer}");
     }
     let nothing = Things::of_nobody();
