@@ -16,7 +16,6 @@ pub fn workflow_json_schema() -> Value {
         let summary = format!("{} · {}", kind.summary.en, kind.summary.zh);
         definitions.insert(kind.name.to_owned(), kind.config);
         let named = match kind.name {
-            "workflow" => json!({ "type": "string", "pattern": "^workflow/" }),
             "plugin_tool" => continue,
             name => json!({ "const": name }),
         };

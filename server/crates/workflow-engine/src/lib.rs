@@ -29,6 +29,7 @@ mod run;
 mod schema;
 mod segments;
 mod slices;
+mod table;
 mod template;
 mod yaml;
 
@@ -49,3 +50,4 @@ pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
 pub use run::{PastNode, RerunError, Run};
+pub use table::{Table, TableError};

@@ -18,6 +18,8 @@ mod again;
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
+#[path = "golden/outcomes.rs"]
+mod outcomes;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]
