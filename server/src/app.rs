@@ -1,6 +1,7 @@
 //! The application: everything that outlives one request, and the use cases, one file per noun.
 
 pub mod accounts;
+pub mod again;
 pub mod catalog;
 pub mod chat;
 pub mod clock;
@@ -8,7 +9,9 @@ pub mod definitions;
 pub mod error;
 mod instance;
 mod janitor;
+mod kept_outputs;
 pub mod knowledge;
+pub mod limits;
 pub mod models;
 pub mod plugins;
 pub mod projects;
@@ -57,6 +60,7 @@ struct Parts {
     keys: recent::Recent<String, (domain::ApiKey, domain::Tenant)>,
     sign_ins: accounts::SignIns,
     turns: chat::Turns,
+    limits: limits::TenantLimits,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -102,6 +106,7 @@ impl App {
             keys: recent::Recent::default(),
             sign_ins: accounts::SignIns::default(),
             turns: chat::Turns::default(),
+            limits: limits::TenantLimits::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));

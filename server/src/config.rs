@@ -186,6 +186,55 @@ struct ConfigFile {
     log: Option<String>,
     #[serde(default)]
     plugins: Plugins,
+    #[serde(default)]
+    limits: LimitsFile,
+}
+
+/// `[limits]` in the file: what every run may use at most. Tenants and documents may ask for less.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsFile {
+    /// Nodes that may start in one run (500).
+    pub max_steps: Option<u32>,
+    /// Nodes of one run that may wait for effects at the same time (16).
+    pub max_parallel: Option<u32>,
+    /// Bytes of all inputs and outputs of one run (64 MiB).
+    pub max_value_bytes: Option<u64>,
+    /// Tokens of all models in one run (no limit).
+    pub max_tokens: Option<u64>,
+    /// In the currency of the models' prices (no limit).
+    pub max_cost: Option<f64>,
+    /// How long one run may work (1200).
+    pub run_seconds: Option<u64>,
+    /// Workflows inside of workflows (8).
+    pub max_depth: Option<u32>,
+    /// Runs in progress at one time (200).
+    pub concurrent_runs: Option<usize>,
+}
+
+impl LimitsFile {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        let LimitsFile {
+            max_steps,
+            max_parallel,
+            max_value_bytes,
+            max_tokens,
+            max_cost,
+            run_seconds,
+            max_depth,
+            concurrent_runs,
+        } = self;
+        limits.run.max_steps = max_steps.unwrap_or(limits.run.max_steps);
+        limits.run.max_parallel = max_parallel.unwrap_or(limits.run.max_parallel);
+        limits.run.max_value_bytes = max_value_bytes.unwrap_or(limits.run.max_value_bytes);
+        limits.run.max_tokens = max_tokens.or(limits.run.max_tokens);
+        limits.run.max_cost = max_cost.or(limits.run.max_cost);
+        limits.run_time = run_seconds.map_or(limits.run_time, Duration::from_secs);
+        limits.max_depth = max_depth.unwrap_or(limits.max_depth);
+        limits.concurrent_runs = concurrent_runs.unwrap_or(limits.concurrent_runs);
+        limits
+    }
 }
 
 /// `[plugins]` in the file: how much a plugin call may use.
@@ -255,10 +304,14 @@ pub struct Limits {
     pub upload_bytes: usize,
     /// One chat message, in characters: about eight pages of Chinese.
     pub message_chars: usize,
-    /// Runs in progress of one tenant; more are refused with 429.
+    /// Runs in progress at one time; more are refused with 429. Runs that wait are not in progress.
     pub concurrent_runs: usize,
-    /// How long a run may take.
+    /// How long a run may work; waiting for people and moments does not count.
     pub run_time: Duration,
+    /// Workflows inside of workflows.
+    pub max_depth: u32,
+    /// What the engine holds every run to.
+    pub run: workflow_engine::Limits,
 }
 
 impl Default for Limits {
@@ -269,6 +322,8 @@ impl Default for Limits {
             message_chars: 16_000,
             concurrent_runs: 200,
             run_time: Duration::from_secs(20 * 60),
+            max_depth: 8,
+            run: workflow_engine::Limits::default(),
         }
     }
 }
@@ -318,7 +373,7 @@ impl Config {
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
             timezone: settings.timezone.or(file.timezone),
             log: settings.log.or(file.log).unwrap_or_else(|| "warn,parlour=info".to_owned()),
-            limits: Limits::default(),
+            limits: file.limits.limits(),
             plugins: file.plugins,
         })
     }

@@ -1,6 +1,7 @@
 //! THE route table. Each row says who may call it; the router, the OpenAPI document and the access test are made from it.
 
 mod accounts;
+mod again;
 pub(crate) mod body;
 pub mod caller;
 mod conversations;
@@ -8,6 +9,7 @@ mod definitions;
 mod event_stream;
 mod health;
 mod knowledge_bases;
+mod limits;
 mod models;
 mod openai;
 pub mod openapi;
@@ -114,6 +116,9 @@ pub fn operations() -> Vec<Operation> {
         get    "/api/v1/waits" CHAT, waits::list, "list_waits", "Open questions that one may answer, newest first", P::none() => P::json::<waits::WaitList>();
         post   "/api/v1/runs/{id}/cancel" CHAT, runs::cancel, "cancel_run", "Stop a run; what it said so far is kept", P::none() => P::json::<runs::RunSummary>();
 
+        post   "/api/v1/runs/{id}/rerun" RUN, again::rerun, "rerun", "Run again from a node; what was finished before it is kept", P::json::<again::Rerun>() => P::json::<runs::RunSummary>();
+        post   "/api/v1/runs/{id}/replay" RUN, again::replay, "replay", "Run again with the recorded outcomes; nothing outside is called", P::none() => P::json::<runs::RunSummary>();
+
         get    "/api/v1/conversations" CHAT, conversations::list, "list_conversations", "One's own conversations, newest first", P::none() => P::json::<conversations::ConversationList>();
         post   "/api/v1/conversations" CHAT, conversations::create, "create_conversation", "Begin a conversation with an assistant", P::json::<conversations::NewConversation>() => P::json::<conversations::ConversationView>();
         get    "/api/v1/conversations/{id}" CHAT, conversations::show, "get_conversation", "One conversation", P::none() => P::json::<conversations::ConversationView>();
@@ -136,6 +141,9 @@ pub fn operations() -> Vec<Operation> {
         delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
         put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();
         post   "/api/v1/plugins/{id}/tools/{tool}/call" RUN, plugins::call, "call_tool", "Call a tool once", P::json::<plugins::CallBody>() => P::json::<plugins::CallView>();
+
+        get    "/api/v1/limits" MANAGE, limits::show, "get_limits", "What the tenant's runs may use", P::none() => P::json::<limits::LimitsView>();
+        put    "/api/v1/limits" MANAGE, limits::put, "put_limits", "Hold the tenant's runs to less than the server allows", P::json::<crate::app::limits::RunLimits>() => P::json::<limits::LimitsView>();
 
         get    "/api/v1/models" SignedIn, models::status, "get_models", "Which models there are, and what is missing", P::none() => P::json::<models::ModelsView>();
         post   "/api/v1/models/offer" MANAGE, models::accept_offer, "accept_model_offer", "Use a model of the local Ollama", P::json::<models::OfferBody>() => P::json::<models::ModelsView>();

@@ -89,15 +89,11 @@ impl App {
         run.message = Some(answer.id);
         run.inputs = json!({ "message": content });
         let title = conversation.title.is_empty().then(|| content.chars().take(TITLE_CHARS).collect());
-        let turn = BeginTurn {
-            conversation: id,
-            user_message: asked.clone(),
-            assistant_message: answer.clone(),
-            title,
-        };
+        let turn =
+            BeginTurn { conversation: id, user_message: asked.clone(), assistant_message: answer.clone(), title };
         let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: conversation.state };
-        let input = self.run_input(&run, json!({}), around);
+        let input = self.run_input(tenant, &run, json!({}), around).await?;
         let program = ready.program.clone();
         let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
         let started = self.begin(tenant, beginning).await?;
@@ -122,9 +118,13 @@ impl App {
         run.inputs = json!({ "message": turn.message, "history": history });
         let chat = ChatContext { message: turn.message, history: turn.history, files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
-        let input = self.run_input(&run, json!({}), around);
+        let input = self.run_input(tenant, &run, json!({}), around).await?;
         let program = ready.program.clone();
-        self.begin(tenant, Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None }).await
+        self.begin(
+            tenant,
+            Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None },
+        )
+        .await
     }
 
     fn check_message(&self, content: &str) -> Result<()> {

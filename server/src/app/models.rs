@@ -85,6 +85,12 @@ impl App {
         }))
     }
 
+    /// What makes one model another one, for what is kept of its answers.
+    pub(crate) async fn model_fingerprint(&self, tenant: TenantId, role: &str) -> Result<serde_json::Value> {
+        let settings = self.model_settings(tenant).await?;
+        Ok(json!([role, settings.map(|(it, _)| [it.base_url, it.name])]))
+    }
+
     pub async fn model_status(&self, tenant: TenantId) -> Result<ModelStatus> {
         let settings = self.model_settings(tenant).await?;
         let offer = match &settings {

@@ -29,6 +29,8 @@ pub(crate) struct Nested {
     /// The node and the effect, so that a repeated effect finds what it began.
     pub node: String,
     pub workflow: String,
+    /// A published version by its number; none is the current one.
+    pub number: Option<i64>,
     pub inputs: Value,
 }
 
@@ -57,6 +59,16 @@ pub(super) struct Beginning {
     pub nesting: Nesting,
     /// The turn of a conversation that it answers.
     pub turn: Option<BeginTurn>,
+}
+
+/// A run as the engine made it in its first step.
+pub(super) struct Begun {
+    pub engine: workflow_engine::Run,
+    pub events: Vec<workflow_engine::Event>,
+    /// What went into the engine, for the journal.
+    pub cause: String,
+    pub chat: Option<ChatContext>,
+    pub user: Value,
 }
 
 /// A run that has just been started, as it stands after its first step.
@@ -101,18 +113,30 @@ impl App {
         }
         let mut run = self.new_run(RunKind::Workflow, name, &version);
         run.inputs = inputs.clone();
-        let input = self.run_input(&run, inputs, Around { chat: None, user, state: json!({}) });
+        let input = self.run_input(tenant, &run, inputs, Around { chat: None, user, state: json!({}) }).await?;
         self.begin(tenant, Beginning { run, program, input, nesting: Nesting::default(), turn: None }).await
     }
 
     /// Lets the engine make the first step, stores the run as it stands then, and goes on with it unless it is over.
     pub(super) async fn begin(&self, tenant: TenantId, beginning: Beginning) -> Result<Started> {
-        let Beginning { run: mut record, program, input, nesting, mut turn } = beginning;
-        let start = cause("start", &input);
+        let Beginning { run, program, input, nesting, turn } = beginning;
+        let cause = cause("start", &input);
         let (chat, user) = (input.chat.clone(), input.user.clone());
+        let (engine, events) = workflow_engine::Run::start(&program, input);
+        self.begin_with(tenant, (run, program, turn), Begun { engine, events, cause, chat, user }, nesting).await
+    }
+
+    /// Stores a run that the engine has begun, and goes on with it unless it is over.
+    pub(super) async fn begin_with(
+        &self,
+        tenant: TenantId,
+        (mut record, program, mut turn): (Run, Arc<Runnable>, Option<BeginTurn>),
+        begun: Begun,
+        nesting: Nesting,
+    ) -> Result<Started> {
+        let Begun { engine: run, events, cause, chat, user } = begun;
         let mut recorder = Recorder::new(&program, &record);
-        let (run, events) = workflow_engine::Run::start(&program, input);
-        let recorded = recorder.record(&run, start, events, record.started_at);
+        let recorded = recorder.record(&run, cause, events, record.started_at);
         let Nesting { depth, usage, root } = nesting;
         let root = root.unwrap_or(record.id);
         let asking = Asking { app: self, tenant, run: &record, root };
@@ -120,7 +144,7 @@ impl App {
         let opened = asking.open(&mut recorder, &mut recorded).await?;
         let waiting = opened.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId).collect();
         let over = recorded.is_over();
-        let Recorded { mut step, frames, requested, cancelled: _ } = recorded;
+        let Recorded { mut step, frames, requested, cancelled: _, kept: _ } = recorded;
         end_at_once(&mut record, turn.as_mut(), &mut step);
         // Before it is stored: nobody else may find the run without a driver and take it up.
         let reserved = self.live().reserve(record.id);
@@ -185,12 +209,19 @@ impl App {
             error: None,
             started_at: self.clock().now_ms(),
             finished_at: None,
+            origin: None,
         }
     }
 
-    pub(super) fn run_input(&self, run: &Run, inputs: Value, around: Around) -> RunInput {
+    pub(super) async fn run_input(
+        &self,
+        tenant: TenantId,
+        run: &Run,
+        inputs: Value,
+        around: Around,
+    ) -> Result<RunInput> {
         let Around { chat, user, state } = around;
-        RunInput {
+        Ok(RunInput {
             inputs,
             chat,
             user,
@@ -199,20 +230,20 @@ impl App {
             run_id: run.id.to_string(),
             started_at: self.clock().local_rfc3339(run.started_at),
             seed: u64::from_be_bytes(*run.id.as_uuid().as_bytes().last_chunk().unwrap_or(&[0; 8])),
-            limits: workflow_engine::Limits::default(),
-        }
+            limits: self.engine_limits(tenant).await?,
+        })
     }
 
     /// Begins, or finds again, the run behind a `workflow` node.
     pub(crate) async fn begin_nested(&self, nested: Nested, usage: Arc<Usage>) -> Result<NestedRun> {
-        let Nested { parent, node, workflow, inputs } = nested;
+        let Nested { parent, node, workflow, number, inputs } = nested;
         let tenant = parent.tenant;
         let nesting = Nesting { depth: parent.depth + 1, usage, root: Some(parent.root) };
         let begun = self.storage().child_runs(tenant, parent.run).await?;
         if let Some(child) = begun.into_iter().find(|it| it.parent_node.as_deref() == Some(node.as_str())) {
             return self.find_nested(tenant, child, nesting).await;
         }
-        let version = self.definition(tenant, DefinitionKind::Workflow, &workflow).await?;
+        let version = self.numbered(tenant, &workflow, number).await?;
         let program = self.program(tenant, &version).await?;
         let mut run = self.new_run(RunKind::Workflow, &workflow, &version);
         run.inputs = inputs.clone();
@@ -220,11 +251,22 @@ impl App {
         run.parent_run = Some(parent.run);
         run.parent_node = Some(node);
         let around = Around { chat: parent.chat.clone(), user: parent.user.clone(), state: json!({}) };
-        let input = self.run_input(&run, inputs, around);
+        let input = self.run_input(tenant, &run, inputs, around).await?;
         let started = self.begin(tenant, Beginning { run, program, input, nesting, turn: None }).await?;
         Ok(match started.live {
             Some(live) => NestedRun::Live(started.run.id, live),
             None => NestedRun::Over(Box::new(started.run)),
+        })
+    }
+
+    /// A version of a workflow by its number, or the published one.
+    async fn numbered(&self, tenant: TenantId, workflow: &str, number: Option<i64>) -> Result<Version> {
+        let Some(number) = number else { return self.definition(tenant, DefinitionKind::Workflow, workflow).await };
+        let versions = self.storage().list_versions(tenant, DefinitionKind::Workflow, workflow).await?;
+        let newest = versions.iter().map(|it| it.number).max().unwrap_or(0);
+        versions.into_iter().find(|it| it.number == number).ok_or_else(|| {
+            AppError::not_found("version", format!("{number} of `{workflow}`"))
+                .hint(format!("its versions go from 1 to {newest}"))
         })
     }
 

@@ -117,7 +117,12 @@ impl App {
     }
 
     /// Goes on with a run from what is stored of it, unless somebody does already.
-    pub(super) async fn take_up(&self, tenant: TenantId, id: RunId, (nesting, purpose): (Nesting, Purpose)) -> Result<TakenUp> {
+    pub(super) async fn take_up(
+        &self,
+        tenant: TenantId,
+        id: RunId,
+        (nesting, purpose): (Nesting, Purpose),
+    ) -> Result<TakenUp> {
         let reserved = loop {
             // Poked, because what it is taken up for may have come in after its driver looked.
             match (self.live().poke(id), self.live().reserve(id)) {
@@ -145,12 +150,7 @@ impl App {
     }
 
     /// A claimed run as its driver needs it.
-    async fn job(
-        &self,
-        tenant: TenantId,
-        claimed: ClaimedRun,
-        (nesting, purpose): (Nesting, Purpose),
-    ) -> Result<Job> {
+    async fn job(&self, tenant: TenantId, claimed: ClaimedRun, (nesting, purpose): (Nesting, Purpose)) -> Result<Job> {
         let ClaimedRun { run: record, active_ms, message_from, message_done } = claimed;
         let program = self.program_of(tenant, &record).await?;
         let (run, mut recorder) = self.rebuild(tenant, &record, &program).await?;
@@ -203,15 +203,24 @@ impl App {
     ) -> Result<(workflow_engine::Run, Recorder)> {
         let kept = self.storage().run_snapshot(tenant, record.id).await?;
         // With the snapshot's own step, for the number of its last event.
-        let mut after = kept.as_ref().map_or(0, |it| it.step - 1);
+        let after = kept.as_ref().map_or(0, |it| it.step - 1);
+        let steps = self.journal_after(tenant, record.id, after).await?;
+        Recorder::again(program, record, kept, steps)
+    }
+
+    /// Every step of a run.
+    pub(crate) async fn journal(&self, tenant: TenantId, run: RunId) -> Result<Vec<storage::JournalStep>> {
+        self.journal_after(tenant, run, 0).await
+    }
+
+    async fn journal_after(&self, tenant: TenantId, run: RunId, mut after: i64) -> Result<Vec<storage::JournalStep>> {
         let mut steps = Vec::new();
         loop {
-            let page = self.storage().run_journal(tenant, record.id, after, STEPS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
+            let page = self.storage().run_journal(tenant, run, after, STEPS_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(steps) };
             after = last.number;
             steps.extend(page);
         }
-        Recorder::again(program, record, kept, steps)
     }
 
     /// What a run started with.
@@ -220,6 +229,8 @@ impl App {
         let cause = first.map(|it| serde_json::from_str(&it.cause)).transpose().map_err(AppError::internal)?;
         match cause {
             Some(Cause::Start(input)) => Ok(*input),
+            Some(Cause::Again(again)) => Ok(again.input),
+            Some(Cause::Replayed(replayed)) => Ok(replayed.input),
             Some(
                 Cause::Outcomes(_) | Cause::Cancel(()) | Cause::Ended(_) | Cause::Parked(()) | Cause::BeforeJournal(()),
             )

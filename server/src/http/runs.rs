@@ -43,6 +43,9 @@ pub(crate) struct RunSummary {
     /// The run whose node started this one.
     parent_run: Option<String>,
     conversation: Option<String>,
+    /// What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`.
+    #[schema(value_type = Object)]
+    origin: Value,
 }
 
 impl RunSummary {
@@ -62,7 +65,7 @@ pub(crate) struct NodeView {
     id: String,
     kind: String,
     title: String,
-    /// `waiting`, `running`, `done`, `skipped` or `failed`
+    /// `waiting`, `running`, `done`, `kept`, `skipped` or `failed`
     state: String,
     port: Option<String>,
     started_at: Option<i64>,
@@ -79,6 +82,9 @@ pub(crate) struct NodeView {
     #[schema(value_type = Vec<Object>)]
     logs: Vec<Value>,
     child_run: Option<String>,
+    /// The tokens that an output kept from an earlier run did not take again.
+    #[schema(value_type = Object)]
+    saved: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -128,6 +134,7 @@ pub(super) fn summary(run: &Run) -> RunSummary {
         finished_at: run.finished_at,
         parent_run: run.parent_run.map(|it| it.to_string()),
         conversation: run.conversation.map(|it| it.to_string()),
+        origin: run.origin.clone().unwrap_or(Value::Null),
     }
 }
 
@@ -271,7 +278,20 @@ impl Folded {
             self.graph = data.get("graph").cloned().unwrap_or(Value::Null);
             self.nodes = waiting_nodes(&self.graph);
         } else {
+            self.meet(&data);
             fold(&mut self.nodes, name, &data);
+        }
+    }
+
+    /// A node of a container is met when its execution is told of for the first time.
+    fn meet(&mut self, data: &Value) {
+        let Some(id) = data.get("node").and_then(Value::as_str).filter(|it| !self.nodes.contains_key(*it)) else {
+            return;
+        };
+        let own = crate::run::frames::own_id(id);
+        let nodes = self.graph.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if let Some(node) = nodes.iter().find(|it| it.get("id").and_then(Value::as_str) == Some(own)) {
+            self.nodes.insert(id.to_owned(), NodeView::waiting(node, id.to_owned()));
         }
     }
 
@@ -296,31 +316,38 @@ impl Folded {
     }
 }
 
+/// The outermost nodes. Those of containers come as they are executed, once for every item or iteration.
 fn waiting_nodes(graph: &Value) -> IndexMap<String, NodeView> {
-    let text = |node: &Value, key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let nodes = graph.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default();
-    nodes
-        .iter()
-        .map(|node| {
-            let view = NodeView {
-                id: text(node, "id"),
-                kind: text(node, "kind"),
-                title: text(node, "title"),
-                state: "waiting".to_owned(),
-                port: None,
-                started_at: None,
-                finished_at: None,
-                duration_ms: None,
-                attempts: 0,
-                input: Value::Null,
-                output: Value::Null,
-                error: Value::Null,
-                logs: Vec::new(),
-                child_run: None,
-            };
-            (view.id.clone(), view)
-        })
-        .collect()
+    let nodes = graph.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let outermost = nodes.iter().filter(|it| it.get("parent").is_none_or(Value::is_null));
+    outermost.map(|node| NodeView::waiting(node, text_of(node, "id"))).map(|it| (it.id.clone(), it)).collect()
+}
+
+fn text_of(node: &Value, key: &str) -> String {
+    node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+impl NodeView {
+    /// A node of the graph that has not begun, under the id that a trace gives it.
+    fn waiting(node: &Value, id: String) -> NodeView {
+        NodeView {
+            id,
+            kind: text_of(node, "kind"),
+            title: text_of(node, "title"),
+            state: "waiting".to_owned(),
+            port: None,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            attempts: 0,
+            input: Value::Null,
+            output: Value::Null,
+            error: Value::Null,
+            logs: Vec::new(),
+            child_run: None,
+            saved: Value::Null,
+        }
+    }
 }
 
 /// Brings a node's view up to date with one stored event.
@@ -344,8 +371,15 @@ fn fold(nodes: &mut IndexMap<String, NodeView>, name: &str, data: &Value) {
             node.duration_ms = data.get("duration_ms").and_then(Value::as_i64);
             node.port = data.get("port").and_then(Value::as_str).map(str::to_owned);
             node.output = take("output");
+            node.saved = take("saved");
             node.error = take("error");
             node.logs = data.get("logs").and_then(Value::as_array).cloned().unwrap_or_default();
+        }
+        "node.kept" => {
+            node.state = "kept".to_owned();
+            node.finished_at = at;
+            node.port = data.get("port").and_then(Value::as_str).map(str::to_owned);
+            node.output = take("output");
         }
         "node.skipped" => node.state = "skipped".to_owned(),
         _ => {}

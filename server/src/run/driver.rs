@@ -21,7 +21,7 @@ use super::effects::{FromEffect, Performed, Surroundings, Usage, failed, perform
 use super::frames::error_json;
 use super::journal::{Settled, cause, end};
 use super::live::{Frame, LiveRun, Reserved};
-use super::recorder::{Recorded, Recorder};
+use super::recorder::{KeptOutput, Recorded, Recorder};
 use super::waiting::{Asking, told};
 use crate::app::App;
 use crate::app::catalog::Runnable;
@@ -108,10 +108,16 @@ struct Driver {
     parked: BTreeMap<EffectId, RunId>,
     /// How long the run was driven before, and since when it is now.
     active: (Duration, Instant),
+    /// How long it may be driven.
+    most: Duration,
 }
 
 async fn drive(job: Job, live: Arc<LiveRun>) {
     let (deltas, mut said) = mpsc::unbounded_channel();
+    let server = &job.app.config().limits;
+    let limits = job.app.driver_limits(job.tenant, job.program.limits()).await;
+    // A database that does not answer now will say so at the next step.
+    let (most, max_depth) = limits.unwrap_or((server.run_time, server.max_depth));
     let around = Surroundings {
         app: job.app.clone(),
         tenant: job.tenant,
@@ -119,6 +125,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         root: job.root,
         conversation: job.record.conversation,
         depth: job.depth,
+        max_depth,
         usage: job.usage,
         chat: job.chat,
         user: job.user,
@@ -142,6 +149,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         nested: HashMap::new(),
         parked: BTreeMap::new(),
         active: (job.active, Instant::now()),
+        most,
     };
     match job.start {
         Start::First(requested) => requested.into_iter().for_each(|it| driver.begin(it)),
@@ -153,7 +161,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         }
         Start::Cancelled => {}
     }
-    let deadline = tokio::time::sleep(driver.app.config().limits.run_time.saturating_sub(job.active));
+    let deadline = tokio::time::sleep(driver.most.saturating_sub(job.active));
     tokio::pin!(deadline);
     loop {
         if driver.only_waits() {
@@ -355,10 +363,10 @@ impl Driver {
     }
 
     async fn give_up(&mut self) -> bool {
-        let limit = self.app.config().limits.run_time.as_secs();
+        let limit = self.most.as_secs_f64();
         let error = RunError {
             code: "budget_exceeded".into(),
-            message: format!("the run took longer than {limit} s"),
+            message: format!("the run worked longer than {limit} s: the limit `max_time`"),
             hint: Some("split the work into smaller runs".into()),
             node: None,
         };
@@ -378,7 +386,7 @@ impl Driver {
             }
         };
         let over = recorded.is_over();
-        let Recorded { mut step, frames, requested, cancelled } = recorded;
+        let Recorded { mut step, frames, requested, cancelled, kept } = recorded;
         for id in cancelled {
             closed.extend(self.drop_effect(id));
         }
@@ -391,10 +399,23 @@ impl Driver {
         for frame in frames {
             self.publish(frame);
         }
+        self.keep(kept);
         for request in requested {
             self.begin(request);
         }
         !over
+    }
+
+    /// Keeps outputs beside the run's own work: losing one costs no more than having it made again.
+    fn keep(&self, kept: Vec<KeptOutput>) {
+        for KeptOutput { key, ports, output } in kept {
+            let (app, tenant, user) = (self.app.clone(), self.tenant, self.around.user.clone());
+            self.app.spawn(async move {
+                if let Err(error) = app.keep(tenant, &user, &key, (&ports, &output)).await {
+                    tracing::warn!(error = %error, "a node's output could not be kept");
+                }
+            });
+        }
     }
 
     /// Nobody wants the effect any more. Answers its number if it is a wait.

@@ -3,6 +3,7 @@
 mod call_tool;
 mod complete;
 mod embed;
+mod recall;
 mod run_workflow;
 mod search;
 
@@ -56,8 +57,9 @@ pub(crate) struct Surroundings {
     /// The run at the top of those that this one is nested in.
     pub root: RunId,
     pub conversation: Option<ConversationId>,
-    /// How many workflows stand above this run.
+    /// How many workflows stand above this run, and how many may.
     pub depth: u32,
+    pub max_depth: u32,
     pub usage: Arc<Usage>,
     /// Context that nested workflows see as well.
     pub chat: Option<workflow_engine::ChatContext>,
@@ -109,8 +111,8 @@ pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFutu
 async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
     let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
     Performed::Done(match effect {
-        Effect::RunWorkflow { workflow, version: _, inputs } => {
-            return run_workflow::perform(&around, id, node, workflow, inputs).await;
+        Effect::RunWorkflow { workflow, version, inputs } => {
+            return run_workflow::perform(&around, id, node, (workflow, version), inputs).await;
         }
         Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
             let request = model_client::CompletionRequest {
@@ -132,7 +134,8 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
         Effect::Wait { .. } | Effect::WaitUntil { .. } => sleep(&around, &effect).await,
         // Nobody performs it: it is a row in the database from the step on that asks.
         Effect::AskHuman(_) => failed("interrupted", "the question was lost", Some("run again")),
-        Effect::Fetch(_) | Effect::ParseDocument { .. } | Effect::Recall(_) => {
+        Effect::Recall(key) => recall::perform(&around, &key).await,
+        Effect::Fetch(_) | Effect::ParseDocument { .. } => {
             failed("unavailable", "this server cannot do that yet", None)
         }
     })
@@ -143,7 +146,11 @@ async fn sleep(around: &Surroundings, timer: &Effect) -> Outcome {
     let clock = around.app.clock();
     let now = clock.now_ms();
     let Some(due) = super::waiting::due(timer, now, clock) else {
-        return failed("invalid_input", "this is no moment", Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"));
+        return failed(
+            "invalid_input",
+            "this is no moment",
+            Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"),
+        );
     };
     tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await;
     Outcome::Ok { value: Value::Null }

@@ -1,9 +1,11 @@
 //! A run's journal: what went into the engine at each step. The engine is a function of it, so the run can be had again:
 //! after a crash from the last snapshot on, and for a replay from the beginning.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use storage::{JournalStep, RunSnapshot};
-use workflow_engine::{Delta, EffectId, Event, Outcome, Program, Run, RunError, RunInput};
+use workflow_engine::{Delta, EffectId, Event, Outcome, PastNode, Program, Run, RunError, RunInput};
 
 use super::frames::{Trace, TraceState};
 use crate::app::{AppError, Result};
@@ -14,6 +16,10 @@ use crate::error_codes::ErrorCode;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
     Start(Box<RunInput>),
+    /// Begun from a node of another run, with what that had finished.
+    Again(Box<Again>),
+    /// Begun, and given everything that another run was given.
+    Replayed(Box<Replayed>),
     Outcomes(Vec<Settled>),
     Cancel(()),
     /// The server ended the run, for a reason that the engine does not know of.
@@ -22,6 +28,48 @@ pub(crate) enum Cause {
     Parked(()),
     /// A step of a version that kept snapshots only; nobody can go behind it.
     BeforeJournal(()),
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Again {
+    pub input: RunInput,
+    from: String,
+    past: BTreeMap<String, PastNode>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Replayed {
+    pub input: RunInput,
+    outcomes: Vec<Settled>,
+}
+
+impl Cause {
+    /// A run's beginning, and the outcomes that belong to it. A cause that is none comes back.
+    pub(crate) fn begin(self, program: &Program) -> std::result::Result<(Run, Vec<Event>, Vec<Settled>), Cause> {
+        match self {
+            Cause::Start(input) => {
+                let (run, events) = Run::start(program, *input);
+                Ok((run, events, Vec::new()))
+            }
+            Cause::Again(again) => {
+                let Again { input, from, past } = *again;
+                match Run::start_from(program, input.clone(), (&from, &past)) {
+                    Ok((run, events)) => Ok((run, events, Vec::new())),
+                    Err(_) => Err(Cause::Again(Box::new(Again { input, from, past }))),
+                }
+            }
+            Cause::Replayed(replayed) => {
+                let Replayed { input, outcomes } = *replayed;
+                let (run, events) = Run::start(program, input);
+                Ok((run, events, outcomes))
+            }
+            other @ (Cause::Outcomes(_)
+            | Cause::Cancel(())
+            | Cause::Ended(_)
+            | Cause::Parked(())
+            | Cause::BeforeJournal(())) => Err(other),
+        }
+    }
 }
 
 /// How an effect ended.
@@ -39,9 +87,10 @@ impl Settled {
     pub(crate) fn new(effect: EffectId, outcome: Outcome, streamed: Option<String>) -> Settled {
         let streamed = streamed.filter(|it| !it.is_empty());
         let told = |streamed: &String| match &outcome {
-            Outcome::Ok { value } => {
-                value.get("text").and_then(serde_json::Value::as_str).is_some_and(|it| it.starts_with(streamed.as_str()))
-            }
+            Outcome::Ok { value } => value
+                .get("text")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|it| it.starts_with(streamed.as_str())),
             Outcome::Failed { .. } => false,
         };
         let said = streamed.filter(|it| !told(it));
@@ -107,19 +156,28 @@ pub(crate) fn rebuild(
             continue;
         }
         step = entry.number;
-        let events = match (serde_json::from_str(&entry.cause).map_err(unreadable)?, &mut run) {
-            (Cause::Start(input), _) => {
-                let (begun, events) = Run::start(program, *input);
+        let what: Cause = serde_json::from_str(&entry.cause).map_err(unreadable)?;
+        let what = match what.begin(program) {
+            Ok((mut begun, mut events, outcomes)) => {
+                for settled in outcomes {
+                    events.extend(settle(program, &mut begun, settled));
+                }
+                for event in &events {
+                    trace.frame(event, entry.at);
+                }
                 run = Some(begun);
-                events
+                continue;
             }
+            Err(what) => what,
+        };
+        let events = match (what, &mut run) {
             (Cause::Outcomes(settled), Some(run)) => {
                 settled.into_iter().flat_map(|it| settle(program, run, it)).collect()
             }
             (Cause::Cancel(()), Some(run)) => run.cancel(),
             (Cause::Ended(error), Some(run)) => end(run, &error),
             (Cause::Parked(()), Some(_)) => Vec::new(),
-            (Cause::BeforeJournal(()), _)
+            (Cause::Start(_) | Cause::Again(_) | Cause::Replayed(_) | Cause::BeforeJournal(()), _)
             | (Cause::Outcomes(_) | Cause::Cancel(()) | Cause::Ended(_) | Cause::Parked(()), None) => {
                 return Err(AppError::new(ErrorCode::RunFailed, "the run's journal does not begin with its start")
                     .hint("runs of an older version cannot be taken up; start it again"));

@@ -6,7 +6,7 @@ use domain::{Message, MessageId, MessageStatus, RunStatus};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use storage::{MessageUpdate, NewEvent, RunStep};
-use workflow_engine::{EffectId, Event, RequestedEffect, Run};
+use workflow_engine::{CacheKey, EffectId, Event, RequestedEffect, Run};
 
 use super::frames::{Trace, error_json};
 use super::journal::{Rebuilt, cause, rebuild, snapshot};
@@ -46,6 +46,15 @@ pub(crate) struct Recorded {
     pub requested: Vec<RequestedEffect>,
     /// Effects that nobody waits for any more.
     pub cancelled: Vec<EffectId>,
+    /// Outputs to be given again for equal input.
+    pub kept: Vec<KeptOutput>,
+}
+
+/// An output that a node wants kept.
+pub(crate) struct KeptOutput {
+    pub key: Box<CacheKey>,
+    pub ports: Vec<String>,
+    pub output: Value,
 }
 
 impl Recorded {
@@ -92,7 +101,8 @@ impl Recorder {
     pub(crate) fn record(&mut self, run: &Run, cause: String, events: Vec<Event>, at: i64) -> Recorded {
         self.step += 1;
         let step = RunStep { number: self.step, cause, first_seq: self.seq + 1, at, ..RunStep::default() };
-        let mut recorded = Recorded { step, frames: Vec::new(), requested: Vec::new(), cancelled: Vec::new() };
+        let mut recorded =
+            Recorded { step, frames: Vec::new(), requested: Vec::new(), cancelled: Vec::new(), kept: Vec::new() };
         if let Some(next) = self.next_message.take() {
             self.message = Some(next.id);
             self.went_on = true;
@@ -178,6 +188,7 @@ impl Recorder {
             Event::AnswerDelta { text, .. } => recorded.frames.push(Frame::Delta { text: text.into() }),
             Event::EffectRequested(request) => recorded.requested.push(request),
             Event::EffectCancelled { id, .. } => recorded.cancelled.push(id),
+            Event::OutputKept { key, ports, output } => recorded.kept.push(KeptOutput { key, ports, output }),
             Event::StateChanged { state } => step.conversation_state = Some(state.to_string()),
             Event::RunFinished { outputs, .. } => {
                 step.status = Some(RunStatus::Finished);
@@ -194,7 +205,6 @@ impl Recorder {
             | Event::NodeSkipped { .. }
             | Event::NodeFailed { .. }
             | Event::NodeKept { .. }
-            | Event::OutputKept { .. }
             | Event::AnswerCompleted { .. } => {}
         }
     }

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod again;
 mod bad_input;
 mod binary;
 mod chat;

@@ -58,6 +58,8 @@ pub struct Run {
     pub error: Option<Value>,
     pub started_at: i64,
     pub finished_at: Option<i64>,
+    /// What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`.
+    pub origin: Option<Value>,
 }
 
 named!(

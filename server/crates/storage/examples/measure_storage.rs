@@ -97,6 +97,7 @@ fn new_run(id: RunId) -> Run {
         error: None,
         started_at: 0,
         finished_at: None,
+        origin: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod database;
 mod definitions;
 mod error;
 mod journal;
+mod kept_outputs;
 mod knowledge;
 mod leases;
 mod migrations;

@@ -15,7 +15,7 @@ use crate::{Result, Storage, StorageError};
 macro_rules! run_columns {
     () => {
         "id, kind, name, version, conversation, message, parent_run, parent_node, status, inputs, outputs, answer, error, \
-         started_at, finished_at"
+         started_at, finished_at, origin"
     };
 }
 pub(crate) use run_columns;
@@ -61,6 +61,7 @@ impl Stored for Run {
             error: columns::maybe_json(row, "error")?,
             started_at: row.try_get("started_at")?,
             finished_at: row.try_get("finished_at")?,
+            origin: columns::maybe_json(row, "origin")?,
         })
     }
 }
@@ -202,12 +203,13 @@ async fn insert_run(
         error,
         started_at,
         finished_at,
+        origin,
     } = run;
     let sql = concat!(
         "insert into runs (tenant, ",
         run_columns!(),
         ", lease_owner, lease_until) values \
-         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
     );
     sqlx::query(sql)
         .bind(tenant.to_string())
@@ -226,6 +228,7 @@ async fn insert_run(
         .bind(error.map(|it| it.to_string()))
         .bind(started_at)
         .bind(finished_at)
+        .bind(origin.map(|it| it.to_string()))
         .bind(lease.as_ref().map(|it| it.owner.clone()))
         .bind(lease.map(|it| it.until))
         .execute(connection)

@@ -11,24 +11,22 @@ use super::{FromEffect, Performed, Surroundings, failed, refused};
 use crate::app::runs::{Nested, NestedRun, outcome_of};
 use crate::run::live::{Frame, LiveRun};
 
-/// Workflows that call workflows; DESIGN's budget.
-const MAX_DEPTH: u32 = 8;
-
 pub(super) async fn perform(
     around: &Surroundings,
     id: EffectId,
     node: String,
-    workflow: String,
+    (workflow, number): (String, Option<i64>),
     inputs: Value,
 ) -> Performed {
-    if around.depth >= MAX_DEPTH {
+    let most = around.max_depth;
+    if around.depth >= most {
         return Performed::Done(failed(
             "budget_exceeded",
-            format!("`{workflow}` would be the {MAX_DEPTH}th workflow inside another"),
+            format!("`{workflow}` would stand inside of more than {most} workflows: the limit `max_depth`"),
             Some("a workflow that calls itself needs a way to end"),
         ));
     }
-    let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, inputs };
+    let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, number, inputs };
     let usage = super::Usage::within(around.usage.clone());
     let ended = match around.app.begin_nested(nested, usage.clone()).await {
         Err(error) => return Performed::Done(refused(error)),
