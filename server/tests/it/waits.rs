@@ -80,7 +80,7 @@ async fn a_question_holds_nothing_and_is_answered_after_a_restart() {
     assert_eq!(settled(&client, &run).await["status"], "waiting");
     client.post(&place(&run), json!({ "option": "take_away" })).await.ok();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？马上打包。")), "{ended}");
+    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\n马上打包。")), "{ended}");
     assert_eq!(ended["waiting_for"], json!([]));
     assert_eq!(client.get("/api/v1/waits").await.ok()["items"], json!([]));
     let too_late = client.post(&place(&run), json!({ "option": "eat_in" })).await;
@@ -111,7 +111,7 @@ async fn of_answers_at_the_same_moment_one_wins_whichever_server_takes_them() {
         }
         let ended = settled(&client, &run).await;
         assert_eq!(ended["status"], "finished");
-        assert_eq!(ended["answer"], if taken[0] % 3 == 0 { "堂食还是外带？请坐。" } else { "堂食还是外带？马上打包。" }, "the answer that was taken");
+        assert_eq!(ended["answer"], if taken[0] % 3 == 0 { "堂食还是外带？\n\n请坐。" } else { "堂食还是外带？\n\n马上打包。" }, "the answer that was taken");
     }
 }
 
@@ -129,7 +129,7 @@ async fn when_nobody_answers_in_time_the_run_goes_on_without() {
     assert_eq!(client.get("/api/v1/waits").await.ok()["items"], json!([]), "it is not open any more");
     app.app.wake_answered().await.unwrap();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？需要时再叫我。")), "{ended}");
+    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\n需要时再叫我。")), "{ended}");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
         assert_ne!(refused["detail"], "", "{refused}");
     }
     client.post(&place(&order), json!({ "text": "我要外带" })).await.ok();
-    assert_eq!(settled(&client, &order).await["answer"], "堂食还是外带？马上打包。", "after all that the answer still counts");
+    assert_eq!(settled(&client, &order).await["answer"], "堂食还是外带？\n\n马上打包。", "after all that the answer still counts");
 
     let refund = waiting(&client, "refund").await;
     for body in [json!({}), json!({ "text": "yes" }), json!({ "approved": "yes" }), json!({ "comment": "hm" })] {
@@ -170,7 +170,7 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
     let refused = client.post(&place(&book), json!({ "fields": { "people": "two" } })).await.problem(422, "invalid_input");
     assert_eq!(refused["errors"][0]["path"], "/fields/people", "{refused}");
     client.post(&place(&book), json!({ "fields": { "people": 2 } })).await.ok();
-    assert_eq!(settled(&client, &book).await["answer"], "How many?2");
+    assert_eq!(settled(&client, &book).await["answer"], "How many?\n\n2");
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_run_that_waits_can_be_stopped_and_so_can_one_inside_another() {
     let inner = run["waiting_for"][0]["run"].as_str().unwrap();
     client.post(&format!("/api/v1/runs/{inner}/cancel"), json!({})).await.ok();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？stopped")), "{ended}");
+    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\nstopped")), "{ended}");
 }
 
 #[tokio::test]
