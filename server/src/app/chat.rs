@@ -89,12 +89,8 @@ impl App {
         run.message = Some(answer.id);
         run.inputs = json!({ "message": content });
         let title = conversation.title.is_empty().then(|| content.chars().take(TITLE_CHARS).collect());
-        let turn = BeginTurn {
-            conversation: id,
-            user_message: asked.clone(),
-            assistant_message: answer.clone(),
-            title,
-        };
+        let turn =
+            BeginTurn { conversation: id, user_message: asked.clone(), assistant_message: answer.clone(), title };
         let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: conversation.state };
         let input = self.run_input(&run, json!({}), around);
@@ -124,7 +120,11 @@ impl App {
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
         let input = self.run_input(&run, json!({}), around);
         let program = ready.program.clone();
-        self.begin(tenant, Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None }).await
+        self.begin(
+            tenant,
+            Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None },
+        )
+        .await
     }
 
     fn check_message(&self, content: &str) -> Result<()> {

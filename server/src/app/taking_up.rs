@@ -132,7 +132,12 @@ impl App {
     }
 
     /// Goes on with a run from what is stored of it, unless somebody does already.
-    pub(super) async fn take_up(&self, tenant: TenantId, id: RunId, (nesting, purpose): (Nesting, Purpose)) -> Result<TakenUp> {
+    pub(super) async fn take_up(
+        &self,
+        tenant: TenantId,
+        id: RunId,
+        (nesting, purpose): (Nesting, Purpose),
+    ) -> Result<TakenUp> {
         let reserved = loop {
             // Poked, because what it is taken up for may have come in after its driver looked.
             match (self.live().poke(id), self.live().reserve(id)) {
@@ -160,12 +165,7 @@ impl App {
     }
 
     /// A claimed run as its driver needs it.
-    async fn job(
-        &self,
-        tenant: TenantId,
-        claimed: ClaimedRun,
-        (nesting, purpose): (Nesting, Purpose),
-    ) -> Result<Job> {
+    async fn job(&self, tenant: TenantId, claimed: ClaimedRun, (nesting, purpose): (Nesting, Purpose)) -> Result<Job> {
         let ClaimedRun { run: record, active_ms, message_from, message_done } = claimed;
         let program = self.program_of(tenant, &record).await?;
         let (run, mut recorder) = self.rebuild(tenant, &record, &program).await?;

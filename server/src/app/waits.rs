@@ -35,9 +35,7 @@ impl Caller {
         match (wait.who, wait.conversation) {
             // Roles are in the order of what they may do, the most powerful first.
             (Some(least), _) => self.role() <= least,
-            (None, Some(_)) => {
-                self.sees_all_conversations() || wait.assignee == self.user.as_ref().map(|it| it.id)
-            }
+            (None, Some(_)) => self.sees_all_conversations() || wait.assignee == self.user.as_ref().map(|it| it.id),
             (None, None) => self.may(Scope::Run),
         }
     }
@@ -73,7 +71,13 @@ impl App {
     }
 
     /// Answers a question of a run. `visible` tells whether the caller may see the run at all.
-    pub async fn answer(&self, caller: &Caller, (run, visible): (&Run, Seen), effect: i64, reply: Reply) -> Result<Run> {
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        (run, visible): (&Run, Seen),
+        effect: i64,
+        reply: Reply,
+    ) -> Result<Run> {
         let tenant = caller.tenant.id;
         let unknown = || AppError::not_found("open question", format!("{}/{effect}", run.id));
         let Some(wait) = self.storage().wait(tenant, run.id, effect).await? else {
@@ -187,14 +191,17 @@ impl App {
                     .hint("send `{\"approved\": true}` or `{\"approved\": false, \"comment\": \"…\"}`"));
             }
             let approved = approved.ok_or_else(|| {
-                AppError::invalid("`approved` is missing").hint("send `{\"approved\": true}` or `{\"approved\": false}`")
+                AppError::invalid("`approved` is missing")
+                    .hint("send `{\"approved\": true}` or `{\"approved\": false}`")
             })?;
             value.insert("approved".into(), approved.into());
             value.insert("comment".into(), comment.unwrap_or_default().into());
             return Ok(Value::Object(value));
         }
         if approved.is_some() || comment.is_some() {
-            return Err(AppError::invalid("this is a question, not an approval").hint("send `text`, `option` or `fields`"));
+            return Err(
+                AppError::invalid("this is a question, not an approval").hint("send `text`, `option` or `fields`")
+            );
         }
         let text = text.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
         if text.is_none() && option.is_none() && fields.is_none() {

@@ -125,7 +125,11 @@ impl Trace {
     }
 
     /// Waits as long as the run waits for a moment. One that waits for a person is left: nobody could answer it here.
-    async fn wait(&mut self, app: &App, (tenant, id): (domain::TenantId, domain::RunId)) -> anyhow::Result<domain::Run> {
+    async fn wait(
+        &mut self,
+        app: &App,
+        (tenant, id): (domain::TenantId, domain::RunId),
+    ) -> anyhow::Result<domain::Run> {
         app.keep_time();
         loop {
             let run = app.run(tenant, id).await?;

@@ -143,7 +143,11 @@ async fn sleep(around: &Surroundings, timer: &Effect) -> Outcome {
     let clock = around.app.clock();
     let now = clock.now_ms();
     let Some(due) = super::waiting::due(timer, now, clock) else {
-        return failed("invalid_input", "this is no moment", Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"));
+        return failed(
+            "invalid_input",
+            "this is no moment",
+            Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"),
+        );
     };
     tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await;
     Outcome::Ok { value: Value::Null }

@@ -39,9 +39,10 @@ impl Settled {
     pub(crate) fn new(effect: EffectId, outcome: Outcome, streamed: Option<String>) -> Settled {
         let streamed = streamed.filter(|it| !it.is_empty());
         let told = |streamed: &String| match &outcome {
-            Outcome::Ok { value } => {
-                value.get("text").and_then(serde_json::Value::as_str).is_some_and(|it| it.starts_with(streamed.as_str()))
-            }
+            Outcome::Ok { value } => value
+                .get("text")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|it| it.starts_with(streamed.as_str())),
             Outcome::Failed { .. } => false,
         };
         let said = streamed.filter(|it| !told(it));

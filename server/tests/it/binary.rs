@@ -267,7 +267,10 @@ async fn after_kill_9_a_question_is_still_open_and_what_was_being_done_goes_on_a
     };
     let parked = until(outer.clone(), "waiting").await;
     assert!(began.elapsed() < Duration::from_secs(8), "no lease had to run out first");
-    for (path, wait) in [(format!("/api/v1/runs/{}", waiting["id"].as_str().unwrap()), &waiting["waiting_for"][0]), (outer, &parked["waiting_for"][0])] {
+    for (path, wait) in [
+        (format!("/api/v1/runs/{}", waiting["id"].as_str().unwrap()), &waiting["waiting_for"][0]),
+        (outer, &parked["waiting_for"][0]),
+    ] {
         api.send(reqwest::Method::POST, &answer(wait), json!({ "text": "here" })).await.unwrap();
         let ended = until(path, "finished").await;
         assert!(ended["answer"].as_str().unwrap().contains("here!"), "{ended}");

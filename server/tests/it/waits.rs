@@ -80,7 +80,11 @@ async fn a_question_holds_nothing_and_is_answered_after_a_restart() {
     assert_eq!(settled(&client, &run).await["status"], "waiting");
     client.post(&place(&run), json!({ "option": "take_away" })).await.ok();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\n马上打包。")), "{ended}");
+    assert_eq!(
+        (ended["status"].as_str(), ended["answer"].as_str()),
+        (Some("finished"), Some("堂食还是外带？\n\n马上打包。")),
+        "{ended}"
+    );
     assert_eq!(ended["waiting_for"], json!([]));
     assert_eq!(client.get("/api/v1/waits").await.ok()["items"], json!([]));
     let too_late = client.post(&place(&run), json!({ "option": "eat_in" })).await;
@@ -95,13 +99,18 @@ async fn of_answers_at_the_same_moment_one_wins_whichever_server_takes_them() {
     let other = app.beside().await;
     for _ in 0..5 {
         let run = waiting(&client, "order").await;
-        let answers = join_all((0..10).map(|n| {
-            let mut mine = if n % 2 == 0 { app.anonymous() } else { other.anonymous() };
-            mine.headers = client.headers.clone();
-            let path = place(&run);
-            async move { mine.post(&path, json!({ "option": if n % 3 == 0 { "eat_in" } else { "take_away" } })).await }
-        }))
-        .await;
+        let answers =
+            join_all(
+                (0..10).map(|n| {
+                    let mut mine = if n % 2 == 0 { app.anonymous() } else { other.anonymous() };
+                    mine.headers = client.headers.clone();
+                    let path = place(&run);
+                    async move {
+                        mine.post(&path, json!({ "option": if n % 3 == 0 { "eat_in" } else { "take_away" } })).await
+                    }
+                }),
+            )
+            .await;
         let taken: Vec<usize> = (0..10).filter(|n| answers[*n].status == 200).collect();
         assert_eq!(taken.len(), 1, "{:?}", answers.iter().map(|it| it.text()).collect::<Vec<_>>());
         for (n, refused) in answers.iter().enumerate() {
@@ -111,7 +120,15 @@ async fn of_answers_at_the_same_moment_one_wins_whichever_server_takes_them() {
         }
         let ended = settled(&client, &run).await;
         assert_eq!(ended["status"], "finished");
-        assert_eq!(ended["answer"], if taken[0] % 3 == 0 { "堂食还是外带？\n\n请坐。" } else { "堂食还是外带？\n\n马上打包。" }, "the answer that was taken");
+        assert_eq!(
+            ended["answer"],
+            if taken[0] % 3 == 0 {
+                "堂食还是外带？\n\n请坐。"
+            } else {
+                "堂食还是外带？\n\n马上打包。"
+            },
+            "the answer that was taken"
+        );
     }
 }
 
@@ -129,7 +146,11 @@ async fn when_nobody_answers_in_time_the_run_goes_on_without() {
     assert_eq!(client.get("/api/v1/waits").await.ok()["items"], json!([]), "it is not open any more");
     app.app.wake_answered().await.unwrap();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\n需要时再叫我。")), "{ended}");
+    assert_eq!(
+        (ended["status"].as_str(), ended["answer"].as_str()),
+        (Some("finished"), Some("堂食还是外带？\n\n需要时再叫我。")),
+        "{ended}"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +176,11 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
         assert_ne!(refused["detail"], "", "{refused}");
     }
     client.post(&place(&order), json!({ "text": "我要外带" })).await.ok();
-    assert_eq!(settled(&client, &order).await["answer"], "堂食还是外带？\n\n马上打包。", "after all that the answer still counts");
+    assert_eq!(
+        settled(&client, &order).await["answer"],
+        "堂食还是外带？\n\n马上打包。",
+        "after all that the answer still counts"
+    );
 
     let refund = waiting(&client, "refund").await;
     for body in [json!({}), json!({ "text": "yes" }), json!({ "approved": "yes" }), json!({ "comment": "hm" })] {
@@ -167,7 +192,8 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
     assert_eq!(settled(&client, &refund).await["answer"], "no: not now");
 
     let book = waiting(&client, "book").await;
-    let refused = client.post(&place(&book), json!({ "fields": { "people": "two" } })).await.problem(422, "invalid_input");
+    let refused =
+        client.post(&place(&book), json!({ "fields": { "people": "two" } })).await.problem(422, "invalid_input");
     assert_eq!(refused["errors"][0]["path"], "/fields/people", "{refused}");
     client.post(&place(&book), json!({ "fields": { "people": 2 } })).await.ok();
     assert_eq!(settled(&client, &book).await["answer"], "How many?\n\n2");
@@ -242,7 +268,11 @@ async fn a_run_that_waits_can_be_stopped_and_so_can_one_inside_another() {
     let inner = run["waiting_for"][0]["run"].as_str().unwrap();
     client.post(&format!("/api/v1/runs/{inner}/cancel"), json!({})).await.ok();
     let ended = settled(&client, &run).await;
-    assert_eq!((ended["status"].as_str(), ended["answer"].as_str()), (Some("finished"), Some("堂食还是外带？\n\nstopped")), "{ended}");
+    assert_eq!(
+        (ended["status"].as_str(), ended["answer"].as_str()),
+        (Some("finished"), Some("堂食还是外带？\n\nstopped")),
+        "{ended}"
+    );
 }
 
 #[tokio::test]
@@ -290,10 +320,23 @@ async fn a_message_answers_the_question_of_a_workflow_inside_the_assistant() {
     client.headers = headers;
     let second = client.post(&path, json!({ "content": "外带" })).await.ok();
     assert_eq!(second["run"]["id"], first["run"]["id"], "the same run goes on");
-    assert_eq!((second["run"]["status"].as_str(), second["message"]["content"].as_str()), (Some("finished"), Some("好的，take_away。")), "{second}");
+    assert_eq!(
+        (second["run"]["status"].as_str(), second["message"]["content"].as_str()),
+        (Some("finished"), Some("好的，take_away。")),
+        "{second}"
+    );
     let all = client.get(&path).await.ok();
-    let read: Vec<_> = all["items"].as_array().unwrap().iter().map(|it| (it["role"].as_str().unwrap(), it["status"].as_str().unwrap())).collect();
-    assert_eq!(read, [("user", "complete"), ("assistant", "complete"), ("user", "complete"), ("assistant", "complete")], "{all}");
+    let read: Vec<_> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["role"].as_str().unwrap(), it["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        read,
+        [("user", "complete"), ("assistant", "complete"), ("user", "complete"), ("assistant", "complete")],
+        "{all}"
+    );
     assert_eq!(all["items"][2]["content"], "外带");
     // And the next message begins a turn of its own.
     let third = client.post(&path, json!({ "content": "再来" })).await.ok();
@@ -315,7 +358,9 @@ async fn a_streamed_answer_to_a_question_has_only_its_own_part() {
     assert_eq!(first.last().unwrap().1, "run.waiting", "{first:?}");
     let second = streaming.post(&path, json!({ "content": "李" })).await.events();
     assert_eq!(second.last().unwrap().1, "run.finished", "{second:?}");
-    assert!(second.iter().all(|it| it.1 != "run.started" && it.0.is_none_or(|id| id > first.last().unwrap().0.unwrap())));
+    assert!(
+        second.iter().all(|it| it.1 != "run.started" && it.0.is_none_or(|id| id > first.last().unwrap().0.unwrap()))
+    );
     let mut text = String::new();
     for (_, name, data) in &second {
         match name.as_str() {
@@ -337,7 +382,11 @@ async fn after_an_approval_a_conversation_goes_on_in_a_message_of_its_own() {
     publish(&client, "assistants", "desk", "assistant: desk\nfallback: workflow/refund\n").await;
     let path = talk(&client, "desk").await;
     let first = client.post(&path, json!({ "content": "退款" })).await.ok();
-    assert_eq!((first["run"]["status"].as_str(), first["message"]["content"].as_str()), (Some("waiting"), Some("请稍等。")), "{first}");
+    assert_eq!(
+        (first["run"]["status"].as_str(), first["message"]["content"].as_str()),
+        (Some("waiting"), Some("请稍等。")),
+        "{first}"
+    );
     let open = client.get("/api/v1/waits").await.ok();
     let wait = &open["items"][0];
     assert_ne!(wait["run"], first["run"]["id"], "it is the inner run that asks");

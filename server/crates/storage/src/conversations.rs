@@ -265,11 +265,7 @@ impl Storage {
 }
 
 /// Stores both messages of a turn, and the conversation's place in the list.
-pub(crate) async fn write_turn(
-    connection: &mut Connection,
-    tenant: TenantId,
-    turn: BeginTurn,
-) -> Result<(), Failure> {
+pub(crate) async fn write_turn(connection: &mut Connection, tenant: TenantId, turn: BeginTurn) -> Result<(), Failure> {
     let BeginTurn { conversation, user_message, assistant_message, title } = turn;
     if [user_message.conversation, assistant_message.conversation] != [conversation; 2] {
         return Err(StorageError::NotFound { what: "conversation" }.into());
@@ -288,7 +284,11 @@ pub(crate) async fn write_turn(
     insert_message(connection, tenant, assistant_message).await
 }
 
-pub(crate) async fn insert_message(connection: &mut Connection, tenant: TenantId, message: Message) -> Result<(), Failure> {
+pub(crate) async fn insert_message(
+    connection: &mut Connection,
+    tenant: TenantId,
+    message: Message,
+) -> Result<(), Failure> {
     let Message { id, conversation, role, content, status, error, run, created_at, finished_at } = message;
     let sql = concat!(
         "insert into messages (tenant, ",

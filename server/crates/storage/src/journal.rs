@@ -80,8 +80,10 @@ struct StoredEvents(Vec<RunEvent>);
 
 impl Stored for StoredEvents {
     fn read(row: &Row) -> Result<StoredEvents, sqlx::Error> {
-        let unreadable =
-            |error: serde_json::Error| sqlx::Error::ColumnDecode { index: "events".to_owned(), source: Box::new(error) };
+        let unreadable = |error: serde_json::Error| sqlx::Error::ColumnDecode {
+            index: "events".to_owned(),
+            source: Box::new(error),
+        };
         let first: i64 = row.try_get("first_seq")?;
         let at: i64 = row.try_get("at")?;
         let text: &str = row.try_get("events")?;

@@ -12,8 +12,7 @@ use crate::database::{BEGIN_WRITE, Connection};
 use crate::{Result, StorageError};
 
 /// Number, what it brings, text. Only ever added to.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql")),
     (2, "journal", include_str!("../../../../migrations/sqlite/0002_journal.sql")),
 ];

@@ -141,8 +141,9 @@ impl Storage {
     /// Effects of the run that are waits, answered or not.
     pub async fn wait_effects(&self, tenant: TenantId, run: RunId) -> Result<Vec<i64>> {
         let sql = "select effect, 'null' as outcome from waits where tenant = $1 and run = $2 order by effect";
-        let found: Vec<Answered> =
-            self.all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
+        let found: Vec<Answered> = self
+            .all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string()))
+            .await?;
         Ok(found.into_iter().map(|Answered(effect, _)| effect).collect())
     }
 
@@ -226,9 +227,7 @@ impl Storage {
             WhoseConversations::Of(user) => {
                 sql.push(" or who is null and conversation is not null and assignee = ").push_bind(user.to_string())
             }
-            WhoseConversations::OfKeys => {
-                sql.push(" or who is null and conversation is not null and assignee is null")
-            }
+            WhoseConversations::OfKeys => sql.push(" or who is null and conversation is not null and assignee is null"),
         };
         sql.push(") order by created_at desc, run desc, effect desc limit ").push_bind(with_one_more(limit));
         let mut items: Vec<Wait> = self.all("list the open questions", sql.build()).await?;
@@ -244,12 +243,7 @@ impl Storage {
     ///
     /// # Errors
     /// `Conflict` when it is answered already, is due, or is not there any more. Nothing is stored then.
-    pub async fn answer_wait(
-        &self,
-        tenant: TenantId,
-        (run, effect): (RunId, i64),
-        answer: NewAnswer,
-    ) -> Result<()> {
+    pub async fn answer_wait(&self, tenant: TenantId, (run, effect): (RunId, i64), answer: NewAnswer) -> Result<()> {
         const ANSWER: Operation = Operation::new("store an answer").missing("run");
         self.write(ANSWER, move |connection| Box::pin(write_answer(connection, tenant, (run, effect), answer))).await
     }

@@ -34,7 +34,11 @@ async fn answered_steps_survive_kill_9() {
             assert!(stored <= answered + 1, "a driver waits for each answer");
             assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "no gap");
             let snapshot = storage.run_snapshot(a, id).await.unwrap();
-            assert_eq!(snapshot, Some(RunSnapshot { step: stored, snapshot: stored.to_string() }), "event and snapshot of a step come together");
+            assert_eq!(
+                snapshot,
+                Some(RunSnapshot { step: stored, snapshot: stored.to_string() }),
+                "event and snapshot of a step come together"
+            );
         }
         let unfinished = storage.all_tenants_adrift_runs("me", 0).await.unwrap();
         let unfinished: Vec<_> = unfinished.iter().filter(|(tenant, _)| *tenant == a).collect();

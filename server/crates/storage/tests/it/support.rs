@@ -132,7 +132,13 @@ pub(crate) fn answering(turn: BeginTurn, mut run: Run) -> BeginRun {
 
 /// A step without events.
 pub(crate) fn whole(number: i64) -> RunStep {
-    RunStep { number, cause: json!({ "n": number }).to_string(), first_seq: number + 1, at: 1000 + number, ..RunStep::default() }
+    RunStep {
+        number,
+        cause: json!({ "n": number }).to_string(),
+        first_seq: number + 1,
+        at: 1000 + number,
+        ..RunStep::default()
+    }
 }
 
 /// A step that goes on, with one event of the same number and a snapshot that names it.

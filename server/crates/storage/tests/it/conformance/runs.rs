@@ -97,7 +97,10 @@ pub(crate) async fn a_run_may_be_over_with_its_first_step(storage: &Storage) {
     storage.begin_run(a, begin.clone()).await.unwrap();
     assert_eq!(storage.run(a, it.id).await.unwrap(), Some(it.clone()));
     let events = storage.run_events(a, it.id, 0, 10).await.unwrap();
-    assert_eq!(events.iter().map(|it| (it.seq, it.name.as_str())).collect::<Vec<_>>(), [(1, "run.started"), (2, "run.finished")]);
+    assert_eq!(
+        events.iter().map(|it| (it.seq, it.name.as_str())).collect::<Vec<_>>(),
+        [(1, "run.started"), (2, "run.finished")]
+    );
     let error = storage.record_step(a, it.id, step(2)).await.unwrap_err();
     assert!(matches!(error, StorageError::Conflict { what: "an end of this run" }), "{error}");
     let error = storage.begin_run(a, begin).await.unwrap_err();

@@ -8,7 +8,9 @@ use domain::{
     MessageRole, MessageStatus, Role, RunId, TenantId, UserId, VersionId,
 };
 use serde_json::json;
-use storage::{BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, WaitFilter, WhoseConversations};
+use storage::{
+    BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, WaitFilter, WhoseConversations,
+};
 use uuid::Uuid;
 
 use super::accounts::api_key;
@@ -298,7 +300,9 @@ fn every_method_takes_a_tenant_and_is_tried_above() {
         let text = std::fs::read_to_string(&path).unwrap();
         for declaration in text.split("pub async fn ").skip(1) {
             let (name, rest) = declaration.split_once('(').unwrap();
-            if name.starts_with("all_tenants_") || ["open", "open_with", "open_grouping", "ping", "close"].contains(&name) {
+            if name.starts_with("all_tenants_")
+                || ["open", "open_with", "open_grouping", "ping", "close"].contains(&name)
+            {
                 continue;
             }
             count += 1;

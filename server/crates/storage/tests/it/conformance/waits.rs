@@ -94,7 +94,8 @@ pub(crate) async fn lists_show_what_one_may_answer(storage: &Storage) {
         of(8, &|it| it.due_at = Some(60)),
     ];
     storage.record_step(a, it.id, opening(1, all)).await.unwrap();
-    let filter = |roles: &[Role], of_runs, conversations| WaitFilter { roles: roles.to_vec(), of_runs, conversations, now: 50 };
+    let filter =
+        |roles: &[Role], of_runs, conversations| WaitFilter { roles: roles.to_vec(), of_runs, conversations, now: 50 };
     let nobody = WhoseConversations::Of(UserId::from_uuid(crate::support::uuid()));
     let cases = [
         (filter(&[Role::Admin, Role::Operator], true, WhoseConversations::All), vec![8, 5, 4, 3, 2, 1]),
@@ -248,7 +249,11 @@ pub(crate) async fn answers_are_messages(storage: &Storage) {
     let messages = storage.recent_messages(a, talk.id, 9).await.unwrap();
     let read: Vec<_> = messages.iter().map(|it| (it.content.as_str(), it.status)).collect();
     use MessageStatus::{Complete, Streaming};
-    assert_eq!(read, [("hello", Complete), ("欢迎", Complete), ("外带", Complete), ("", Streaming)], "the loser said nothing");
+    assert_eq!(
+        read,
+        [("hello", Complete), ("欢迎", Complete), ("外带", Complete), ("", Streaming)],
+        "the loser said nothing"
+    );
     let claimed = storage.claim_run(a, it.id, lease("p", 9), 0).await.unwrap().unwrap();
     assert_eq!((claimed.run.message, claimed.message_done), (Some(second.assistant_message.id), false));
 
