@@ -24,6 +24,7 @@ use crate::run::waiting::Asking;
 const ELSEWHERE: Duration = Duration::from_millis(300);
 
 /// A workflow that a node of another run starts.
+#[derive(Clone)]
 pub(crate) struct Nested {
     pub parent: Surroundings,
     /// The node and the effect, so that a repeated effect finds what it began.

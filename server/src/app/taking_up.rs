@@ -72,6 +72,21 @@ impl App {
         });
     }
 
+    /// Stops what is left of the runs that nodes of this one started.
+    pub(crate) fn cancel_nested_soon(&self, tenant: TenantId, run: RunId) {
+        let app = self.clone();
+        self.spawn(async move {
+            match app.storage().child_runs(tenant, run).await {
+                Ok(children) => {
+                    for child in children.iter().filter(|it| !it.status.is_terminal()) {
+                        app.cancel_soon(tenant, child.id);
+                    }
+                }
+                Err(error) => tracing::error!(run.id = %run, error = %error, "nested runs cannot be stopped yet"),
+            }
+        });
+    }
+
     /// Something has come in for a run or for one below it: its driver is told, or gets it.
     pub(crate) async fn wake(&self, tenant: TenantId, root: RunId) -> Result<Option<Arc<LiveRun>>> {
         if let Some(live) = self.live().poke(root) {
@@ -156,6 +171,7 @@ impl App {
         let (run, mut recorder) = self.rebuild(tenant, &record, &program).await?;
         recorder.message_from = usize::try_from(message_from).unwrap_or(0);
         if let (true, Some(conversation)) = (message_done && record.message.is_some(), record.conversation) {
+            recorder.message = None;
             recorder.next_message = Some(super::chat::going_on(conversation, record.id, self.clock().now_ms()));
         }
         let RunInput { chat, user, .. } = self.input_of(tenant, record.id).await?;

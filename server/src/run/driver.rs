@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{RunId, TenantId};
+use domain::{RunId, RunStatus, TenantId};
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -62,8 +62,7 @@ pub(crate) enum Start {
 
 /// Registers the run as live and drives it in a task of its own.
 pub(crate) fn launch(job: Job, reserved: Reserved<'_>) -> Arc<LiveRun> {
-    let said = job.run.answer().get(job.recorder.message_from..).unwrap_or_default();
-    let live = reserved.begin(job.recorder.seq(), said.to_owned());
+    let live = reserved.begin(job.recorder.seq(), job.recorder.part(job.run.answer()).to_owned());
     if matches!(job.start, Start::Cancelled) {
         live.cancel.cancel();
     }
@@ -97,6 +96,8 @@ struct Driver {
     aborts: HashMap<EffectId, AbortHandle>,
     /// What effects in flight have said so far.
     streamed: HashMap<EffectId, String>,
+    /// Bytes of the answer that watchers were told.
+    told: usize,
     /// How many bytes of what an effect says have been heard already.
     repeated: HashMap<EffectId, usize>,
     root: RunId,
@@ -131,6 +132,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         user: job.user,
         deltas,
     };
+    let told = job.run.answer().len();
     let mut driver = Driver {
         app: job.app,
         tenant: job.tenant,
@@ -143,6 +145,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
         performing: FuturesUnordered::new(),
         aborts: HashMap::new(),
         streamed: HashMap::new(),
+        told,
         repeated: HashMap::new(),
         root: job.root,
         waiting: job.waiting,
@@ -159,7 +162,10 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
                 return;
             }
         }
-        Start::Cancelled => {}
+        Start::Cancelled => {
+            driver.cancel().await;
+            return;
+        }
     }
     let deadline = tokio::time::sleep(driver.most.saturating_sub(job.active));
     tokio::pin!(deadline);
@@ -213,7 +219,7 @@ impl Driver {
                 }
                 for event in self.run.progress(&self.program, id, delta) {
                     if let Event::AnswerDelta { text, .. } = event {
-                        self.live.publish(Frame::Delta { text: text.into() });
+                        self.publish(Frame::Delta { text: text.into() });
                     }
                 }
             }
@@ -231,7 +237,7 @@ impl Driver {
         if let Some(left) = self.repeated.get_mut(&id) {
             let known = text.len().min(*left);
             *left -= known;
-            *text = text.split_off(known);
+            *text = text.get(known..).unwrap_or_default().to_owned();
         }
     }
 
@@ -390,6 +396,7 @@ impl Driver {
         for id in cancelled {
             closed.extend(self.drop_effect(id));
         }
+        let ended = step.status;
         step.closed = closed;
         if let Err(error) = self.app.storage().record_step(self.tenant, self.record.id, step).await {
             self.abandon(&error);
@@ -402,6 +409,10 @@ impl Driver {
         self.keep(kept);
         for request in requested {
             self.begin(request);
+        }
+        if ended.is_some_and(|it| it != RunStatus::Finished) {
+            // Those that wait know nothing of it yet.
+            self.app.cancel_nested_soon(self.tenant, self.record.id);
         }
         !over
     }
@@ -433,7 +444,17 @@ impl Driver {
     }
 
     /// Tells the run's watchers, and of a question also those of the run at the top: people look at that.
-    fn publish(&self, frame: Frame) {
+    fn publish(&mut self, frame: Frame) {
+        if let Frame::Delta { text } = &frame {
+            let start = self.told;
+            self.told += text.len();
+            if start > 0 && start == self.recorder.message_from {
+                // The paragraph's end before it belongs to the message before.
+                let text = text.trim_start_matches('\n').into();
+                self.live.publish(Frame::Delta { text });
+                return;
+            }
+        }
         if let Frame::Stored { name: name @ "interrupt", data, .. } = &frame
             && self.root != self.record.id
             && let Some(root) = self.app.live().get(self.root)

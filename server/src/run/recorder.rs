@@ -127,7 +127,10 @@ impl Recorder {
 
     /// Makes a step of the run's beginning to wait: the run is kept as it is, and the message has what was said so far.
     pub(crate) fn park(&mut self, run: &Run, waiting_for: &Value, at: i64) -> Recorded {
+        // A run that waits on says nothing new: it begins no message for that.
+        let next = self.next_message.take();
         let mut recorded = self.record(run, cause("parked", &()), Vec::new(), at);
+        self.next_message = next;
         self.add(&mut recorded, "run.waiting", &json!({ "waiting_for": waiting_for, "at": at }));
         self.keep(&mut recorded.step, run);
         self.end_message(&mut recorded.step, run.answer(), MessageStatus::Complete);
@@ -161,11 +164,19 @@ impl Recorder {
         (self.step, self.seq, self.kept) = (step, seq, kept);
     }
 
+    /// What stands in the message, of an answer that may have begun in an earlier one.
+    pub(crate) fn part<'a>(&self, answer: &'a str) -> &'a str {
+        let part = answer.get(self.message_from..).unwrap_or_default();
+        if self.message_from > 0 { part.trim_start_matches('\n') } else { part }
+    }
+
     /// The message gets its part of the answer; one that was begun for nothing is taken away.
     fn end_message(&self, step: &mut RunStep, answer: &str, status: MessageStatus) {
-        let content = answer.get(self.message_from..).unwrap_or_default().to_owned();
+        let content = self.part(answer).to_owned();
         if self.went_on && content.is_empty() && status == MessageStatus::Complete {
-            step.unsaid_message = self.message;
+            if step.next_message.take().is_none() {
+                step.unsaid_message = self.message;
+            }
             return;
         }
         let error = step.error.clone();

@@ -82,7 +82,7 @@ async fn a_question_holds_nothing_and_is_answered_after_a_restart() {
     let ended = settled(&client, &run).await;
     assert_eq!(
         (ended["status"].as_str(), ended["answer"].as_str()),
-        (Some("finished"), Some("堂食还是外带？马上打包。")),
+        (Some("finished"), Some("堂食还是外带？\n\n马上打包。")),
         "{ended}"
     );
     assert_eq!(ended["waiting_for"], json!([]));
@@ -122,7 +122,11 @@ async fn of_answers_at_the_same_moment_one_wins_whichever_server_takes_them() {
         assert_eq!(ended["status"], "finished");
         assert_eq!(
             ended["answer"],
-            if taken[0] % 3 == 0 { "堂食还是外带？请坐。" } else { "堂食还是外带？马上打包。" },
+            if taken[0] % 3 == 0 {
+                "堂食还是外带？\n\n请坐。"
+            } else {
+                "堂食还是外带？\n\n马上打包。"
+            },
             "the answer that was taken"
         );
     }
@@ -144,7 +148,7 @@ async fn when_nobody_answers_in_time_the_run_goes_on_without() {
     let ended = settled(&client, &run).await;
     assert_eq!(
         (ended["status"].as_str(), ended["answer"].as_str()),
-        (Some("finished"), Some("堂食还是外带？需要时再叫我。")),
+        (Some("finished"), Some("堂食还是外带？\n\n需要时再叫我。")),
         "{ended}"
     );
 }
@@ -174,7 +178,7 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
     client.post(&place(&order), json!({ "text": "我要外带" })).await.ok();
     assert_eq!(
         settled(&client, &order).await["answer"],
-        "堂食还是外带？马上打包。",
+        "堂食还是外带？\n\n马上打包。",
         "after all that the answer still counts"
     );
 
@@ -192,7 +196,7 @@ async fn what_does_not_fit_is_refused_and_uses_nothing_up() {
         client.post(&place(&book), json!({ "fields": { "people": "two" } })).await.problem(422, "invalid_input");
     assert_eq!(refused["errors"][0]["path"], "/fields/people", "{refused}");
     client.post(&place(&book), json!({ "fields": { "people": 2 } })).await.ok();
-    assert_eq!(settled(&client, &book).await["answer"], "How many?2");
+    assert_eq!(settled(&client, &book).await["answer"], "How many?\n\n2");
 }
 
 #[tokio::test]
@@ -266,7 +270,7 @@ async fn a_run_that_waits_can_be_stopped_and_so_can_one_inside_another() {
     let ended = settled(&client, &run).await;
     assert_eq!(
         (ended["status"].as_str(), ended["answer"].as_str()),
-        (Some("finished"), Some("堂食还是外带？stopped")),
+        (Some("finished"), Some("堂食还是外带？\n\nstopped")),
         "{ended}"
     );
 }

@@ -28,25 +28,27 @@ pub(super) async fn perform(
     }
     let nested = Nested { parent: around.clone(), node: format!("{node}#{}", id.0), workflow, number, inputs };
     let usage = super::Usage::within(around.usage.clone());
-    let ended = match around.app.begin_nested(nested, usage.clone()).await {
-        Err(error) => return Performed::Done(refused(error)),
-        Ok(NestedRun::Parked(run)) => return Performed::Parked(run),
-        Ok(NestedRun::Over(run)) => {
-            let _ = around.deltas.send(FromEffect::ChildRun { node, run: run.id });
-            *run
-        }
-        Ok(NestedRun::Live(run, live)) => {
-            let _ = around.deltas.send(FromEffect::ChildRun { node, run });
-            follow(around, id, &live).await;
-            match around.app.run(around.tenant, run).await {
-                Ok(run) => run,
-                Err(error) => return Performed::Done(refused(error)),
+    let ended = loop {
+        match around.app.begin_nested(nested.clone(), usage.clone()).await {
+            Err(error) => return Performed::Done(refused(error)),
+            Ok(NestedRun::Parked(run)) => return Performed::Parked(run),
+            Ok(NestedRun::Over(run)) => {
+                let _ = around.deltas.send(FromEffect::ChildRun { node, run: run.id });
+                break *run;
+            }
+            Ok(NestedRun::Live(run, live)) => {
+                let _ = around.deltas.send(FromEffect::ChildRun { node: node.clone(), run });
+                follow(around, id, &live).await;
+                // Its driver has left: it is over, or it waits, or somebody else goes on with it.
+                match around.app.run(around.tenant, run).await {
+                    Ok(run) if run.status.is_terminal() => break run,
+                    Ok(run) if run.status == RunStatus::Waiting => return Performed::Parked(run.id),
+                    Ok(_) => {}
+                    Err(error) => return Performed::Done(refused(error)),
+                }
             }
         }
     };
-    if ended.status == RunStatus::Waiting {
-        return Performed::Parked(ended.id);
-    }
     Performed::Done(match outcome_of(ended) {
         Ok((outputs, text)) => {
             Outcome::Ok { value: json!({ "outputs": outputs, "text": text, "usage": usage.to_json() }) }

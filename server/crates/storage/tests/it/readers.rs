@@ -28,7 +28,7 @@ async fn twenty_readers_see_whole_steps_while_one_writes() {
                     newest = through;
                     reads += 1;
                 }
-                newest
+                storage.run_snapshot(a, it.id).await.unwrap().unwrap().step.max(newest)
             })
         })
         .collect();
