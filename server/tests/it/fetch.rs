@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get};
 use domain::TenantId;
 use futures::StreamExt as _;
@@ -62,7 +62,12 @@ impl Host {
             Response::new(Body::from_stream(pieces))
         };
         let router = Router::new()
-            .route("/echo", any(|| async { ([("x-twice", "a"), ("x-twice", "b")], axum::Json(json!({ "辣": [1] }))) }))
+            .route(
+                "/echo",
+                any(|| async {
+                    (AppendHeaders([("x-twice", "a"), ("x-twice", "b")]), axum::Json(json!({ "辣": [1] })))
+                }),
+            )
             .route("/busy", any(|| async { (StatusCode::SERVICE_UNAVAILABLE, "try later") }))
             .route(
                 "/page",
@@ -235,7 +240,7 @@ async fn nothing_inside_is_asked_under_whatever_name() {
     for host in [
         "127.0.0.1",
         "localhost",
-        "LocalHost.",
+        "LocalHost",
         "2130706433",
         "0x7f.1",
         "0177.0.0.1",
