@@ -135,6 +135,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         folder: "server/crates/workflow-engine",
         dependencies: &[
+            "csv",
             "granit-parser",
             "indexmap",
             "jsonschema",

@@ -14,10 +14,12 @@ mod assistant;
 mod catalog;
 mod compile;
 mod diagnostic;
+mod duration;
 mod effect;
 mod event;
 mod expression;
 mod input;
+mod language_reference;
 mod language_schema;
 mod names;
 mod node;
@@ -27,12 +29,13 @@ mod run;
 mod schema;
 mod segments;
 mod slices;
+mod table;
 mod template;
 mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
 pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
-pub use compile::{compile_workflow, signature};
+pub use compile::{LimitsAsked, compile_workflow, signature};
 pub use diagnostic::{Compiled, Diagnostic, Severity};
 pub use effect::{
     CacheKey, CacheScope, Delta, Effect, EffectError, EffectId, EmbedPurpose, HttpAuth, HttpBody, HttpRequest, Message,
@@ -41,8 +44,10 @@ pub use effect::{
 };
 pub use event::{Event, RunError, RunStatus};
 pub use input::{ChatContext, ChatTurn, InputProblem, Limits, RunInput};
+pub use language_reference::workflow_reference;
 pub use language_schema::workflow_json_schema;
 pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
-pub use run::Run;
+pub use run::{PastNode, RerunError, Run};
+pub use table::{Table, TableError};

@@ -6,7 +6,7 @@
 
 mod model;
 mod scores;
-mod words;
+pub(super) mod words;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -151,6 +151,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: outputs(),
         streams: false,
         acts: false,
+        says: false,
         answer: None,
     })
 }
