@@ -110,7 +110,7 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Outcome::Ok { value: Value::Null }
         }
-        Effect::Fetch(request) => fetch::perform(&around, id, *request, timeout_ms).await,
+        Effect::Fetch(request) => fetch::perform(&around, &node, *request, timeout_ms).await,
         Effect::ParseDocument { file } => parse_document::perform(file).await,
         Effect::AskHuman(_) | Effect::WaitUntil { .. } | Effect::Recall(_) => {
             failed("unavailable", "this server cannot do that yet", None)

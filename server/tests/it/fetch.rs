@@ -69,6 +69,8 @@ impl Host {
                 }),
             )
             .route("/busy", any(|| async { (StatusCode::SERVICE_UNAVAILABLE, "try later") }))
+            .route("/flaky", any(flaky))
+            .route("/menu.csv", get(|| async { ([(header::CONTENT_TYPE, "text/csv")], "dish,price\n面,8\n") }))
             .route(
                 "/page",
                 get(|| async { ([(header::CONTENT_TYPE, "text/html; charset=gbk")], b"\xc0\xb1".as_slice()) }),
@@ -88,6 +90,7 @@ impl Host {
                     response
                 }),
             )
+            .with_state(seen.clone())
             .layer(axum::middleware::from_fn_with_state(seen.clone(), write_down));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -109,6 +112,14 @@ impl Host {
     fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
+}
+
+/// Has no time for the first two requests.
+async fn flaky(State(seen): State<Arc<Mutex<Vec<Seen>>>>) -> Response {
+    if seen.lock().unwrap().len() < 3 {
+        return (StatusCode::SERVICE_UNAVAILABLE, "try later").into_response();
+    }
+    axum::Json(json!({ "done": true })).into_response()
 }
 
 async fn write_down(
@@ -221,15 +232,52 @@ async fn a_request_goes_out_whole_and_its_answer_comes_back_as_a_value() {
     caller.refused(request("GET", &host.url("/zipped")), "bad_response").await;
 }
 
+const WORKFLOW: &str = r#"workflow: order
+inputs: { host: string }
+nodes:
+  send:
+    use: http
+    retry: { attempts: 3, delay: 1ms }
+    with:
+      method: POST
+      url: "{{ inputs.host }}/flaky"
+      headers: { X-Token: "v1 {{ secrets.TOKEN }}" }
+      auth: { bearer: "{{ secrets.TOKEN }}" }
+      body: { dish: 面 }
+  fetched:
+    use: http
+    after: [send]
+    with: { url: "{{ inputs.host }}/menu.csv", response: file }
+  menu: { use: parse_document, with: { file: "{{ fetched.body }}" } }
+  reply: { use: answer, with: { text: "{{ send.body.done }}: {{ menu.tables[0][1][0] }}" } }
+outputs: { rows: "{{ menu.tables[0] }}", name: "{{ menu.metadata.name }}" }
+"#;
+
 #[tokio::test]
-async fn an_effect_that_is_repeated_carries_the_same_key() {
+async fn a_workflow_tries_again_with_one_key_and_its_trace_has_no_secret() {
     let host = Host::start().await;
     let caller = Caller::allowed(&[&host]).await;
-    for _ in 0..2 {
-        caller.send(request("POST", &host.url("/busy"))).await.unwrap();
+    caller.secret("TOKEN", "sk-in-no-trace").await;
+    let client = caller.app.key("main", &Scope::ALL).await;
+    client.put("/api/v1/workflows/order", json!({ "yaml": WORKFLOW })).await.ok();
+    let inputs = json!({ "inputs": { "host": host.url("") } });
+    let run = client.post("/api/v1/workflows/order/runs", inputs).await.ok();
+    assert_eq!((run["status"].as_str(), run["answer"].as_str()), (Some("finished"), Some("true: 面")), "{run}");
+    assert_eq!(run["outputs"], json!({ "rows": [["dish", "price"], ["面", "8"]], "name": "menu.csv" }));
+
+    let seen = host.take();
+    let lines: Vec<_> = seen.iter().map(|it| it.line.as_str()).collect();
+    assert_eq!(lines, ["POST /flaky", "POST /flaky", "POST /flaky", "GET /menu.csv"]);
+    let id = run["id"].as_str().unwrap();
+    for attempt in &seen[..3] {
+        assert_eq!(attempt.header("authorization"), Some("Bearer sk-in-no-trace"));
+        assert_eq!(attempt.header("x-token"), Some("v1 sk-in-no-trace"));
+        assert_eq!(attempt.header("idempotency-key"), Some(format!("{id}-send").as_str()));
     }
-    let keys: Vec<_> = host.take().iter().map(|it| it.header("idempotency-key").map(str::to_owned)).collect();
-    assert_eq!(keys, [Some("run-7".to_owned()), Some("run-7".to_owned())]);
+    for path in [format!("/api/v1/runs/{id}"), format!("/api/v1/runs/{id}/events")] {
+        let text = client.get(&path).await.text();
+        assert!(text.contains("flaky") && !text.contains("sk-in-no-trace"), "{path}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::TenantId;
 use serde_json::Value;
-use workflow_engine::{EffectError, EffectId, HttpRequest, Outcome};
+use workflow_engine::{EffectError, HttpRequest, Outcome};
 
 use super::Surroundings;
 use crate::app::App;
@@ -24,11 +24,13 @@ type Secrets = BTreeMap<String, String>;
 
 pub(super) async fn perform(
     around: &Surroundings,
-    id: EffectId,
+    node: &str,
     request: HttpRequest,
     timeout_ms: Option<u64>,
 ) -> Outcome {
-    let key = format!("{}-{}", around.run, id.0);
+    // A node sends one request. Attempts of `retry` are effects of their own, and to the other side they are one as well:
+    // whoever timed out may have done what was asked.
+    let key = format!("{}-{node}", around.run);
     let time = timeout_ms.map_or(USUAL_TIME, Duration::from_millis);
     match around.app.fetch(around.tenant, request, &key, time).await {
         Ok(value) => Outcome::Ok { value },
