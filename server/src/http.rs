@@ -17,6 +17,7 @@ mod plugins;
 pub mod problem;
 mod runs;
 mod waits;
+mod secrets;
 mod web_ui;
 
 use axum::Router;
@@ -144,6 +145,9 @@ pub fn operations() -> Vec<Operation> {
 
         get    "/api/v1/limits" MANAGE, limits::show, "get_limits", "What the tenant's runs may use", P::none() => P::json::<limits::LimitsView>();
         put    "/api/v1/limits" MANAGE, limits::put, "put_limits", "Hold the tenant's runs to less than the server allows", P::json::<crate::app::limits::RunLimits>() => P::json::<limits::LimitsView>();
+        get    "/api/v1/secrets" MANAGE, secrets::list, "list_secrets", "Names of the secrets that workflows can use", P::none() => P::json::<secrets::SecretList>();
+        put    "/api/v1/secrets/{name}" MANAGE, secrets::put, "put_secret", "Store a secret's value; it is never shown again", P::json::<secrets::SecretBody>() => P::json::<secrets::SecretView>();
+        delete "/api/v1/secrets/{name}" MANAGE, secrets::remove, "delete_secret", "Delete a secret", P::none() => P::none();
 
         get    "/api/v1/models" SignedIn, models::status, "get_models", "Which models there are, and what is missing", P::none() => P::json::<models::ModelsView>();
         post   "/api/v1/models/offer" MANAGE, models::accept_offer, "accept_model_offer", "Use a model of the local Ollama", P::json::<models::OfferBody>() => P::json::<models::ModelsView>();

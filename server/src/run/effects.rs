@@ -4,6 +4,8 @@ mod call_tool;
 mod complete;
 mod embed;
 mod recall;
+mod fetch;
+mod parse_document;
 mod run_workflow;
 mod search;
 
@@ -109,24 +111,26 @@ pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFutu
 }
 
 async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
-    let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
+    let RequestedEffect { id, node, attempt: _, effect, timeout_ms } = request;
     Performed::Done(match effect {
         Effect::RunWorkflow { workflow, version, inputs } => {
             return run_workflow::perform(&around, id, node, (workflow, version), inputs).await;
         }
-        Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
+        Effect::Complete { model, messages, temperature, max_tokens, schema, tools } => {
             let request = model_client::CompletionRequest {
                 messages: messages.into_iter().map(complete::message).collect(),
                 temperature,
                 max_tokens,
                 schema,
+                tools: tools.into_iter().map(complete::tool).collect(),
             };
             complete::perform(&around, id, &model, request).await
         }
         Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
-        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank: _, expand: _ } => {
+        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank, expand } => {
             let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
-            search::perform(&around, knowledge_bases, request).await
+            let finish = crate::app::passages::Finish { rerank, expand };
+            search::perform(&around, knowledge_bases, request, finish).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
             call_tool::perform(&around, node, &plugin, &tool, arguments).await
@@ -135,9 +139,8 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
         // Nobody performs it: it is a row in the database from the step on that asks.
         Effect::AskHuman(_) => failed("interrupted", "the question was lost", Some("run again")),
         Effect::Recall(key) => recall::perform(&around, &key).await,
-        Effect::Fetch(_) | Effect::ParseDocument { .. } => {
-            failed("unavailable", "this server cannot do that yet", None)
-        }
+        Effect::Fetch(request) => fetch::perform(&around, &node, *request, timeout_ms).await,
+        Effect::ParseDocument { file } => parse_document::perform(file).await,
     })
 }
 

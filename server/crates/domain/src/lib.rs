@@ -12,6 +12,7 @@ mod knowledge;
 mod names;
 mod plugins;
 mod runs;
+mod secrets;
 
 pub use accounts::{ApiKey, Role, Session, Tenant, User};
 pub use audit::AuditEntry;
@@ -25,3 +26,4 @@ pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
 pub use names::UnknownName;
 pub use plugins::Plugin;
 pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};
+pub use secrets::Secret;

@@ -22,6 +22,7 @@ mod pages;
 mod plugins;
 mod records;
 mod runs;
+mod secrets;
 mod settings;
 mod waits;
 mod writer;

@@ -7,6 +7,7 @@ mod definitions;
 mod knowledge;
 mod plugins;
 mod runs;
+mod secrets;
 mod settings;
 mod tenants;
 mod waits;
@@ -36,6 +37,7 @@ macro_rules! every_case {
             knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records }
             plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }
+            secrets { secrets_are_replaced_and_listed_by_name }
             tenants { foreign_ids_are_like_random_ones }
         }
     };
