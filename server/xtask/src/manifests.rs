@@ -132,8 +132,10 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         folder: "server/crates/workflow-engine",
         dependencies: &[
+            "croner",
             "granit-parser",
             "indexmap",
+            "jiff",
             "jsonschema",
             "minijinja",
             "serde",

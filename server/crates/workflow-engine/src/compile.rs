@@ -2,6 +2,7 @@
 //!
 //! * `inputs`: the `inputs:` section.
 //! * `settings`: what every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`.
+//! * `triggers`: the `on:` section: what starts the workflow by itself.
 //! * `context`: what all of them share: the catalog, the diagnostics, and every reference that was read.
 //! * `graph`: what the nodes mean to each other: references, ports, cycles, nodes that cannot run.
 
@@ -9,6 +10,7 @@ mod context;
 mod graph;
 mod inputs;
 mod settings;
+mod triggers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::program::{Program, ProgramNode};
 use crate::template::Template;
 use crate::yaml::{Node, Span, Yaml};
 
-const WORKFLOW_KEYS: [&str; 6] = ["workflow", "title", "description", "inputs", "nodes", "outputs"];
+const WORKFLOW_KEYS: [&str; 7] = ["workflow", "title", "description", "on", "inputs", "nodes", "outputs"];
 const NODE_KEYS: [&str; 10] =
     ["use", "title", "description", "with", "after", "if", "retry", "timeout", "on_error", "cache"];
 
@@ -107,7 +109,10 @@ fn workflow(context: &mut Context<'_>, root: &Node) -> Option<Program> {
     }
     let name = name.unwrap_or_default();
     let signature = header(root, name, &inputs);
-    compile_program(context, signature, inputs, (&sources, root.get("outputs")))
+    let triggers = triggers::read(context, root.get("on"), &inputs);
+    let mut program = compile_program(context, signature, inputs, (&sources, root.get("outputs")))?;
+    program.triggers = triggers;
+    Some(program)
 }
 
 /// The document's name, from the key that also says its kind.

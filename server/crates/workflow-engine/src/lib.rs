@@ -13,6 +13,7 @@
 mod assistant;
 mod catalog;
 mod compile;
+mod cron;
 mod diagnostic;
 mod effect;
 mod event;
@@ -28,6 +29,7 @@ mod schema;
 mod segments;
 mod slices;
 mod template;
+mod trigger;
 mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
@@ -46,3 +48,4 @@ pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
 pub use run::Run;
+pub use trigger::{Hmac, Schedule, Trigger, Webhook, WebhookResponse};

@@ -12,6 +12,7 @@ use crate::expression::Expression;
 use crate::input::InputProblem;
 use crate::node::{Behaviour, Built};
 use crate::template::{Piece, Template};
+use crate::trigger::Triggers;
 
 /// Node ids and their numbers.
 pub(crate) type NodeIndex = HashMap<Arc<str>, usize>;
@@ -26,6 +27,7 @@ pub struct Program {
     pub(crate) nodes: Vec<ProgramNode>,
     pub(crate) index: NodeIndex,
     pub(crate) outputs: Outputs,
+    pub(crate) triggers: Triggers,
 }
 
 /// A node as a drawing of the program needs it.
@@ -161,7 +163,7 @@ impl Program {
             node.dependents = dependents;
             node.answers = answers;
         }
-        Program { signature, inputs, nodes, index, outputs }
+        Program { signature, inputs, nodes, index, outputs, triggers: Triggers::default() }
     }
 
     #[must_use]
