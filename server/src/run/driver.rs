@@ -228,6 +228,8 @@ impl Driver {
                 | Event::NodeFinished { .. }
                 | Event::NodeSkipped { .. }
                 | Event::NodeFailed { .. }
+                | Event::NodeKept { .. }
+                | Event::OutputKept { .. }
                 | Event::AnswerDelta { .. }
                 | Event::AnswerCompleted { .. }
                 | Event::RunFinished { .. }

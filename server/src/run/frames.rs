@@ -38,11 +38,14 @@ impl Trace {
             }
             Event::NodeStarted { node, kind: _, input } => {
                 self.started.insert(node.clone(), at);
-                let (kind, title) = self.kinds.get(node).cloned().unwrap_or_default();
+                let (kind, title) = self.kinds.get(own_id(node)).cloned().unwrap_or_default();
                 Some(("node.started", json!({ "node": node, "kind": kind, "title": title, "input": input, "at": at })))
             }
-            Event::NodeFinished { node, port, output } => {
+            Event::NodeFinished { node, port, output, saved } => {
                 let mut data = json!({ "node": node, "port": port, "output": output, "at": at });
+                if let (Some(saved), Value::Object(map)) = (saved, &mut data) {
+                    map.insert("saved".into(), saved.clone());
+                }
                 self.settle(node, at, &mut data);
                 Some(("node.finished", data))
             }
@@ -55,7 +58,13 @@ impl Trace {
             Event::EffectRequested(request) if request.attempt > 1 => {
                 Some(("node.retrying", json!({ "node": request.node, "attempt": request.attempt, "at": at })))
             }
-            Event::EffectRequested(_) | Event::EffectCancelled { .. } | Event::AnswerDelta { .. } => None,
+            Event::NodeKept { node, port, output } => {
+                Some(("node.kept", json!({ "node": node, "port": port, "output": output, "at": at })))
+            }
+            Event::EffectRequested(_)
+            | Event::EffectCancelled { .. }
+            | Event::AnswerDelta { .. }
+            | Event::OutputKept { .. } => None,
             Event::StateChanged { state } => Some(("state.changed", json!({ "state": state }))),
             Event::AnswerCompleted { node, text } => Some(("message.completed", json!({ "node": node, "text": text }))),
             Event::RunFinished { outputs, answer } => {
@@ -86,6 +95,11 @@ pub(crate) fn error_json(error: &RunError) -> Value {
     json!({ "code": error.code, "message": error.message, "hint": error.hint, "node": error.node })
 }
 
+/// A node's id without the items and iterations that it stands in: `orders[2].price` is `price`.
+pub(crate) fn own_id(node: &str) -> &str {
+    node.rsplit_once('.').map_or(node, |(_, id)| id)
+}
+
 pub(crate) fn is_terminal(name: &str) -> bool {
     matches!(name, "run.finished" | "run.failed" | "run.cancelled")
 }
@@ -96,7 +110,7 @@ pub(crate) fn graph(program: &Program) -> Value {
         .nodes()
         .into_iter()
         .map(|it| {
-            json!({ "id": it.id, "kind": it.kind, "title": it.title, "ports": it.ports, "dependencies": it.dependencies })
+            json!({ "id": it.id, "kind": it.kind, "title": it.title, "ports": it.ports, "dependencies": it.dependencies, "parent": it.parent })
         })
         .collect();
     json!({ "nodes": nodes })

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::compile::{Context, Inputs, compile_program};
+use crate::compile::{Context, Inputs, LimitsAsked, compile_program};
 use crate::diagnostic::Compiled;
 use crate::program::Program;
 
@@ -81,7 +81,8 @@ pub fn compile_assistant(text: &str, catalog: &Catalog) -> Compiled<Assistant> {
     let document = read::document(&mut context, &root);
     let assistant = document.and_then(|document| {
         let (sources, signature) = lower::lower(&root, &document);
-        let program = compile_program(&mut context, signature, Inputs::none(), (&sources, None))?;
+        let program =
+            compile_program(&mut context, signature, (Inputs::none(), LimitsAsked::default()), (sources, None))?;
         Some(Assistant { document, program })
     });
     context.diagnostics.finish(assistant)

@@ -1,14 +1,18 @@
 //! Text in, a [`Program`] or diagnostics out. Nothing stops at the first problem.
 //!
 //! * `inputs`: the `inputs:` section.
-//! * `settings`: what every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`.
+//! * `limits`: the `limits:` section.
 //! * `triggers`: the `on:` section: what starts the workflow by itself.
+//! * `settings`: what every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`, `cache`.
+//! * `containers`: the nodes inside of nodes.
 //! * `context`: what all of them share: the catalog, the diagnostics, and every reference that was read.
 //! * `graph`: what the nodes mean to each other: references, ports, cycles, nodes that cannot run.
 
+mod containers;
 mod context;
 mod graph;
 mod inputs;
+mod limits;
 mod settings;
 mod triggers;
 
@@ -16,17 +20,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use context::{Context, NodeContext};
+use context::{Reader, Scope, ScopeKind};
 pub(crate) use inputs::Inputs;
-pub(crate) use settings::{After, OnError, Retry, Settings};
+pub use limits::LimitsAsked;
+pub(crate) use settings::{After, Cache, OnError, Retry, Settings};
 
 use crate::catalog::{Catalog, WorkflowSignature};
 use crate::diagnostic::{Compiled, Diagnostics};
+use crate::expression::Expression;
 use crate::names::{is_id, is_reserved};
-use crate::program::{Program, ProgramNode};
+use crate::program::{Body, Outputs, Program, ProgramNode, Spot};
 use crate::template::Template;
 use crate::yaml::{Node, Span, Yaml};
 
-const WORKFLOW_KEYS: [&str; 7] = ["workflow", "title", "description", "on", "inputs", "nodes", "outputs"];
+const WORKFLOW_KEYS: [&str; 8] = ["workflow", "title", "description", "on", "inputs", "limits", "nodes", "outputs"];
 const NODE_KEYS: [&str; 10] =
     ["use", "title", "description", "with", "after", "if", "retry", "timeout", "on_error", "cache"];
 
@@ -82,37 +89,43 @@ fn workflow(context: &mut Context<'_>, root: &Node) -> Option<Program> {
     }
     let inputs = Inputs::read(context, root.get("inputs"));
     context.inputs = Some(inputs.names().map(str::to_owned).collect());
-    let mut sources = Vec::new();
-    match root.get("nodes") {
-        Some(nodes) if nodes.is_map() => {
-            for entry in nodes.entries() {
-                check_node_id(context, &entry.key, entry.key_span);
-                sources.push(NodeSource { id: entry.key.clone(), span: entry.key_span, body: entry.value.clone() });
-            }
-            if sources.is_empty() {
-                context.diagnostics.error("missing_key", nodes.span, "a workflow needs at least one node");
-            }
-        }
-        Some(nodes) => {
-            context
-                .diagnostics
-                .error("wrong_type", nodes.span, format!("`nodes` must be a map, this is {}", nodes.kind()))
-                .hint("every node is `id:` with `use:` below it, not a list entry");
-        }
+    context.input_schema = inputs.schema().clone();
+    let limits = limits::read(context, root.get("limits"));
+    let sources = match root.get("nodes") {
+        Some(nodes) => node_sources(context, "nodes", nodes),
         None => {
-            context.diagnostics.error(
-                "missing_key",
-                root.entries().first().map_or(root.span, |it| it.key_span),
-                "`nodes` is missing",
-            );
+            let span = root.entries().first().map_or(root.span, |it| it.key_span);
+            context.diagnostics.error("missing_key", span, "`nodes` is missing");
+            Vec::new()
         }
-    }
+    };
     let name = name.unwrap_or_default();
     let signature = header(root, name, &inputs);
     let triggers = triggers::read(context, root.get("on"), &inputs);
-    let mut program = compile_program(context, signature, inputs, (&sources, root.get("outputs")))?;
+    let mut program = compile_program(context, signature, (inputs, limits), (sources, root.get("outputs")))?;
     program.triggers = triggers;
     Some(program)
+}
+
+/// The entries of `nodes`, or of a container's `do`.
+fn node_sources(context: &mut Context<'_>, key: &str, nodes: &Node) -> Vec<NodeSource> {
+    if !nodes.is_map() {
+        context
+            .diagnostics
+            .error("wrong_type", nodes.span, format!("`{key}` must be a map, this is {}", nodes.kind()))
+            .hint("every node is `id:` with `use:` below it, not a list entry");
+        return Vec::new();
+    }
+    let mut sources = Vec::new();
+    for entry in nodes.entries() {
+        check_node_id(context, &entry.key, entry.key_span);
+        sources.push(NodeSource { id: entry.key.clone(), span: entry.key_span, body: entry.value.clone() });
+    }
+    if sources.is_empty() {
+        let owner = if key == "nodes" { "a workflow" } else { "`do`" };
+        context.diagnostics.error("missing_key", nodes.span, format!("{owner} needs at least one node"));
+    }
+    sources
 }
 
 /// The document's name, from the key that also says its kind.
@@ -154,40 +167,76 @@ fn check_node_id(context: &mut Context<'_>, id: &str, span: Span) {
 }
 
 /// One node as it stands in a document, or as a document was lowered into it.
+#[derive(Clone)]
 pub(crate) struct NodeSource {
     pub(crate) id: String,
     pub(crate) span: Span,
     pub(crate) body: Node,
 }
 
+/// A body while it is compiled.
+pub(crate) struct Draft {
+    sources: Vec<NodeSource>,
+    /// None for a node that could not be compiled.
+    nodes: Vec<Option<ProgramNode>>,
+    owner: Option<Spot>,
+    collect: Option<Template>,
+    condition: Option<Expression>,
+    next: Vec<(String, Template)>,
+}
+
 /// Compiles nodes and outputs into a program. Returns none after errors that leave nothing to return.
 pub(crate) fn compile_program(
     context: &mut Context<'_>,
     signature: WorkflowSignature,
-    inputs: Inputs,
-    (sources, outputs): (&[NodeSource], Option<&Node>),
+    (inputs, limits): (Inputs, LimitsAsked),
+    (sources, outputs): (Vec<NodeSource>, Option<&Node>),
 ) -> Option<Program> {
-    let mut index: HashMap<Arc<str>, usize> = HashMap::with_capacity(sources.len());
-    for (number, source) in sources.iter().enumerate() {
-        index.insert(Arc::from(source.id.as_str()), number);
-    }
-    context.node_ids = index;
-    let mut drafts = Vec::with_capacity(sources.len());
-    for (number, source) in sources.iter().enumerate() {
-        context.diagnostics.node = Some(source.id.clone());
-        context.reader = Some(number);
-        drafts.push(node(context, source));
-    }
+    let mut drafts = Vec::new();
+    body(context, &mut drafts, sources, (None, ScopeKind::Outermost));
     context.diagnostics.node = None;
-    context.reader = None;
-    let outputs = compile_outputs(context, outputs);
-    graph::check(context, sources, &mut drafts, &outputs);
+    context.reader = Reader::End(0);
+    let outputs: Outputs = compile_outputs(context, outputs);
+    graph::check(context, &mut drafts, &outputs);
     if context.diagnostics.errors() > 0 {
         return None;
     }
-    let nodes = drafts.into_iter().collect::<Option<Vec<ProgramNode>>>()?;
-    let index = std::mem::take(&mut context.node_ids);
-    Some(Program::new(signature, inputs, nodes, (index, outputs)))
+    let scopes = std::mem::take(&mut context.scopes);
+    let mut bodies = Vec::with_capacity(drafts.len());
+    for (draft, scope) in drafts.into_iter().zip(scopes) {
+        let Draft { sources: _, nodes, owner, collect, condition, next } = draft;
+        let nodes = nodes.into_iter().collect::<Option<Vec<ProgramNode>>>()?;
+        let mut body = Body { nodes, index: scope.ids, owner, collect, condition, next };
+        body.link();
+        bodies.push(body);
+    }
+    Some(Program::new(signature, (inputs, limits), bodies, outputs))
+}
+
+/// Compiles the nodes of a body and, after each, those inside of it. Returns the body's number.
+fn body(
+    context: &mut Context<'_>,
+    drafts: &mut Vec<Draft>,
+    sources: Vec<NodeSource>,
+    (owner, kind): (Option<Spot>, ScopeKind),
+) -> usize {
+    let number = drafts.len();
+    let ids: HashMap<Arc<str>, usize> =
+        sources.iter().enumerate().map(|(number, it)| (Arc::from(it.id.as_str()), number)).collect();
+    context.scopes.push(Scope { ids, owner, kind });
+    let count = sources.len();
+    drafts.push(Draft { sources, nodes: Vec::new(), owner, collect: None, condition: None, next: Vec::new() });
+    for node_number in 0..count {
+        let Some(source) = drafts.get(number).and_then(|it| it.sources.get(node_number)).cloned() else { continue };
+        context.diagnostics.node = Some(source.id.clone());
+        let spot = Spot { body: number, node: node_number };
+        context.reader = Reader::Node(spot);
+        let compiled = node(context, drafts, (&source, spot));
+        if let Some(draft) = drafts.get_mut(number) {
+            draft.nodes.push(compiled);
+        }
+    }
+    number
 }
 
 fn compile_outputs(context: &mut Context<'_>, outputs: Option<&Node>) -> Vec<(String, Template)> {
@@ -205,7 +254,11 @@ fn compile_outputs(context: &mut Context<'_>, outputs: Option<&Node>) -> Vec<(St
 }
 
 /// Compiles one node. None when its kind could not be compiled; its settings are checked all the same.
-fn node(context: &mut Context<'_>, source: &NodeSource) -> Option<ProgramNode> {
+fn node(
+    context: &mut Context<'_>,
+    drafts: &mut Vec<Draft>,
+    (source, spot): (&NodeSource, Spot),
+) -> Option<ProgramNode> {
     let body = &source.body;
     if !body.is_map() {
         context
@@ -214,16 +267,16 @@ fn node(context: &mut Context<'_>, source: &NodeSource) -> Option<ProgramNode> {
             .hint("a node has at least `use:`");
         return None;
     }
-    context.check_keys(body, &NODE_KEYS, "a node");
+    let is_container = matches!(body.get("use").and_then(Node::as_str), Some("each" | "loop"));
+    if is_container {
+        let known: Vec<&str> = NODE_KEYS.iter().chain(&containers::CONTAINER_KEYS).copied().collect();
+        context.check_keys(body, &known, "a container");
+    } else {
+        context.check_keys(body, &NODE_KEYS, "a node");
+    }
     context.optional_text(body, "description");
     let title = context.optional_text(body, "title");
-    let settings = settings::read(context, body);
-    if let Some(cache) = body.entry("cache") {
-        context
-            .diagnostics
-            .warning("unsupported", cache.key_span, "`cache` is not in this version; the node runs every time")
-            .hint("take it out, or leave it for later versions");
-    }
+    let mut settings = settings::read(context, body);
     let Some(use_entry) = body.entry("use") else {
         context
             .diagnostics
@@ -239,6 +292,11 @@ fn node(context: &mut Context<'_>, source: &NodeSource) -> Option<ProgramNode> {
         );
         return None;
     };
+    if is_container {
+        containers::check_settings(context, body, &use_name);
+    } else if let Some(cache) = &mut settings.cache {
+        check_cache(context, body, &use_name, cache);
+    }
     let with = body.entry("with");
     let mut node_context = NodeContext {
         context,
@@ -249,6 +307,33 @@ fn node(context: &mut Context<'_>, source: &NodeSource) -> Option<ProgramNode> {
         with: with.map(|it| &it.value),
         with_span: with.map_or(use_entry.value.span, |it| it.key_span),
     };
-    let built = crate::nodes::build(&mut node_context)?;
-    Some(ProgramNode::new(Arc::from(source.id.as_str()), (use_name, title), settings, built))
+    let built = crate::nodes::build(&mut node_context);
+    let container = crate::nodes::container(&node_context);
+    let Some(built) = built else {
+        // What stands inside is checked even when the container itself is wrong.
+        if let Some(kind) = container {
+            let mut ignored = ProgramNode::broken(source.id.as_str());
+            containers::finish(context, drafts, (source, spot), (&mut ignored, kind));
+        }
+        return None;
+    };
+    let mut node = ProgramNode::new(Arc::from(source.id.as_str()), (use_name, title), settings, built);
+    if let Some(kind) = container {
+        containers::finish(context, drafts, (source, spot), (&mut node, kind));
+    }
+    Some(node)
+}
+
+fn check_cache(context: &mut Context<'_>, body: &Node, use_name: &str, cache: &mut Cache) {
+    let (caches, asks_model) = crate::nodes::caching(use_name);
+    if !caches {
+        let span = body.entry("cache").map(|it| it.key_span).unwrap_or_default();
+        context
+            .diagnostics
+            .error("setting_not_here", span, format!("what `{use_name}` does cannot be kept"))
+            .hint("`cache` fits nodes that only compute or fetch something");
+    }
+    if asks_model && body.get("with").and_then(|it| it.get("model")).is_none() {
+        cache.model = Some(crate::nodes::DEFAULT_MODEL.to_owned());
+    }
 }

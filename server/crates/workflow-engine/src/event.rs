@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::effect::{EffectId, RequestedEffect};
+use crate::effect::{CacheKey, EffectId, RequestedEffect};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -18,10 +18,25 @@ pub enum Event {
         kind: String,
         input: Value,
     },
-    /// `port` is the way out that the node took.
+    /// `port` is the way out that the node took. `saved` is there when the output was kept from an earlier run: the tokens
+    /// that it did not take again.
     NodeFinished {
         node: String,
         port: String,
+        output: Value,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        saved: Option<Value>,
+    },
+    /// The node is not run again: another run has done it.
+    NodeKept {
+        node: String,
+        port: String,
+        output: Value,
+    },
+    /// The output of a node with `cache`, to be given back to `Recall` for the same key.
+    OutputKept {
+        key: Box<CacheKey>,
+        ports: Vec<String>,
         output: Value,
     },
     NodeSkipped {
@@ -80,7 +95,7 @@ pub struct RunError {
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Running,
-    /// Only timers are pending: nothing needs memory or a task meanwhile.
+    /// Only people and timers are waited for: nothing needs memory or a task meanwhile.
     Waiting,
     Finished,
     Failed,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::compile::LimitsAsked;
+
 /// Everything that a run can see. Time, ids and randomness come from outside, so that equal input means an equal run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,7 +60,7 @@ pub struct ChatTurn {
 }
 
 /// What one run may use up. Exceeding a limit ends the run with `budget_exceeded`, which names the limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
     /// Nodes that may start.
@@ -67,11 +69,36 @@ pub struct Limits {
     pub max_parallel: u32,
     /// Bytes of all inputs and node outputs together.
     pub max_value_bytes: u64,
+    /// Tokens of all models together, in and out.
+    pub max_tokens: Option<u64>,
+    /// In the currency of the models' prices.
+    pub max_cost: Option<f64>,
+}
+
+impl Limits {
+    /// A document may ask for less than the server allows, never for more.
+    #[must_use]
+    pub fn lowered_to(self, asked: &LimitsAsked) -> Limits {
+        let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Limits {
+            max_steps: asked.max_steps.map_or(self.max_steps, |it| it.min(self.max_steps)),
+            max_parallel: asked.max_parallel.map_or(self.max_parallel, |it| it.min(self.max_parallel)),
+            max_value_bytes: self.max_value_bytes,
+            max_tokens: least(self.max_tokens, asked.max_tokens),
+            max_cost: match (self.max_cost, asked.max_cost) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_steps: 500, max_parallel: 16, max_value_bytes: 64 << 20 }
+        Limits { max_steps: 500, max_parallel: 16, max_value_bytes: 64 << 20, max_tokens: None, max_cost: None }
     }
 }
 

@@ -34,7 +34,7 @@ mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
 pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
-pub use compile::{compile_workflow, signature};
+pub use compile::{LimitsAsked, compile_workflow, signature};
 pub use diagnostic::{Compiled, Diagnostic, Severity};
 pub use effect::{
     CacheKey, CacheScope, Delta, Effect, EffectError, EffectId, EmbedPurpose, HttpAuth, HttpBody, HttpRequest, Message,
@@ -47,5 +47,5 @@ pub use language_schema::workflow_json_schema;
 pub use node::{NodeKindInfo, PortsInfo, Words};
 pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
-pub use run::Run;
+pub use run::{PastNode, RerunError, Run};
 pub use trigger::{Hmac, Schedule, Trigger, Webhook, WebhookResponse};

@@ -91,6 +91,8 @@ pub(crate) struct Built {
     pub(crate) streams: bool,
     /// Whether the node is worth running although nobody reads its output.
     pub(crate) acts: bool,
+    /// Whether it may say something to the visitor.
+    pub(crate) says: bool,
     /// Only for `answer`: what it says, piece by piece.
     pub(crate) answer: Option<crate::template::Text>,
 }
@@ -141,6 +143,12 @@ pub(crate) struct Step<'a> {
     pub(crate) state_changed: bool,
     /// Text that a streaming node adds by itself to what its effects have streamed so far.
     pub(crate) streamed: String,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn new(chat: Option<&'a ChatContext>, state: &'a mut Map<String, Value>) -> Step<'a> {
+        Step { chat, state, state_changed: false, streamed: String::new() }
+    }
 }
 
 /// What a node wants next.

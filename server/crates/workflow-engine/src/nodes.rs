@@ -3,7 +3,9 @@
 mod answer;
 mod branch;
 mod classify_intent;
+mod each;
 mod llm;
+mod loops;
 mod plugin_tool;
 mod retrieve;
 mod set;
@@ -11,12 +13,16 @@ mod template;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
+pub(crate) use each::{Contains, MAX_CONCURRENCY};
+pub(crate) use llm::DEFAULT_MODEL;
+pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
 
 use crate::compile::NodeContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
+use crate::program::ContainerKind;
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 7] = [
+static KINDS: [&Declaration; 9] = [
     &llm::DECLARATION,
     &classify_intent::DECLARATION,
     &retrieve::DECLARATION,
@@ -24,6 +30,8 @@ static KINDS: [&Declaration; 7] = [
     &answer::DECLARATION,
     &template::DECLARATION,
     &set::DECLARATION,
+    &each::DECLARATION,
+    &loops::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.
@@ -33,6 +41,22 @@ static OTHERS: [&Declaration; 2] = [&workflow::DECLARATION, &plugin_tool::DECLAR
 #[must_use]
 pub fn node_kinds() -> Vec<NodeKindInfo> {
     KINDS.iter().chain(OTHERS.iter()).map(|it| it.info()).collect()
+}
+
+/// Whether `use` names a container, and what that does with its body.
+pub(crate) fn container(context: &NodeContext<'_, '_>) -> Option<ContainerKind> {
+    match context.use_name {
+        "each" => Some(each::kind(context)),
+        "loop" => Some(ContainerKind::Loop),
+        _ => None,
+    }
+}
+
+/// Whether an output of what `use` names may be kept, and whether it asks the default model when it names none.
+pub(crate) fn caching(use_name: &str) -> (bool, bool) {
+    let Some(kind) = KINDS.iter().find(|it| it.name == use_name) else { return (true, false) };
+    let asks_model = (kind.config)().pointer("/properties/model").is_some();
+    (kind.caches, asks_model)
 }
 
 /// Compiles one node by what its `use` names.

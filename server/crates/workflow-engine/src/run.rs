@@ -1,11 +1,17 @@
 //! A run of a program: a value that can be stored between any two steps and taken up by another process.
 //!
+//! * `frames` are the executions of its bodies, and what expressions in them see.
 //! * `schedule` decides which node runs when.
+//! * `containers` executes bodies per item and per iteration.
 //! * `effects` asks for effects, repeats failed ones, and hands outcomes to nodes.
-//! * `answers` says answers piece by piece, in order.
+//! * `answers` says things piece by piece, in order.
+//! * `past` begins a run with what another one has done already.
 
 mod answers;
+mod containers;
 mod effects;
+mod frames;
+mod past;
 mod schedule;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,13 +21,17 @@ use minijinja::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use crate::effect::CacheKey;
 use crate::effect::{Delta, EffectId, Outcome, RequestedEffect};
 use crate::event::{Event, RunError, RunStatus};
-use crate::expression::{Names, from_json};
+use crate::expression::from_json;
 use crate::input::{ChatContext, Limits, RunInput};
 use crate::program::Program;
-use answers::ActiveAnswer;
-use effects::InFlight;
+use answers::Turns;
+use containers::Containing;
+use effects::{InFlight, Purpose};
+use frames::{Frame, FrameId, Place, ROOT};
+pub use past::{PastNode, RerunError};
 use schedule::Machine;
 
 /// The state of one run. Knows its program only by the numbers of its nodes, so it must be given the same program again.
@@ -36,17 +46,21 @@ pub struct Run {
     env: Value,
     about: Value,
     state: Map<String, Json>,
-    nodes: Vec<NodeRun>,
+    frames: BTreeMap<FrameId, Frame>,
+    next_frame: u64,
     /// Active nodes that wait for a free place among `max_parallel`.
-    ready: VecDeque<usize>,
+    ready: VecDeque<Place>,
     in_flight: BTreeMap<EffectId, InFlight>,
     next_effect: u64,
-    unsettled: usize,
+    /// How many of `in_flight` take a place of `max_parallel`.
+    busy: usize,
     steps: u32,
     value_bytes: u64,
-    answers: Vec<ActiveAnswer>,
-    /// How many of `answers` have been said to the end.
-    completed_answers: usize,
+    tokens: u64,
+    cost: f64,
+    /// What is to be said, in order.
+    #[serde(with = "answers::pairs")]
+    turns: Turns,
     /// Everything that has been said to the visitor.
     answer: String,
     #[serde(skip)]
@@ -69,11 +83,15 @@ enum NodeRun {
         received: String,
         /// Counts attempts whose text starts from the beginning.
         generation: u32,
+        /// Under what its output is to be kept.
+        cache: Option<Box<CacheKey>>,
     },
     /// An answer that is being said.
     Saying {
         left: usize,
     },
+    /// A container whose body is being executed.
+    Containing(Box<Containing>),
     Done {
         ports: Vec<String>,
         output: Value,
@@ -87,7 +105,11 @@ impl NodeRun {
     fn is_settled(&self) -> bool {
         match self {
             NodeRun::Done { .. } | NodeRun::Skipped => true,
-            NodeRun::Waiting { .. } | NodeRun::Ready | NodeRun::Running { .. } | NodeRun::Saying { .. } => false,
+            NodeRun::Waiting { .. }
+            | NodeRun::Ready
+            | NodeRun::Running { .. }
+            | NodeRun::Saying { .. }
+            | NodeRun::Containing(_) => false,
         }
     }
 
@@ -100,40 +122,21 @@ impl Run {
     /// Starts a run. Inputs that do not fit end it at once with `invalid_input`.
     #[must_use]
     pub fn start(program: &Program, input: RunInput) -> (Run, Vec<Event>) {
-        let RunInput { inputs, chat, user, env, state, run_id, started_at, seed, limits } = input;
-        let prepared = program.prepare_inputs(&inputs);
-        let shown = prepared.as_ref().map_or_else(|_| inputs.clone(), |it| Json::Object(it.clone()));
-        let nodes = program.nodes.iter().map(|it| NodeRun::Waiting { left: it.dependencies.len() }).collect();
-        let mut run = Run {
-            status: RunStatus::Running,
-            limits,
-            seed,
-            inputs: from_json(&shown),
-            chat,
-            user: from_json(user),
-            env: from_json(env),
-            about: from_json(json!({ "id": run_id, "started_at": started_at })),
-            state: match state {
-                Json::Object(map) => map,
-                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
-            },
-            nodes,
-            ready: VecDeque::new(),
-            in_flight: BTreeMap::new(),
-            next_effect: 1,
-            unsettled: program.nodes.len(),
-            steps: 0,
-            value_bytes: size(&shown),
-            answers: Vec::new(),
-            completed_answers: 0,
-            answer: String::new(),
-            chat_value: OnceLock::new(),
-            state_value: OnceLock::new(),
-        };
+        Run::start_prepared(program, input, |_| {})
+    }
+
+    /// Starts a run after `prepare` had its way with the machine.
+    fn start_prepared(program: &Program, input: RunInput, prepare: impl FnOnce(&mut Machine<'_>)) -> (Run, Vec<Event>) {
+        let prepared = program.prepare_inputs(&input.inputs);
+        let shown = prepared.as_ref().map_or_else(|_| input.inputs.clone(), |it| Json::Object(it.clone()));
+        let mut run = Run::new(program, input, &shown);
         let mut machine = Machine::new(&mut run, program);
         machine.events.push(Event::RunStarted { inputs: shown });
         match prepared {
-            Ok(_) => machine.begin(),
+            Ok(_) => {
+                prepare(&mut machine);
+                machine.begin_run();
+            }
             Err(problems) => {
                 let message: Vec<String> = problems.into_iter().map(|it| it.message).collect();
                 machine.fail_run(RunError {
@@ -148,12 +151,58 @@ impl Run {
         (run, events)
     }
 
+    fn new(program: &Program, input: RunInput, inputs: &Json) -> Run {
+        let RunInput { inputs: _, chat, user, env, state, run_id, started_at, seed, limits } = input;
+        let root = program.bodies.first().map(|it| (ROOT, Frame::new(0, it)));
+        Run {
+            status: RunStatus::Running,
+            limits: limits.lowered_to(program.limits()),
+            seed,
+            inputs: from_json(inputs),
+            chat,
+            user: from_json(user),
+            env: from_json(env),
+            about: from_json(json!({ "id": run_id, "started_at": started_at })),
+            state: match state {
+                Json::Object(map) => map,
+                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Map::new(),
+            },
+            frames: root.into_iter().collect(),
+            next_frame: 1,
+            ready: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            next_effect: 1,
+            busy: 0,
+            steps: 0,
+            value_bytes: size(inputs),
+            tokens: 0,
+            cost: 0.0,
+            turns: Turns::new(),
+            answer: String::new(),
+            chat_value: OnceLock::new(),
+            state_value: OnceLock::new(),
+        }
+    }
+
+    /// Whether this run can be one of this program.
+    fn belongs_to(&self, program: &Program) -> bool {
+        self.frames
+            .values()
+            .all(|it| program.bodies.get(it.body).is_some_and(|body| body.nodes.len() == it.nodes.len()))
+    }
+
+    fn take_in_flight(&mut self, id: EffectId) -> Option<InFlight> {
+        let found = self.in_flight.remove(&id)?;
+        self.busy = self.busy.saturating_sub(usize::from(found.is_busy()));
+        Some(found)
+    }
+
     /// Takes the outcome of an effect. An effect that is unknown or already settled changes nothing.
     pub fn resume(&mut self, program: &Program, effect: EffectId, outcome: Outcome) -> Vec<Event> {
-        if self.status.is_terminal() || self.nodes.len() != program.nodes.len() {
+        if self.status.is_terminal() || !self.belongs_to(program) {
             return Vec::new();
         }
-        let Some(found) = self.in_flight.remove(&effect) else { return Vec::new() };
+        let Some(found) = self.take_in_flight(effect) else { return Vec::new() };
         let mut machine = Machine::new(self, program);
         machine.settle_effect(found, outcome);
         machine.drive();
@@ -163,16 +212,15 @@ impl Run {
     /// Takes a piece of text that an effect has produced. Only `AnswerDelta` events come of it.
     pub fn progress(&mut self, program: &Program, effect: EffectId, delta: Delta) -> Vec<Event> {
         let Delta::Text(text) = delta else { return Vec::new() };
-        if self.status.is_terminal() || self.nodes.len() != program.nodes.len() || text.is_empty() {
+        if self.status.is_terminal() || text.is_empty() {
             return Vec::new();
         }
-        let Some(node) = self.in_flight.get(&effect).filter(|it| it.again.is_none()).map(|it| it.node) else {
-            return Vec::new();
-        };
-        if program.nodes.get(node).is_none_or(|it| !it.streams) {
+        let working = self.in_flight.get(&effect).filter(|it| matches!(it.purpose, Purpose::Work(_)));
+        let Some(place) = working.map(|it| it.place) else { return Vec::new() };
+        if self.of(program, place).is_none_or(|it| !it.streams) {
             return Vec::new();
         }
-        let Some(NodeRun::Running { received, generation: _ }) = self.nodes.get_mut(node) else { return Vec::new() };
+        let Some(NodeRun::Running { received, .. }) = self.node_mut(place) else { return Vec::new() };
         if received.len().saturating_add(text.len()) > crate::expression::MAX_TEXT_BYTES {
             return Vec::new();
         }
@@ -195,15 +243,20 @@ impl Run {
 
     #[must_use]
     pub fn status(&self) -> RunStatus {
-        let only_timers = !self.in_flight.is_empty()
-            && self.in_flight.values().all(|it| matches!(it.request.effect, crate::effect::Effect::Wait { .. }));
-        if self.status == RunStatus::Running && only_timers { RunStatus::Waiting } else { self.status }
+        let only_waits = !self.in_flight.is_empty() && self.busy == 0;
+        if self.status == RunStatus::Running && only_waits { RunStatus::Waiting } else { self.status }
     }
 
     /// What has been said so far: the concatenation of all `AnswerDelta` texts.
     #[must_use]
     pub fn answer(&self) -> &str {
         &self.answer
+    }
+
+    /// Tokens that models have taken, and what they cost, nested runs included.
+    #[must_use]
+    pub fn usage(&self) -> (u64, f64) {
+        (self.tokens, self.cost)
     }
 
     /// The conversation's variables as they stand.
@@ -215,8 +268,9 @@ impl Run {
     /// The effects on their way, to be performed again after a restart. Text that they stream is expected to come again
     /// from its beginning; what the visitor has read already is not said twice.
     pub fn pending(&mut self) -> Vec<RequestedEffect> {
-        for found in self.in_flight.values() {
-            if let Some(NodeRun::Running { received, generation }) = self.nodes.get_mut(found.node)
+        let places: Vec<Place> = self.in_flight.values().map(|it| it.place).collect();
+        for place in places {
+            if let Some(NodeRun::Running { received, generation, .. }) = self.node_mut(place)
                 && !received.is_empty()
             {
                 received.clear();
@@ -228,6 +282,7 @@ impl Run {
 
     fn cancel_effects(&mut self) -> Vec<Event> {
         let cancelled = std::mem::take(&mut self.in_flight);
+        self.busy = 0;
         self.ready.clear();
         cancelled.into_values().map(|it| Event::EffectCancelled { id: it.request.id, node: it.request.node }).collect()
     }
@@ -254,36 +309,6 @@ fn names_of_inputs(program: &Program) -> String {
         })
         .collect();
     if names.is_empty() { "no inputs".to_owned() } else { names.join(", ") }
-}
-
-/// What expressions of a run can see.
-struct RunNames<'r> {
-    run: &'r Run,
-    program: &'r Program,
-}
-
-impl Names for RunNames<'_> {
-    fn value(&self, name: &str) -> Option<Value> {
-        match name {
-            "inputs" => Some(self.run.inputs.clone()),
-            "state" => Some(self.run.state_value.get_or_init(|| from_json(&self.run.state)).clone()),
-            "chat" => {
-                let chat = self.run.chat.as_ref()?;
-                Some(self.run.chat_value.get_or_init(|| from_json(chat)).clone())
-            }
-            "user" => Some(self.run.user.clone()),
-            "env" => Some(self.run.env.clone()),
-            "run" => Some(self.run.about.clone()),
-            _ => match self.run.nodes.get(*self.program.index.get(name)?)? {
-                NodeRun::Done { output, .. } => Some(output.clone()),
-                NodeRun::Waiting { .. }
-                | NodeRun::Ready
-                | NodeRun::Running { .. }
-                | NodeRun::Saying { .. }
-                | NodeRun::Skipped => None,
-            },
-        }
-    }
 }
 
 /// Bytes that a value takes, roughly as its JSON text.

@@ -21,10 +21,16 @@ pub(crate) struct Codes {
     pub(crate) missing: &'static str,
     pub(crate) unknown: &'static str,
     pub(crate) what: &'static str,
+    /// Whether whoever takes the value writes numbers, lists and maps as text where it wants text.
+    pub(crate) writes_as_text: bool,
 }
 
-pub(crate) const KEYS: Codes = Codes { missing: "missing_key", unknown: "unknown_key", what: "known keys" };
-pub(crate) const INPUTS: Codes = Codes { missing: "missing_input", unknown: "unknown_input", what: "it takes" };
+pub(crate) const KEYS: Codes =
+    Codes { missing: "missing_key", unknown: "unknown_key", what: "known keys", writes_as_text: true };
+/// Arguments of a plugin's tool, which are held against its schema as they are.
+pub(crate) const ARGUMENTS: Codes = Codes { writes_as_text: false, ..KEYS };
+pub(crate) const INPUTS: Codes =
+    Codes { missing: "missing_input", unknown: "unknown_input", what: "it takes", writes_as_text: false };
 
 /// Compiles a schema; the message says why it is none.
 pub(crate) fn validator(schema: &Value) -> Result<Arc<Validator>, String> {
@@ -52,8 +58,9 @@ fn message(error: &jsonschema::ValidationError<'_>) -> String {
     if text.chars().count() > 300 { format!("{}…", text.chars().take(300).collect::<String>()) } else { text }
 }
 
-fn type_words(kind: &TypeKind) -> String {
-    let words = |it: &str| match it {
+/// What a person calls a JSON type.
+pub(crate) fn type_name(name: &str) -> String {
+    match name {
         "integer" => "a whole number".to_owned(),
         "number" => "a number".to_owned(),
         "string" => "text".to_owned(),
@@ -62,11 +69,14 @@ fn type_words(kind: &TypeKind) -> String {
         "object" => "a map".to_owned(),
         "null" => "nothing".to_owned(),
         other => other.to_owned(),
-    };
+    }
+}
+
+fn type_words(kind: &TypeKind) -> String {
     match kind {
-        TypeKind::Single(it) => words(&it.to_string()),
+        TypeKind::Single(it) => type_name(&it.to_string()),
         TypeKind::Multiple(set) => {
-            let all: Vec<String> = set.iter().map(|it| words(&it.to_string())).collect();
+            let all: Vec<String> = set.iter().map(|it| type_name(&it.to_string())).collect();
             all.join(" or ")
         }
     }
@@ -227,4 +237,64 @@ pub(crate) fn lookup(schema: &Value, path: &[String]) -> Lookup {
         return Lookup::Missing { name: name.clone(), known, certain: depth == 0 || closed };
     }
     Lookup::Fine
+}
+
+/// Values that are one `{{ expression }}`, each with the key that it stands under and the schema that governs it.
+pub(crate) fn references<'n, 's>(node: &'n Node, schema: &'s Value) -> Vec<(String, &'n Node, &'s Value)> {
+    let mut found = Vec::new();
+    collect_references((String::new(), node), schema, &mut found);
+    found
+}
+
+fn collect_references<'n, 's>(
+    (key, node): (String, &'n Node),
+    schema: &'s Value,
+    found: &mut Vec<(String, &'n Node, &'s Value)>,
+) {
+    match &node.value {
+        Yaml::Text(text) if single_expression(text).is_some() => found.push((key, node, schema)),
+        Yaml::Map(entries) => {
+            for entry in entries {
+                let within = schema
+                    .get("properties")
+                    .and_then(|it| it.get(&entry.key))
+                    .or_else(|| schema.get("additionalProperties").filter(|it| it.is_object()));
+                if let Some(within) = within {
+                    collect_references((entry.key.clone(), &entry.value), within, found);
+                }
+            }
+        }
+        Yaml::List(items) => {
+            if let Some(within) = schema.get("items") {
+                for item in items {
+                    collect_references((key.clone(), item), within, found);
+                }
+            }
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Text(_) => {}
+    }
+}
+
+/// The JSON types that a schema names; none when it says nothing of them.
+pub(crate) fn types(schema: &Value) -> Option<std::collections::BTreeSet<&str>> {
+    match schema.get("type")? {
+        Value::String(one) => Some(std::iter::once(one.as_str()).collect()),
+        Value::Array(all) => Some(all.iter().filter_map(Value::as_str).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+/// The schema of what a dotted path leads to, where `properties` lead there.
+pub(crate) fn at_path<'s>(schema: &'s Value, path: &[String]) -> Option<&'s Value> {
+    path.iter().try_fold(schema, |schema, name| schema.get("properties")?.get(name))
+}
+
+/// Whether no value of one schema can fit another, as far as their types tell. Nothing fits everywhere: it means "not given".
+pub(crate) fn never_fits(actual: &Value, expected: &Value) -> bool {
+    let (Some(actual), Some(expected)) = (types(actual), types(expected)) else { return false };
+    let mut possible = actual.iter().filter(|it| **it != "null").peekable();
+    let fits = |it: &str| expected.contains(it) || (it == "integer" && expected.contains("number"));
+    // A number may turn out whole.
+    let may_be_whole = |it: &str| it == "number" && expected.contains("integer");
+    possible.peek().is_some() && possible.all(|it| !fits(it) && !may_be_whole(it))
 }

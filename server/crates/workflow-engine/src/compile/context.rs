@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostics;
 use crate::expression::{Expression, ExpressionError, Path};
+use crate::program::Spot;
 use crate::schema::Codes;
 use crate::template::{Template, Text, has_expression, single_expression};
 use crate::yaml::{Node, Span, Yaml};
@@ -17,8 +18,50 @@ use crate::yaml::{Node, Span, Yaml};
 pub(crate) struct Use {
     pub(crate) path: Path,
     pub(crate) span: Span,
-    /// The node that reads it; none for the workflow's outputs.
-    pub(crate) reader: Option<usize>,
+    pub(crate) reader: Reader,
+}
+
+/// Where in a run an expression is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Node(Spot),
+    /// Before the nodes of a body: `while`.
+    Begin(usize),
+    /// After the nodes of a body: `collect`, `next`, and the workflow's outputs.
+    End(usize),
+}
+
+impl Reader {
+    pub(crate) fn body(self) -> usize {
+        match self {
+            Reader::Node(spot) => spot.body,
+            Reader::Begin(body) | Reader::End(body) => body,
+        }
+    }
+}
+
+/// The names of one body.
+pub(crate) struct Scope {
+    pub(crate) ids: HashMap<Arc<str>, usize>,
+    pub(crate) owner: Option<Spot>,
+    pub(crate) kind: ScopeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScopeKind {
+    Outermost,
+    Each,
+    Loop,
+}
+
+/// A value of `with` that is one reference, and the schema that it has to fit.
+pub(crate) struct Expectation {
+    pub(crate) path: Path,
+    pub(crate) span: Span,
+    pub(crate) reader: Reader,
+    /// The key that the value stands under.
+    pub(crate) key: String,
+    pub(crate) schema: Value,
 }
 
 /// A schema with its validator.
@@ -28,9 +71,14 @@ pub(crate) struct Context<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) uses: Vec<Use>,
-    pub(crate) node_ids: HashMap<Arc<str>, usize>,
-    /// The node whose parts are being compiled.
-    pub(crate) reader: Option<usize>,
+    /// References whose type can be checked when all nodes are known.
+    pub(crate) expectations: Vec<Expectation>,
+    /// By the number of the body.
+    pub(crate) scopes: Vec<Scope>,
+    /// Where the expressions stand that are being compiled.
+    pub(crate) reader: Reader,
+    /// JSON Schema of the inputs; null where nothing is known of them.
+    pub(crate) input_schema: Value,
     /// Names of the workflow's inputs; none where there are no inputs to speak of (assistants).
     pub(crate) inputs: Option<Vec<String>>,
     lines: Vec<&'a str>,
@@ -44,12 +92,51 @@ impl<'a> Context<'a> {
             catalog,
             diagnostics: Diagnostics::default(),
             uses: Vec::new(),
-            node_ids: HashMap::new(),
-            reader: None,
+            expectations: Vec::new(),
+            scopes: Vec::new(),
+            reader: Reader::End(0),
+            input_schema: Value::Null,
             inputs: None,
             lines: text.lines().collect(),
             validators: BTreeMap::new(),
         }
+    }
+
+    /// The node that a name means in a body: one of the body's own, else one around it.
+    pub(crate) fn resolve(&self, body: usize, name: &str) -> Option<Spot> {
+        let mut body = body;
+        loop {
+            let scope = self.scopes.get(body)?;
+            if let Some(node) = scope.ids.get(name) {
+                return Some(Spot { body, node: *node });
+            }
+            body = scope.owner?.body;
+        }
+    }
+
+    /// Whether a body stands, at any depth, in a container of one of these kinds.
+    pub(crate) fn is_inside(&self, body: usize, kinds: &[ScopeKind]) -> bool {
+        let mut next = Some(body);
+        while let Some(scope) = next.and_then(|it| self.scopes.get(it)) {
+            if kinds.contains(&scope.kind) {
+                return true;
+            }
+            next = scope.owner.map(|it| it.body);
+        }
+        false
+    }
+
+    /// The ids that can be seen from a body, its own first, in the document's order.
+    pub(crate) fn ids_in_sight(&self, body: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut next = Some(body);
+        while let Some(scope) = next.and_then(|it| self.scopes.get(it)) {
+            let sorted: BTreeMap<usize, String> =
+                scope.ids.iter().map(|(id, number)| (*number, id.to_string())).collect();
+            found.extend(sorted.into_values());
+            next = scope.owner.map(|it| it.body);
+        }
+        found
     }
 
     pub(crate) fn check_keys(&mut self, node: &Node, known: &[&str], owner: &str) {
@@ -252,8 +339,32 @@ impl<'c> NodeContext<'c, '_> {
         if let Some((validator, schema)) = self.context.validator(&name, schema) {
             let whole = self.with_span;
             crate::schema::check(&mut self.context.diagnostics, (&validator, &schema), (with, whole), codes);
+            self.expect(with, &schema, codes);
         }
         true
+    }
+
+    /// Notes which references in `with` have to fit which part of the schema.
+    fn expect(&mut self, with: &Node, schema: &Value, codes: Codes) {
+        for (key, node, schema) in crate::schema::references(with, schema) {
+            // The built-in kinds write anything as text where they want text.
+            let wants_text = crate::schema::types(schema).is_some_and(|it| it.contains("string"));
+            if codes.writes_as_text && wants_text {
+                continue;
+            }
+            let inside = node.as_str().and_then(single_expression);
+            let Some(Ok(expression)) = inside.map(|it| Expression::compile(&it)) else { continue };
+            let [path] = expression.reads() else { continue };
+            if expression.source().trim() == path.to_string() {
+                self.context.expectations.push(Expectation {
+                    path: path.clone(),
+                    span: node.span,
+                    reader: self.context.reader,
+                    key,
+                    schema: schema.clone(),
+                });
+            }
+        }
     }
 
     /// All of `with`, compiled, except for some keys that the kind reads by itself.

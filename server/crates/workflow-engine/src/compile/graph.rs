@@ -1,12 +1,13 @@
 //! What the nodes of a document mean to each other: references, ports, cycles, nodes that can never run, nodes that
 //! nobody waits for.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use super::context::{Context, Use};
-use super::{NodeSource, OnError};
+use super::Draft;
+use super::OnError;
+use super::context::{Context, Expectation, Reader, ScopeKind, Use};
 use crate::names::{is_id, nearest};
-use crate::program::ProgramNode;
+use crate::program::{ProgramNode, Spot};
 use crate::schema::{Lookup, lookup};
 use crate::template::Template;
 
@@ -16,43 +17,132 @@ const CHAT: [&str; 3] = ["message", "history", "files"];
 const USER: [&str; 3] = ["id", "name", "attributes"];
 const RUN: [&str; 2] = ["id", "started_at"];
 
-pub(super) fn check(
-    context: &mut Context<'_>,
-    sources: &[NodeSource],
-    drafts: &mut [Option<ProgramNode>],
-    outputs: &[(String, Template)],
-) {
-    let mut dependencies: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); sources.len()];
-    let mut read_by_outputs: BTreeSet<usize> = BTreeSet::new();
+/// What the nodes of one body wait for.
+type Dependencies = Vec<BTreeSet<usize>>;
+
+pub(super) fn check(context: &mut Context<'_>, drafts: &mut [Draft], outputs: &[(String, Template)]) {
+    let mut graph = Graph {
+        dependencies: drafts.iter().map(|it| vec![BTreeSet::new(); it.nodes.len()]).collect(),
+        used: BTreeSet::new(),
+    };
     for used in std::mem::take(&mut context.uses) {
-        context.diagnostics.node = used.reader.and_then(|it| sources.get(it)).map(|it| it.id.clone());
+        context.diagnostics.node = id_of(drafts, used.reader);
         let Some(target) = check_use(context, &used, drafts) else { continue };
-        match used.reader.and_then(|it| dependencies.get_mut(it)) {
-            Some(reads) => {
-                reads.insert(target);
-            }
-            None => {
-                read_by_outputs.insert(target);
+        graph.read(context, (used.reader, target), drafts, used.span);
+    }
+    check_after(context, drafts, &mut graph);
+    for expectation in std::mem::take(&mut context.expectations) {
+        context.diagnostics.node = id_of(drafts, expectation.reader);
+        check_type(context, &expectation, drafts);
+    }
+    let Graph { dependencies, used } = graph;
+    for (number, dependencies) in dependencies.iter().enumerate() {
+        let Some(draft) = drafts.get_mut(number) else { continue };
+        for (node, reads) in draft.nodes.iter_mut().zip(dependencies) {
+            if let Some(node) = node {
+                node.dependencies = reads.iter().copied().collect();
             }
         }
-    }
-    check_after(context, sources, drafts, &mut dependencies);
-    for (number, reads) in dependencies.iter().enumerate() {
-        if let Some(Some(node)) = drafts.get_mut(number) {
-            node.dependencies = reads.iter().copied().collect();
+        if check_cycles(context, draft, dependencies) {
+            check_reachable(context, (number, draft), dependencies);
         }
     }
-    if check_cycles(context, sources, &dependencies) {
-        check_reachable(context, sources, drafts, &dependencies);
+    // Inner bodies first: a container is worth running when something inside of it is.
+    for number in (0..drafts.len()).rev() {
+        check_unused(context, drafts, number, (&used, outputs));
     }
-    let used: BTreeSet<usize> = dependencies.iter().flatten().copied().chain(read_by_outputs).collect();
-    check_unused(context, sources, drafts, (&used, outputs));
     context.diagnostics.node = None;
 }
 
+struct Graph {
+    /// By body and node.
+    dependencies: Vec<Dependencies>,
+    /// Nodes whose output somebody reads or waits for.
+    used: BTreeSet<Spot>,
+}
+
+impl Graph {
+    /// Notes that a node is read from somewhere. Whoever stands in a container makes the container wait.
+    fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        (reader, target): (Reader, Spot),
+        drafts: &mut [Draft],
+        span: crate::yaml::Span,
+    ) {
+        self.used.insert(target);
+        let body = reader.body();
+        if target.body == body {
+            match reader {
+                Reader::Node(spot) => self.wait(spot, target.node),
+                Reader::End(_) => {}
+                Reader::Begin(_) => {
+                    context
+                        .diagnostics
+                        .error("unknown_reference", span, "`while` is looked at before the nodes of the iteration run")
+                        .hint("hand the value on with `next`, and read it as `loop.NAME`");
+                }
+            }
+            return;
+        }
+        let mut owner = context.scopes.get(body).and_then(|it| it.owner);
+        while let Some(at) = owner.filter(|it| it.body != target.body) {
+            owner = context.scopes.get(at.body).and_then(|it| it.owner);
+        }
+        if let Some(container) = owner {
+            self.wait(container, target.node);
+        }
+        if let Reader::Node(spot) = reader
+            && let Some(Some(node)) = drafts.get_mut(spot.body).and_then(|it| it.nodes.get_mut(spot.node))
+            && !node.outer.contains(&target)
+        {
+            node.outer.push(target);
+        }
+    }
+
+    fn wait(&mut self, reader: Spot, target: usize) {
+        if let Some(reads) = self.dependencies.get_mut(reader.body).and_then(|it| it.get_mut(reader.node)) {
+            reads.insert(target);
+        }
+    }
+}
+
+fn id_of(drafts: &[Draft], reader: Reader) -> Option<String> {
+    let spot = match reader {
+        Reader::Node(spot) => spot,
+        Reader::Begin(body) | Reader::End(body) => drafts.get(body)?.owner?,
+    };
+    drafts.get(spot.body)?.sources.get(spot.node).map(|it| it.id.clone())
+}
+
+fn node_at(drafts: &[Draft], spot: Spot) -> Option<&ProgramNode> {
+    drafts.get(spot.body)?.nodes.get(spot.node)?.as_ref()
+}
+
+/// A reference whose type can never be what is wanted.
+fn check_type(context: &mut Context<'_>, expectation: &Expectation, drafts: &[Draft]) {
+    let Expectation { path, span, reader, key, schema } = expectation;
+    let actual = if path.root == "inputs" {
+        crate::schema::at_path(&context.input_schema, &path.rest)
+    } else {
+        let target = context.resolve(reader.body(), &path.root).and_then(|it| node_at(drafts, it));
+        // With `on_error` the output may be something else.
+        let target = target.filter(|it| matches!(it.on_error, OnError::Stop));
+        target.and_then(|it| crate::schema::at_path(&it.outputs, &path.rest))
+    };
+    let Some(actual) = actual.filter(|it| crate::schema::never_fits(it, schema)) else { return };
+    let words = |schema| {
+        let names: Vec<String> =
+            crate::schema::types(schema).into_iter().flatten().map(crate::schema::type_name).collect();
+        names.join(" or ")
+    };
+    let message = format!("`{key}` must be {}, `{path}` is {}", words(schema), words(actual));
+    context.diagnostics.error("wrong_type", *span, message);
+}
+
 /// Checks one reference. Some when it is to a node.
-fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode>]) -> Option<usize> {
-    let Use { path, span, reader: _ } = used;
+fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Draft]) -> Option<Spot> {
+    let Use { path, span, reader } = used;
     let first = path.rest.first().map(String::as_str);
     let known: &[&str] = match path.root.as_str() {
         "secrets" => {
@@ -76,8 +166,7 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode
         "user" => &USER,
         "run" => &RUN,
         "item" | "index" | "loop" => {
-            let message = format!("`{}` has a meaning only inside of a loop", path.root);
-            context.diagnostics.error("unknown_reference", *span, message);
+            check_variable(context, path, (*span, reader.body()));
             return None;
         }
         name => return check_node_use(context, used, name, drafts),
@@ -89,22 +178,29 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Option<ProgramNode
     None
 }
 
-fn check_node_use(context: &mut Context<'_>, used: &Use, name: &str, drafts: &[Option<ProgramNode>]) -> Option<usize> {
-    let Some(target) = context.node_ids.get(name).copied() else {
+/// `item`, `index` and `loop` exist inside of the containers that make them.
+fn check_variable(context: &mut Context<'_>, path: &crate::expression::Path, (span, body): (crate::yaml::Span, usize)) {
+    let (kinds, container): (&[ScopeKind], &str) = match path.root.as_str() {
+        "item" => (&[ScopeKind::Each], "an `each`"),
+        "loop" => (&[ScopeKind::Loop], "a `loop`"),
+        _ => (&[ScopeKind::Each, ScopeKind::Loop], "an `each` or a `loop`"),
+    };
+    // A `for` of the template itself makes a `loop` as well; minijinja tells those apart, so what arrives here is ours.
+    if !context.is_inside(body, kinds) && !path.may_be_local {
+        let message = format!("`{}` has a meaning only inside of {container}", path.root);
+        context.diagnostics.error("unknown_reference", span, message);
+    }
+}
+
+fn check_node_use(context: &mut Context<'_>, used: &Use, name: &str, drafts: &[Draft]) -> Option<Spot> {
+    let Some(target) = context.resolve(used.reader.body(), name) else {
         if used.path.may_be_local {
             return None;
         }
-        context.diagnostics.error("unknown_reference", used.span, format!("there is no node `{name}`"));
-        let in_inputs = context.inputs.as_ref().is_some_and(|it| it.iter().any(|it| it == name));
-        if in_inputs {
-            context.diagnostics.hint(format!("did you mean `inputs.{name}`?"));
-        } else {
-            let ids: Vec<String> = sorted_ids(context);
-            context.diagnostics.suggest(name, ids.iter().map(String::as_str).chain(SCOPE), "in scope");
-        }
+        report_unknown_node(context, ("unknown_reference", name), used.span, (drafts, used.reader.body()));
         return None;
     };
-    let Some(Some(node)) = drafts.get(target) else { return Some(target) };
+    let Some(node) = node_at(drafts, target) else { return Some(target) };
     let error_output = used.path.rest.first().is_some_and(|it| it == "error")
         && matches!(node.on_error, OnError::Continue | OnError::Route);
     if error_output || matches!(node.on_error, OnError::Value(_)) {
@@ -129,38 +225,63 @@ fn check_node_use(context: &mut Context<'_>, used: &Use, name: &str, drafts: &[O
     Some(target)
 }
 
-fn sorted_ids(context: &Context<'_>) -> Vec<String> {
-    let sorted: BTreeMap<usize, String> =
-        context.node_ids.iter().map(|(id, number)| (*number, id.to_string())).collect();
-    sorted.into_values().collect()
+fn report_unknown_node(
+    context: &mut Context<'_>,
+    (code, name): (&'static str, &str),
+    span: crate::yaml::Span,
+    (drafts, body): (&[Draft], usize),
+) {
+    context.diagnostics.error(code, span, format!("there is no node `{name}`"));
+    let container = drafts
+        .iter()
+        .find(|it| it.sources.iter().any(|it| it.id == name))
+        .and_then(|it| it.owner)
+        .and_then(|it| node_at(drafts, it));
+    let in_inputs = context.inputs.as_ref().is_some_and(|it| it.iter().any(|it| it == name));
+    if let Some(container) = container {
+        let id = &container.id;
+        context.diagnostics.hint(format!("`{name}` stands inside of `{id}`; give it out with `collect`"));
+    } else if in_inputs && code == "unknown_reference" {
+        context.diagnostics.hint(format!("did you mean `inputs.{name}`?"));
+    } else {
+        let ids = context.ids_in_sight(body);
+        let ids = ids.iter().map(String::as_str);
+        if code == "unknown_reference" {
+            context.diagnostics.suggest(name, ids.chain(SCOPE), "in scope");
+        } else {
+            context.diagnostics.suggest(name, ids, "nodes");
+        }
+    }
 }
 
-fn check_after(
-    context: &mut Context<'_>,
-    sources: &[NodeSource],
-    drafts: &mut [Option<ProgramNode>],
-    dependencies: &mut [BTreeSet<usize>],
-) {
-    for number in 0..drafts.len() {
-        let Some(Some(node)) = drafts.get_mut(number) else { continue };
-        let Some(mut after) = node.after.take() else { continue };
-        context.diagnostics.node = sources.get(number).map(|it| it.id.clone());
+fn check_after(context: &mut Context<'_>, drafts: &mut [Draft], graph: &mut Graph) {
+    let spots: Vec<Spot> = drafts
+        .iter()
+        .enumerate()
+        .flat_map(|(body, draft)| (0..draft.nodes.len()).map(move |node| Spot { body, node }))
+        .collect();
+    for spot in spots {
+        let reader = Reader::Node(spot);
+        let taken = drafts
+            .get_mut(spot.body)
+            .and_then(|it| it.nodes.get_mut(spot.node))
+            .and_then(|it| it.as_mut())
+            .and_then(|it| it.after.take());
+        let Some(mut after) = taken else { continue };
+        context.diagnostics.node = id_of(drafts, reader);
         for entry in &mut after {
-            let Some(target) = context.node_ids.get(entry.name.as_str()).copied() else {
-                context.diagnostics.error("unknown_node", entry.span, format!("there is no node `{}`", entry.name));
-                let ids = sorted_ids(context);
-                context.diagnostics.suggest(&entry.name, ids.iter().map(String::as_str), "nodes");
+            let Some(target) = context.resolve(spot.body, &entry.name) else {
+                report_unknown_node(context, ("unknown_node", &entry.name), entry.span, (drafts, spot.body));
                 continue;
             };
-            entry.node = target;
-            if let Some(reads) = dependencies.get_mut(number) {
-                reads.insert(target);
-            }
-            if let (Some(port), Some(Some(target))) = (&entry.port, drafts.get(target)) {
+            entry.spot = target;
+            graph.read(context, (reader, target), drafts, entry.span);
+            if let (Some(port), Some(target)) = (&entry.port, node_at(drafts, target)) {
                 check_port(context, target, (port, &entry.name), entry.span);
             }
         }
-        if let Some(Some(node)) = drafts.get_mut(number) {
+        let node = drafts.get_mut(spot.body).and_then(|it| it.nodes.get_mut(spot.node));
+        if let Some(Some(node)) = node {
             node.after = Some(after);
         }
     }
@@ -182,7 +303,8 @@ fn check_port(context: &mut Context<'_>, target: &ProgramNode, (port, name): (&s
 }
 
 /// False when there is a cycle.
-fn check_cycles(context: &mut Context<'_>, sources: &[NodeSource], dependencies: &[BTreeSet<usize>]) -> bool {
+fn check_cycles(context: &mut Context<'_>, draft: &Draft, dependencies: &[BTreeSet<usize>]) -> bool {
+    let sources = &draft.sources;
     let mut waiting: Vec<usize> = dependencies.iter().map(BTreeSet::len).collect();
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); dependencies.len()];
     for (number, reads) in dependencies.iter().enumerate() {
@@ -230,33 +352,30 @@ fn check_cycles(context: &mut Context<'_>, sources: &[NodeSource], dependencies:
 }
 
 /// Nodes that no run can ever reach.
-fn check_reachable(
-    context: &mut Context<'_>,
-    sources: &[NodeSource],
-    drafts: &[Option<ProgramNode>],
-    dependencies: &[BTreeSet<usize>],
-) {
+fn check_reachable(context: &mut Context<'_>, (number, draft): (usize, &Draft), dependencies: &[BTreeSet<usize>]) {
+    let body = number;
     let mut dead: BTreeSet<usize> = BTreeSet::new();
     // In each round the dead ones grow; a chain of n nodes in the worst order takes n rounds, but documents are written
     // roughly in order, so two rounds are the rule.
     loop {
         let before = dead.len();
-        for (number, node) in drafts.iter().enumerate() {
+        for (number, node) in draft.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             if dead.contains(&number) {
                 continue;
             }
             let never = node.condition.as_ref().is_some_and(|it| it.source().trim() == "false");
             let cut_off = match &node.after {
-                Some(after) => after.iter().all(|it| dead.contains(&it.node)),
+                Some(after) => after.iter().all(|it| it.spot.body == body && dead.contains(&it.spot.node)),
                 None => {
                     let reads = dependencies.get(number);
-                    reads.is_some_and(|it| !it.is_empty() && it.iter().all(|it| dead.contains(it)))
+                    node.outer.is_empty()
+                        && reads.is_some_and(|it| !it.is_empty() && it.iter().all(|it| dead.contains(it)))
                 }
             };
             if never || cut_off {
                 dead.insert(number);
-                report_unreachable(context, sources, (number, node), never);
+                report_unreachable(context, draft, (number, node), never);
             }
         }
         if dead.len() == before {
@@ -265,13 +384,8 @@ fn check_reachable(
     }
 }
 
-fn report_unreachable(
-    context: &mut Context<'_>,
-    sources: &[NodeSource],
-    (number, node): (usize, &ProgramNode),
-    never: bool,
-) {
-    let Some(source) = sources.get(number) else { return };
+fn report_unreachable(context: &mut Context<'_>, draft: &Draft, (number, node): (usize, &ProgramNode), never: bool) {
+    let Some(source) = draft.sources.get(number) else { return };
     context.diagnostics.node = Some(source.id.clone());
     let message = format!("`{}` can never run", source.id);
     if never {
@@ -291,22 +405,30 @@ fn report_unreachable(
 
 fn check_unused(
     context: &mut Context<'_>,
-    sources: &[NodeSource],
-    drafts: &[Option<ProgramNode>],
-    (used, outputs): (&BTreeSet<usize>, &[(String, Template)]),
+    drafts: &mut [Draft],
+    number: usize,
+    (used, outputs): (&BTreeSet<Spot>, &[(String, Template)]),
 ) {
-    for (number, node) in drafts.iter().enumerate() {
-        let (Some(node), Some(source)) = (node, sources.get(number)) else { continue };
-        if node.acts || used.contains(&number) || !is_id(&source.id) {
+    let Some(draft) = drafts.get(number) else { return };
+    for (at, (node, source)) in draft.nodes.iter().zip(&draft.sources).enumerate() {
+        let Some(node) = node else { continue };
+        if node.acts || used.contains(&Spot { body: number, node: at }) || !is_id(&source.id) {
             continue;
         }
         context.diagnostics.node = Some(source.id.clone());
         context.diagnostics.warning("unused_node", source.span, format!("nobody uses what `{}` gives", source.id));
-        let hint = if outputs.is_empty() {
+        context.diagnostics.hint(if draft.owner.is_some() {
+            "refer to it in `collect`, or take it out"
+        } else if outputs.is_empty() {
             "refer to it in an `answer` or in `outputs`"
         } else {
             "refer to it, or take it out"
-        };
-        context.diagnostics.hint(hint);
+        });
+    }
+    let acts = draft.nodes.iter().flatten().any(|it| it.acts);
+    if let Some(owner) = draft.owner
+        && let Some(Some(node)) = drafts.get_mut(owner.body).and_then(|it| it.nodes.get_mut(owner.node))
+    {
+        node.acts |= acts;
     }
 }

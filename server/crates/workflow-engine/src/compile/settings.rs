@@ -1,9 +1,11 @@
-//! What every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`.
+//! What every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`, `cache`.
 
 use serde_json::Value;
 
 use super::context::Context;
+use crate::effect::CacheScope;
 use crate::expression::Expression;
+use crate::program::Spot;
 use crate::template::Template;
 use crate::yaml::{Node, Span, Yaml};
 
@@ -11,6 +13,8 @@ use crate::yaml::{Node, Span, Yaml};
 const MAX_ATTEMPTS: u32 = 20;
 /// Longest time that a setting may name: one day.
 const MAX_DURATION_MS: u64 = 24 * 60 * 60 * 1000;
+/// Longest time that an output is kept: thirty days.
+const MAX_TTL_MS: u64 = 30 * MAX_DURATION_MS;
 /// Error codes that are worth another attempt unless the node says otherwise.
 const RETRIED: [&str; 4] = ["timeout", "rate_limited", "unavailable", "error"];
 
@@ -23,6 +27,20 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) on_error: OnError,
+    pub(crate) cache: Option<Cache>,
+}
+
+/// How long an output is kept for equal input.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    pub(crate) ttl_ms: u64,
+    /// What decides whether two calls are equal, instead of the whole input.
+    pub(crate) key: Option<Template>,
+    pub(crate) scope: CacheScope,
+    /// `with` as it is written: another prompt is another call.
+    pub(crate) written: Value,
+    /// The model that is asked when `with` names none.
+    pub(crate) model: Option<String>,
 }
 
 /// One entry of `after`.
@@ -31,8 +49,8 @@ pub(crate) struct After {
     pub(crate) name: String,
     pub(crate) port: Option<String>,
     pub(crate) span: Span,
-    /// Index of the node; filled in when the names are checked.
-    pub(crate) node: usize,
+    /// The node; filled in when the names are checked.
+    pub(crate) spot: Spot,
 }
 
 /// How often and how patiently a failed effect is repeated.
@@ -93,6 +111,9 @@ pub(super) fn read(context: &mut Context<'_>, body: &Node) -> Settings {
     if let Some(on_error) = body.get("on_error") {
         settings.on_error = read_on_error(context, on_error);
     }
+    if let Some(cache) = body.get("cache") {
+        settings.cache = read_cache(context, cache, body.get("with"));
+    }
     settings
 }
 
@@ -117,7 +138,7 @@ fn read_after(context: &mut Context<'_>, node: &Node) -> Option<Vec<After>> {
             name: name.trim().to_owned(),
             port: port.map(|it| it.trim().to_owned()),
             span: item.span,
-            node: usize::MAX,
+            spot: Spot { body: usize::MAX, node: usize::MAX },
         });
     }
     Some(entries)
@@ -215,8 +236,51 @@ fn read_on_error(context: &mut Context<'_>, node: &Node) -> OnError {
     }
 }
 
-/// `500ms`, `30s`, `2m`, `1h`, or a number of seconds.
-fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Option<u64> {
+/// `cache: 24h`, or `cache: { ttl, key, scope }`.
+fn read_cache(context: &mut Context<'_>, node: &Node, with: Option<&Node>) -> Option<Cache> {
+    let written = with.map_or(Value::Null, Node::to_json);
+    let mut cache = Cache { ttl_ms: 0, key: None, scope: CacheScope::Tenant, written, model: None };
+    match &node.value {
+        Yaml::Text(_) | Yaml::Number(_) => cache.ttl_ms = duration_up_to(context, node, "cache", MAX_TTL_MS)?,
+        Yaml::Map(_) => {
+            context.check_keys(node, &["ttl", "key", "scope"], "`cache`");
+            let Some(ttl) = node.get("ttl") else {
+                context
+                    .diagnostics
+                    .error("missing_key", node.span, "`ttl` is missing in `cache`")
+                    .hint("for how long the output is kept, for example `ttl: 24h`");
+                return None;
+            };
+            cache.ttl_ms = duration_up_to(context, ttl, "ttl", MAX_TTL_MS)?;
+            cache.key = node.get("key").map(|it| context.template(it));
+            cache.scope = match node.get("scope").map(|it| (it, it.as_str())) {
+                None | Some((_, Some("tenant"))) => CacheScope::Tenant,
+                Some((_, Some("user"))) => CacheScope::User,
+                Some((scope, _)) => {
+                    context
+                        .diagnostics
+                        .error("wrong_type", scope.span, "`scope` is `tenant` or `user`")
+                        .hint("`user` keeps an output for the one who asked");
+                    CacheScope::User
+                }
+            };
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::List(_) => {
+            context.wrong_type(node, "cache", "a length of time or a map");
+            context.diagnostics.hint("for example `cache: 24h` or `cache: { ttl: 24h, scope: user }`");
+            return None;
+        }
+    }
+    Some(cache)
+}
+
+/// `500ms`, `30s`, `2m`, `1h`, `7d`, or a number of seconds; one day at most.
+pub(super) fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Option<u64> {
+    duration_up_to(context, node, key, MAX_DURATION_MS)
+}
+
+/// The same with another bound, in milliseconds.
+pub(crate) fn duration_up_to(context: &mut Context<'_>, node: &Node, key: &str, most: u64) -> Option<u64> {
     let (number, factor) = match &node.value {
         Yaml::Number(number) => (number.as_f64(), 1000.0),
         Yaml::Text(text) => {
@@ -228,6 +292,7 @@ fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Option<u64> {
                 "s" => 1000.0,
                 "m" => 60_000.0,
                 "h" => 3_600_000.0,
+                "d" => 86_400_000.0,
                 _ => f64::NAN,
             };
             (number, factor)
@@ -244,8 +309,10 @@ fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Option<u64> {
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "finite, positive; `as` saturates")]
     let ms = ms.round() as u64;
-    if ms > MAX_DURATION_MS {
-        context.diagnostics.error("wrong_type", node.span, format!("`{key}` may be one day at most"));
+    if ms > most {
+        let days = most / MAX_DURATION_MS;
+        let words = if days == 1 { "one day".to_owned() } else { format!("{days} days") };
+        context.diagnostics.error("wrong_type", node.span, format!("`{key}` may be {words} at most"));
     }
-    Some(ms.min(MAX_DURATION_MS))
+    Some(ms.min(most))
 }

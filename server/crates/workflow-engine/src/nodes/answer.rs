@@ -54,6 +54,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: outputs(),
         streams: false,
         acts: true,
+        says: true,
         answer: Some(text),
     })
 }

@@ -78,6 +78,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: outputs(),
         streams: false,
         acts: false,
+        says: false,
         answer: None,
     })
 }

@@ -123,6 +123,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         // A text that may be repaired cannot be shown before it is known to be right.
         streams,
         acts: false,
+        says: false,
         answer: None,
     })
 }

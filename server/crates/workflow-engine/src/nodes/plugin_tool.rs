@@ -41,7 +41,7 @@ fn outputs() -> Value {
 fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
     let tool = context.context.catalog.tools.get(context.use_name)?.clone();
     let schema = if tool.input.is_object() { tool.input } else { config() };
-    if !context.check(|| schema, crate::schema::KEYS) {
+    if !context.check(|| schema, crate::schema::ARGUMENTS) {
         return None;
     }
     // The plugin that searches knowledge names its base in an argument; a misspelt one is better found here.
@@ -58,6 +58,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs,
         streams: false,
         acts: true,
+        says: false,
         answer: None,
     })
 }

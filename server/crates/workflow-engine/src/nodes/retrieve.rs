@@ -83,6 +83,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: outputs(),
         streams: false,
         acts: false,
+        says: false,
         answer: None,
     })
 }

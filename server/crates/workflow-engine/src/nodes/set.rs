@@ -64,6 +64,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: json!({ "type": "object", "properties": known, "additionalProperties": false }),
         streams: false,
         acts: true,
+        says: false,
         answer: None,
     })
 }

@@ -66,6 +66,7 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         outputs: json!({ "type": "object", "properties": properties, "additionalProperties": false }),
         streams: true,
         acts: true,
+        says: false,
         answer: None,
     })
 }

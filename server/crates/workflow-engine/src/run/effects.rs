@@ -1,90 +1,201 @@
 //! Effects of a run: asking for them, repeating what failed, handing outcomes to their nodes.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::NodeRun;
+use super::frames::Place;
 use super::schedule::Machine;
-use crate::compile::Retry;
-use crate::effect::{Effect, EffectError, EffectId, Outcome, RequestedEffect};
+use crate::compile::{Cache, Retry};
+use crate::effect::{CacheKey, Effect, EffectError, EffectId, Outcome, QuestionKind, RequestedEffect};
 use crate::event::Event;
 use crate::node::Step;
+use crate::program::ProgramNode;
 
 /// An effect on its way, and what its node wants to remember until it comes back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct InFlight {
-    pub(super) node: usize,
+    pub(super) place: Place,
     pub(super) request: RequestedEffect,
-    memory: Json,
-    /// The request is the pause before another attempt of this effect.
-    pub(super) again: Option<Effect>,
+    pub(super) purpose: Purpose,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Purpose {
+    /// The node asked for it, and remembers this.
+    Work(Json),
+    /// The pause before another attempt of an effect.
+    Pause { effect: Effect, memory: Json },
+    /// Whether an output was kept for this input.
+    Lookup { input: Json },
+    /// The time that a container may take.
+    Deadline,
+}
+
+impl InFlight {
+    /// Whether it does work, and so takes one of the places of `max_parallel`; waiting takes none.
+    pub(super) fn is_busy(&self) -> bool {
+        match self.request.effect {
+            Effect::Wait { .. } | Effect::WaitUntil { .. } | Effect::AskHuman(_) => false,
+            Effect::Complete { .. }
+            | Effect::Embed { .. }
+            | Effect::Search { .. }
+            | Effect::CallTool { .. }
+            | Effect::RunWorkflow { .. }
+            | Effect::Fetch(_)
+            | Effect::ParseDocument { .. }
+            | Effect::Recall(_) => true,
+        }
+    }
 }
 
 impl Machine<'_> {
-    pub(super) fn ask(&mut self, number: usize, effect: Effect, memory: Json) {
-        self.request((number, 1), effect, memory, None);
-        let Some(node) = self.program.nodes.get(number) else { return };
-        if !matches!(self.run.nodes.get(number), Some(NodeRun::Running { .. })) {
-            self.set(number, NodeRun::Running { received: String::new(), generation: 0 });
+    pub(super) fn ask(&mut self, place: Place, effect: Effect, memory: Json) {
+        if let Effect::AskHuman(question) = &effect
+            && question.kind == QuestionKind::Ask
+        {
+            let text = question.text.clone();
+            self.say_question(place, &text);
+        }
+        self.request((place, 1), effect, Purpose::Work(memory));
+        self.is_running(place);
+    }
+
+    /// The node has something on its way; from now on answers may pass on what it streams.
+    fn is_running(&mut self, place: Place) {
+        let Some(node) = self.run.of(self.program, place) else { return };
+        if !matches!(self.run.node(place), Some(NodeRun::Running { .. })) {
+            self.set(place, NodeRun::Running { received: String::new(), generation: 0, cache: None });
         }
         if node.streams {
-            self.begin_answers_of(node);
+            self.begin_answers_of(place.frame, node);
         }
     }
 
-    fn request(&mut self, (number, attempt): (usize, u32), effect: Effect, memory: Json, again: Option<Effect>) {
-        let Some(node) = self.program.nodes.get(number) else { return };
+    fn request(&mut self, (place, attempt): (Place, u32), effect: Effect, purpose: Purpose) {
+        let Some(node) = self.run.of(self.program, place) else { return };
         let id = EffectId(self.run.next_effect);
         self.run.next_effect += 1;
-        let timeout_ms = if again.is_some() { None } else { node.timeout_ms };
-        let request = RequestedEffect { id, node: node.id.to_string(), attempt, effect, timeout_ms };
+        let timeout_ms = match purpose {
+            Purpose::Work(_) => node.timeout_ms,
+            Purpose::Pause { .. } | Purpose::Lookup { .. } | Purpose::Deadline => None,
+        };
+        let node = self.run.path(self.program, place);
+        let request = RequestedEffect { id, node, attempt, effect, timeout_ms };
         self.events.push(Event::EffectRequested(request.clone()));
-        self.run.in_flight.insert(id, InFlight { node: number, request, memory, again });
+        let found = InFlight { place, request, purpose };
+        self.run.busy += usize::from(found.is_busy());
+        self.run.in_flight.insert(id, found);
+    }
+
+    /// Asks for a container's deadline.
+    pub(super) fn request_deadline(&mut self, place: Place, ms: u64) {
+        self.request((place, 1), Effect::Wait { ms }, Purpose::Deadline);
+    }
+
+    /// Asks whether an output was kept for this input.
+    pub(super) fn look_up(&mut self, place: Place, cache: &Cache, input: Json) -> Result<(), EffectError> {
+        let Some(node) = self.run.of(self.program, place) else { return Ok(()) };
+        let part = match &cache.key {
+            Some(key) => key.evaluate(&self.names(place.frame))?,
+            None => input.clone(),
+        };
+        let key = CacheKey {
+            material: json!({ "use": node.kind, "with": cache.written, "for": part }),
+            models: texts(&input, "model").into_iter().chain(cache.model.clone()).collect(),
+            knowledge_bases: ["knowledge_bases", "knowledge_base", "knowledge"]
+                .iter()
+                .flat_map(|it| texts(&input, it))
+                .collect(),
+            ttl_ms: cache.ttl_ms,
+            scope: cache.scope,
+        };
+        self.request((place, 1), Effect::Recall(Box::new(key.clone())), Purpose::Lookup { input });
+        self.is_running(place);
+        if let Some(NodeRun::Running { cache, .. }) = self.run.node_mut(place) {
+            *cache = Some(Box::new(key));
+        }
+        Ok(())
     }
 
     /// Takes the outcome of an effect that has just been taken out of `in_flight`.
     pub(super) fn settle_effect(&mut self, found: InFlight, outcome: Outcome) {
-        let InFlight { node: number, request, memory, again } = found;
-        if let Some(effect) = again {
-            // However the pause ended, it is over. The text of the next attempt starts from its beginning.
-            if let Some(NodeRun::Running { received, generation }) = self.run.nodes.get_mut(number) {
-                received.clear();
-                *generation += 1;
+        let InFlight { place, request, purpose } = found;
+        let memory = match purpose {
+            Purpose::Work(memory) => memory,
+            Purpose::Pause { effect, memory } => {
+                // However the pause ended, it is over. The text of the next attempt starts from its beginning.
+                if let Some(NodeRun::Running { received, generation, .. }) = self.run.node_mut(place) {
+                    received.clear();
+                    *generation += 1;
+                }
+                self.request((place, request.attempt + 1), effect, Purpose::Work(memory));
+                return;
             }
-            self.request((number, request.attempt + 1), effect, memory, None);
+            Purpose::Lookup { input } => return self.recalled(place, input, outcome),
+            Purpose::Deadline => return self.container_is_late(place),
+        };
+        let Some(node) = self.run.of(self.program, place) else { return };
+        if !self.count_usage(&outcome) {
             return;
         }
-        let Some(node) = self.program.nodes.get(number) else { return };
         let outcome = node.behaviour.judge(outcome, node.retry.attempts > 1);
         if let Outcome::Failed { error } = &outcome
             && request.attempt < node.retry.attempts
             && node.retry.covers(&error.code)
         {
-            let ms = delay(&node.retry, request.attempt, error, self.jitter(number, request.attempt));
-            self.request((number, request.attempt), Effect::Wait { ms }, memory, Some(request.effect));
+            let ms = delay(&node.retry, request.attempt, error, self.jitter(&request));
+            let purpose = Purpose::Pause { effect: request.effect, memory };
+            self.request((place, request.attempt), Effect::Wait { ms }, purpose);
             return;
         }
         if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failures()) {
-            self.fail(number, error.clone());
+            self.fail(place, error.clone());
             return;
         }
         let (next, changed) = {
             let run = &mut *self.run;
-            let mut step =
-                Step { chat: run.chat.as_ref(), state: &mut run.state, state_changed: false, streamed: String::new() };
+            let mut step = Step::new(run.chat.as_ref(), &mut run.state);
             let next = node.behaviour.resume(&mut step, memory, outcome);
             let Step { chat: _, state: _, state_changed, streamed } = step;
-            if let Some(NodeRun::Running { received, generation: _ }) = run.nodes.get_mut(number) {
+            if let Some(NodeRun::Running { received, .. }) = run.node_mut(place) {
                 received.push_str(&streamed);
             }
             (next, state_changed)
         };
-        self.after_step(number, next, changed);
+        self.after_step(place, next, changed);
+    }
+
+    /// What was kept is the output; without it the node starts as it would have.
+    fn recalled(&mut self, place: Place, input: Json, outcome: Outcome) {
+        let Some(node) = self.run.of(self.program, place) else { return };
+        if let Outcome::Ok { value } = outcome
+            && value.get("hit").and_then(Json::as_bool) == Some(true)
+        {
+            let ports: Vec<String> = match value.get("ports").map(|it| serde_json::from_value(it.clone())) {
+                Some(Ok(ports)) => ports,
+                Some(Err(_)) | None => vec![crate::node::DONE.to_owned()],
+            };
+            let output = value.get("output").cloned().unwrap_or(Json::Null);
+            let saved = output.get("usage").cloned().unwrap_or_else(|| json!({}));
+            if let Some(NodeRun::Running { cache, .. }) = self.run.node_mut(place) {
+                *cache = None;
+            }
+            self.done_from((place, node), ports, output, Some(saved));
+            return;
+        }
+        self.work(place, node, &input);
     }
 
     /// A number from 0 to 1 that depends on nothing but the run's seed, the node and the attempt.
-    fn jitter(&self, number: usize, attempt: u32) -> f64 {
-        let salt = u64::try_from(number).unwrap_or(0).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(attempt);
+    fn jitter(&self, request: &RequestedEffect) -> f64 {
+        // FNV-1a (Fowler, Noll, Vo) of the node's id.
+        let of_node = request
+            .node
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, it| (hash ^ u64::from(it)).wrapping_mul(0x0100_0000_01b3));
+        let salt = of_node ^ u64::from(request.attempt);
         // The mixing function of splitmix64 (Steele, Lea, Flood 2014).
         let mut bits = self.run.seed.wrapping_add(salt).wrapping_add(0x9E37_79B9_7F4A_7C15);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -92,6 +203,38 @@ impl Machine<'_> {
         bits ^= bits >> 31;
         let high = u32::try_from(bits >> 32).unwrap_or(0);
         f64::from(high) / f64::from(u32::MAX)
+    }
+
+    /// The container does not need its deadline any more, or a frame is given up with what its nodes asked for.
+    pub(super) fn cancel_where(&mut self, given_up: impl Fn(&InFlight) -> bool) {
+        let gone: Vec<EffectId> = self.run.in_flight.iter().filter(|(_, it)| given_up(it)).map(|(id, _)| *id).collect();
+        for id in gone {
+            if let Some(found) = self.run.take_in_flight(id) {
+                self.events.push(Event::EffectCancelled { id, node: found.request.node });
+            }
+        }
+    }
+
+    /// Keeps what a node gave, if it asked for that.
+    pub(super) fn keep(&mut self, place: Place, (node, ports, output): (&ProgramNode, &[String], &Json)) {
+        if node.cache.is_none() {
+            return;
+        }
+        if let Some(NodeRun::Running { cache, .. }) = self.run.node_mut(place)
+            && let Some(key) = cache.take()
+        {
+            let (ports, output) = (ports.to_vec(), output.clone());
+            self.events.push(Event::OutputKept { key, ports, output });
+        }
+    }
+}
+
+/// A text or a list of texts of an input.
+fn texts(input: &Json, key: &str) -> Vec<String> {
+    match input.get(key) {
+        Some(Json::String(one)) => vec![one.clone()],
+        Some(Json::Array(all)) => all.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+        Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => Vec::new(),
     }
 }
 

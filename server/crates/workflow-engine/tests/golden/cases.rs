@@ -109,6 +109,8 @@ impl Player {
                 | Event::NodeFinished { .. }
                 | Event::NodeSkipped { .. }
                 | Event::NodeFailed { .. }
+                | Event::NodeKept { .. }
+                | Event::OutputKept { .. }
                 | Event::AnswerCompleted { .. }
                 | Event::StateChanged { .. }
                 | Event::RunCancelled => {}

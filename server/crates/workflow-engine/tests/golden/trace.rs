@@ -6,7 +6,14 @@ pub(crate) fn line(event: &Event) -> String {
     match event {
         Event::RunStarted { inputs } => format!("run started {inputs}"),
         Event::NodeStarted { node, kind, input } => format!("{node} started: {kind} {input}"),
-        Event::NodeFinished { node, port, output } => format!("{node} finished by {port}: {output}"),
+        Event::NodeFinished { node, port, output, saved } => {
+            let kept = saved.as_ref().map(|it| format!(", kept, saving {it}")).unwrap_or_default();
+            format!("{node} finished by {port}{kept}: {output}")
+        }
+        Event::NodeKept { node, port, output } => format!("{node} kept by {port}: {output}"),
+        Event::OutputKept { key, ports, output } => {
+            format!("keep for {} ms, by {}: {output}", key.ttl_ms, ports.join(", "))
+        }
         Event::NodeSkipped { node } => format!("{node} skipped"),
         Event::NodeFailed { node, error, handled } => {
             format!("{node} failed{}: {}", if *handled { ", handled" } else { "" }, reason(error))
