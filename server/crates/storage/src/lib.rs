@@ -20,6 +20,7 @@ mod plugins;
 mod records;
 mod runs;
 mod settings;
+mod triggers;
 mod writer;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ pub use knowledge::{DocumentProgress, KnowledgeBaseSize};
 pub use pages::{Cursor, Page};
 pub use records::{NewRecord, NewRecords};
 pub use runs::{NewEvent, RunFilter, RunStep};
+pub use triggers::{TickClaim, TickEnd};
 
 use database::{Arguments, Database, Pool};
 use sqlx::query::Query;

@@ -12,8 +12,10 @@ use crate::database::{BEGIN_WRITE, Connection};
 use crate::{Result, StorageError};
 
 /// Number, what it brings, text. Only ever added to.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql")),
+    (3, "triggers", include_str!("../../../../migrations/sqlite/0003_triggers.sql")),
+];
 
 /// Applies what is missing in one transaction: two processes that open a new file at once take turns, and a migration
 /// that fails leaves the database as it was.

@@ -9,6 +9,7 @@ mod plugins;
 mod runs;
 mod settings;
 mod tenants;
+mod triggers;
 
 macro_rules! conformance {
     ($database:ident: $($noun:ident { $($case:ident),+ $(,)? })+) => {
@@ -34,6 +35,7 @@ macro_rules! every_case {
             knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records }
             plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }
+            triggers { publishing_again_keeps_them, a_tick_has_one_claimer, a_delivery_keeps_its_first_run }
             tenants { foreign_ids_are_like_random_ones }
         }
     };

@@ -66,7 +66,7 @@ impl Machine<'_> {
     fn is_running(&mut self, place: Place) {
         let Some(node) = self.run.of(self.program, place) else { return };
         if !matches!(self.run.node(place), Some(NodeRun::Running { .. })) {
-            self.set(place, NodeRun::Running { received: String::new(), generation: 0, cache: None });
+            self.set(place, NodeRun::Running { received: String::new(), kept: 0, generation: 0, cache: None });
         }
         if node.streams {
             self.begin_answers_of(place.frame, node);
@@ -126,9 +126,8 @@ impl Machine<'_> {
             Purpose::Work(memory) => memory,
             Purpose::Pause { effect, memory } => {
                 // However the pause ended, it is over. The text of the next attempt starts from its beginning.
-                if let Some(NodeRun::Running { received, generation, .. }) = self.run.node_mut(place) {
-                    received.clear();
-                    *generation += 1;
+                if let Some(state) = self.run.node_mut(place) {
+                    state.begin_text_anew();
                 }
                 self.request((place, request.attempt + 1), effect, Purpose::Work(memory));
                 return;
@@ -159,8 +158,8 @@ impl Machine<'_> {
             let mut step = Step::new(run.chat.as_ref(), &mut run.state);
             let next = node.behaviour.resume(&mut step, memory, outcome);
             let Step { chat: _, state: _, state_changed, streamed } = step;
-            if let Some(NodeRun::Running { received, .. }) = run.node_mut(place) {
-                received.push_str(&streamed);
+            if let (Some(text), Some(state)) = (streamed, run.node_mut(place)) {
+                state.say_so_far(text);
             }
             (next, state_changed)
         };
