@@ -9,9 +9,11 @@ pub mod error;
 mod janitor;
 pub mod knowledge;
 pub mod models;
+pub mod passages;
 pub mod plugins;
 pub mod projects;
 pub mod runs;
+pub mod secrets;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::egress::Egress;
 use crate::run::live::LiveRuns;
 use clock::Clock;
 pub use error::{AppError, Problem, Result};
@@ -44,6 +47,8 @@ struct Parts {
     local_model: Option<Arc<::knowledge::LocalEmbedder>>,
     embedder: Option<Arc<dyn ::knowledge::Embedder>>,
     models: models::Models,
+    egress: Egress,
+    sealer: secrets::Sealer,
     programs: catalog::Programs,
     sign_ins: accounts::SignIns,
     turns: chat::Turns,
@@ -77,6 +82,8 @@ impl App {
         let app = App(Arc::new(Parts {
             clock: Clock::new(config.timezone.as_deref())?,
             models: models::Models::new(models::http_client()?, config.model.clone()),
+            egress: Egress::new(&config.allowed_hosts).context("`allowed_hosts` cannot be used")?,
+            sealer: secrets::Sealer::new(&secrets::master_key(&config)?)?,
             config,
             storage,
             live: LiveRuns::default(),
@@ -125,6 +132,11 @@ impl App {
 
     pub fn live(&self) -> &LiveRuns {
         &self.0.live
+    }
+
+    /// The one way out for what tenants name.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.0.egress
     }
 
     pub fn embedder(&self) -> Option<&Arc<dyn ::knowledge::Embedder>> {

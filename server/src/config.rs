@@ -161,6 +161,21 @@ pub struct Settings {
     /// IANA time zone of dates in workflows; the machine's own if not given.
     #[arg(long, env = "PARLOUR_TIMEZONE", global = true, value_name = "ZONE")]
     pub timezone: Option<String>,
+    /// A host inside your network that workflows may fetch from, as `host` or `host:port`. May be given several times.
+    #[arg(
+        long = "allow-host",
+        value_name = "HOST",
+        env = "PARLOUR_ALLOWED_HOSTS",
+        global = true,
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
+    /// What a million tokens that the model reads cost, in whatever currency you count in.
+    #[arg(long, env = "PARLOUR_MODEL_INPUT_PRICE", global = true, value_name = "PRICE")]
+    pub model_input_price: Option<f64>,
+    /// What a million tokens that the model writes cost.
+    #[arg(long, env = "PARLOUR_MODEL_OUTPUT_PRICE", global = true, value_name = "PRICE")]
+    pub model_output_price: Option<f64>,
     /// What to log, for example `info` or `parlour=debug`.
     #[arg(long, env = "PARLOUR_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -176,11 +191,14 @@ struct ConfigFile {
     model_base_url: Option<String>,
     model_api_key: Option<String>,
     model_name: Option<String>,
+    model_input_price: Option<f64>,
+    model_output_price: Option<f64>,
     embedding: Option<String>,
     model_dir: Option<PathBuf>,
     package_index: Option<String>,
     public_url: Option<String>,
     timezone: Option<String>,
+    allowed_hosts: Option<Vec<String>>,
     log: Option<String>,
     #[serde(default)]
     plugins: Plugins,
@@ -215,6 +233,10 @@ pub struct Config {
     pub embedding: Option<EmbeddingSettings>,
     pub public_url: Option<String>,
     pub timezone: Option<String>,
+    /// Hosts that workflows may fetch from although they are not on the public internet.
+    pub allowed_hosts: Vec<String>,
+    /// None: the key is in a file of the data folder.
+    pub master_key: Option<MasterKey>,
     pub log: String,
     pub limits: Limits,
     pub plugins: Plugins,
@@ -225,15 +247,60 @@ pub struct ModelSettings {
     pub base_url: String,
     pub api_key: Option<String>,
     pub name: String,
+    /// None: nobody has said what it costs.
+    pub price: Option<ModelPrice>,
+}
+
+/// What a million tokens cost, in whatever currency the operator counts in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModelPrice {
+    pub input: f64,
+    pub output: f64,
+}
+
+/// The key that secrets are sealed under.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    /// # Errors
+    /// The text is not 64 hexadecimal digits. The error does not repeat it.
+    pub fn read(text: &str) -> anyhow::Result<MasterKey> {
+        let wrong = || anyhow::anyhow!("a master key is 64 hexadecimal digits, as `openssl rand -hex 32` makes them");
+        let mut key = [0; 32];
+        if text.len() != 2 * key.len() || !text.is_ascii() {
+            return Err(wrong());
+        }
+        for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits)?;
+            // `from_str_radix` would take a sign as well.
+            *byte = Some(digits)
+                .filter(|it| it.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|it| u8::from_str_radix(it, 16).ok())
+                .ok_or_else(wrong)?;
+        }
+        Ok(MasterKey(key))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
 }
 
 impl std::fmt::Debug for ModelSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { base_url, api_key, name } = self;
+        let Self { base_url, api_key, name, price } = self;
         f.debug_struct("ModelSettings")
             .field("base_url", base_url)
             .field("api_key", &api_key.as_ref().map(|_| "…"))
             .field("name", name)
+            .field("price", price)
             .finish()
     }
 }
@@ -281,8 +348,12 @@ impl Config {
         let base_url = settings.model_base_url.or(file.model_base_url).filter(|it| !it.trim().is_empty());
         let api_key = settings.model_api_key.or(file.model_api_key).filter(|it| !it.trim().is_empty());
         let name = settings.model_name.or(file.model_name).filter(|it| !it.trim().is_empty());
+        let price = model_price(
+            settings.model_input_price.or(file.model_input_price),
+            settings.model_output_price.or(file.model_output_price),
+        )?;
         let model = match (base_url, name) {
-            (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name }),
+            (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name, price }),
             (None, None) => None,
             (Some(_), None) => bail!(
                 "PARLOUR_MODEL_BASE_URL is set but PARLOUR_MODEL_NAME is not: name the provider's model, for example `qwen2.5:7b`"
@@ -305,6 +376,10 @@ impl Config {
         if projects.is_empty() {
             projects = file.project.unwrap_or_default();
         }
+        let mut allowed_hosts = settings.allowed_hosts;
+        if allowed_hosts.is_empty() {
+            allowed_hosts = file.allowed_hosts.unwrap_or_default();
+        }
         Ok(Config {
             plugin_cache: data.join("plugin-cache"),
             data,
@@ -315,6 +390,10 @@ impl Config {
             embedding,
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
             timezone: settings.timezone.or(file.timezone),
+            allowed_hosts,
+            master_key: variable("PARLOUR_MASTER_KEY")
+                .map(|it| MasterKey::read(it.trim()).context("PARLOUR_MASTER_KEY cannot be used"))
+                .transpose()?,
             log: settings.log.or(file.log).unwrap_or_else(|| "warn,parlour=info".to_owned()),
             limits: Limits::default(),
             plugins: file.plugins,
@@ -329,6 +408,17 @@ impl Config {
     pub fn database(&self) -> PathBuf {
         self.data.join("parlour.sqlite")
     }
+}
+
+fn model_price(input: Option<f64>, output: Option<f64>) -> anyhow::Result<Option<ModelPrice>> {
+    for price in [input, output].into_iter().flatten() {
+        if !price.is_finite() || price < 0.0 {
+            bail!("`{price}` is no price of a million tokens; write a number such as `0.5`");
+        }
+    }
+    // Who names one of the two pays nothing for the other.
+    let price = ModelPrice { input: input.unwrap_or(0.0), output: output.unwrap_or(0.0) };
+    Ok((input.is_some() || output.is_some()).then_some(price))
 }
 
 fn read_file(path: Option<&Path>) -> anyhow::Result<ConfigFile> {

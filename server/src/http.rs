@@ -14,6 +14,7 @@ pub mod openapi;
 mod plugins;
 pub mod problem;
 mod runs;
+mod secrets;
 mod web_ui;
 
 use axum::Router;
@@ -133,6 +134,10 @@ pub fn operations() -> Vec<Operation> {
         delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
         put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();
         post   "/api/v1/plugins/{id}/tools/{tool}/call" RUN, plugins::call, "call_tool", "Call a tool once", P::json::<plugins::CallBody>() => P::json::<plugins::CallView>();
+
+        get    "/api/v1/secrets" MANAGE, secrets::list, "list_secrets", "Names of the secrets that workflows can use", P::none() => P::json::<secrets::SecretList>();
+        put    "/api/v1/secrets/{name}" MANAGE, secrets::put, "put_secret", "Store a secret's value; it is never shown again", P::json::<secrets::SecretBody>() => P::json::<secrets::SecretView>();
+        delete "/api/v1/secrets/{name}" MANAGE, secrets::remove, "delete_secret", "Delete a secret", P::none() => P::none();
 
         get    "/api/v1/models" SignedIn, models::status, "get_models", "Which models there are, and what is missing", P::none() => P::json::<models::ModelsView>();
         post   "/api/v1/models/offer" MANAGE, models::accept_offer, "accept_model_offer", "Use a model of the local Ollama", P::json::<models::OfferBody>() => P::json::<models::ModelsView>();

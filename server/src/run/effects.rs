@@ -3,6 +3,8 @@
 mod call_tool;
 mod complete;
 mod embed;
+mod fetch;
+mod parse_document;
 mod run_workflow;
 mod search;
 
@@ -80,21 +82,23 @@ pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFutu
 }
 
 async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
-    let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
+    let RequestedEffect { id, node, attempt: _, effect, timeout_ms } = request;
     match effect {
-        Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
+        Effect::Complete { model, messages, temperature, max_tokens, schema, tools } => {
             let request = model_client::CompletionRequest {
                 messages: messages.into_iter().map(complete::message).collect(),
                 temperature,
                 max_tokens,
                 schema,
+                tools: tools.into_iter().map(complete::tool).collect(),
             };
             complete::perform(&around, id, &model, request).await
         }
         Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
-        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank: _, expand: _ } => {
+        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank, expand } => {
             let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
-            search::perform(&around, knowledge_bases, request).await
+            let finish = crate::app::passages::Finish { rerank, expand };
+            search::perform(&around, knowledge_bases, request, finish).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
             call_tool::perform(&around, node, &plugin, &tool, arguments).await
@@ -106,11 +110,11 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Outcome::Ok { value: Value::Null }
         }
-        Effect::Fetch(_)
-        | Effect::ParseDocument { .. }
-        | Effect::AskHuman(_)
-        | Effect::WaitUntil { .. }
-        | Effect::Recall(_) => failed("unavailable", "this server cannot do that yet", None),
+        Effect::Fetch(request) => fetch::perform(&around, id, *request, timeout_ms).await,
+        Effect::ParseDocument { file } => parse_document::perform(file).await,
+        Effect::AskHuman(_) | Effect::WaitUntil { .. } | Effect::Recall(_) => {
+            failed("unavailable", "this server cannot do that yet", None)
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub fn config(folder: &Path) -> Config {
         embedding: None,
         public_url: None,
         timezone: Some("Asia/Shanghai".to_owned()),
+        allowed_hosts: Vec::new(),
+        master_key: None,
         log: "warn".to_owned(),
         limits: Limits::default(),
         plugins: parlour::config::Plugins::default(),
@@ -48,7 +50,7 @@ pub fn config(folder: &Path) -> Config {
 }
 
 pub fn model_settings(model: &mock_model::MockModel) -> ModelSettings {
-    ModelSettings { base_url: model.base_url().to_owned(), api_key: None, name: "mock".to_owned() }
+    ModelSettings { base_url: model.base_url().to_owned(), api_key: None, name: "mock".to_owned(), price: None }
 }
 
 /// Where the embedding model is kept between test runs: the same place that a user's server takes.

@@ -12,6 +12,7 @@ mod knowledge;
 mod names;
 mod plugins;
 mod runs;
+mod secrets;
 mod triggers;
 
 pub use accounts::{ApiKey, Role, Session, Tenant, User};
@@ -26,4 +27,5 @@ pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
 pub use names::UnknownName;
 pub use plugins::Plugin;
 pub use runs::{Run, RunEvent, RunKind, RunStatus};
+pub use secrets::Secret;
 pub use triggers::{Tick, TickState, Trigger, TriggerKind};

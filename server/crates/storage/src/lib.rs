@@ -19,6 +19,7 @@ mod pages;
 mod plugins;
 mod records;
 mod runs;
+mod secrets;
 mod settings;
 mod triggers;
 mod writer;

@@ -15,6 +15,7 @@ use crate::{Result, StorageError};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql")),
     (3, "triggers", include_str!("../../../../migrations/sqlite/0003_triggers.sql")),
+    (4, "secrets", include_str!("../../../../migrations/sqlite/0004_secrets.sql")),
 ];
 
 /// Applies what is missing in one transaction: two processes that open a new file at once take turns, and a migration

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::accounts::api_key;
 use super::knowledge::records;
 use super::plugins::plugin;
+use super::secrets::secret;
 use super::settings::entry;
 use super::triggers::trigger;
 use crate::support::{base, conversation, document, message, run, step, tenant, user, uuid, version};
@@ -30,7 +31,7 @@ struct Things {
     base: KnowledgeBaseId,
     document: DocumentId,
     trigger: TriggerId,
-    /// Of the workflow, the knowledge base, the plugin, the setting and the document.
+    /// Of the workflow, the knowledge base, the plugin, the setting, the secret and the document.
     name: String,
 }
 
@@ -90,6 +91,7 @@ impl Things {
         storage.set_grants(tenant, "secret", json!({ "knowledge": ["secret"] })).await.unwrap();
         storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
         storage.audit(tenant, entry(1)).await.unwrap();
+        storage.put_secret(tenant, secret("secret", b"sealed")).await.unwrap();
         Things {
             user: person.id,
             key: key.id,
@@ -144,6 +146,8 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("list_triggers", said(storage.list_triggers(tenant).await)),
         ("trigger", said(storage.trigger(tenant, it.trigger).await)),
         ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
+        ("secret", said(storage.secret(tenant, &it.name).await)),
+        ("list_secrets", said(storage.list_secrets(tenant).await)),
     ]
 }
 
@@ -210,6 +214,7 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("delete_knowledge_base", said(storage.delete_knowledge_base(tenant, &it.name).await)),
         ("delete_plugin", said(storage.delete_plugin(tenant, &it.name).await)),
         ("delete_setting", said(storage.delete_setting(tenant, &it.name).await)),
+        ("delete_secret", said(storage.delete_secret(tenant, &it.name).await)),
     ]);
     answers
 }
@@ -254,6 +259,7 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
         ),
         ("set_setting", answer(storage.set_setting(tenant, &it.name, json!("other"), 5).await)),
         ("audit", answer(storage.audit(tenant, entry(1)).await)),
+        ("put_secret", answer(storage.put_secret(tenant, secret(&it.name, b"other")).await.map(|_| ()))),
     ]
 }
 
