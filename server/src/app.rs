@@ -14,6 +14,7 @@ pub mod plugins;
 pub mod projects;
 pub mod runs;
 pub mod secrets;
+pub mod triggers;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -46,6 +46,20 @@ pub struct Started {
 impl App {
     /// Starts a published workflow.
     pub async fn start_workflow(&self, tenant: TenantId, name: &str, inputs: Value, user: Value) -> Result<Started> {
+        self.start_workflow_as(tenant, RunId::from_uuid(new_uuid()), name, (inputs, user)).await
+    }
+
+    /// Starts a published workflow as a run whose id was decided before: it can be started once only.
+    ///
+    /// # Errors
+    /// Besides everything that speaks against the workflow or its inputs, `Conflict` when there is such a run.
+    pub(super) async fn start_workflow_as(
+        &self,
+        tenant: TenantId,
+        id: RunId,
+        name: &str,
+        (inputs, user): (Value, Value),
+    ) -> Result<Started> {
         self.admit()?;
         let version = self.definition(tenant, DefinitionKind::Workflow, name).await?;
         let program = self.program(tenant, &version).await?;
@@ -56,6 +70,7 @@ impl App {
                 .errors(problems.iter().map(input_problem).collect()));
         }
         let mut run = self.new_run(RunKind::Workflow, name, &version);
+        run.id = id;
         run.inputs = inputs.clone();
         self.storage().create_run(tenant, run.clone()).await?;
         let input = self.run_input(&run, inputs, Around { chat: None, user, state: json!({}) });
