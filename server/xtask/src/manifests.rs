@@ -136,6 +136,7 @@ const ALLOWED: &[Allowed] = &[
         folder: "server/crates/workflow-engine",
         dependencies: &[
             "croner",
+            "csv",
             "granit-parser",
             "indexmap",
             "jiff",

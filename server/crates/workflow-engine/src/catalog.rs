@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::table::Table;
+
 /// Everything that a document may refer to outside itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -14,6 +16,8 @@ pub struct Catalog {
     pub tools: BTreeMap<String, ToolSpec>,
     pub workflows: BTreeMap<String, WorkflowSignature>,
     pub knowledge_bases: BTreeSet<String>,
+    /// By the name that `table:` of a decision table takes, such as `prices.csv`.
+    pub tables: BTreeMap<String, Table>,
 }
 
 /// One tool of a plugin.

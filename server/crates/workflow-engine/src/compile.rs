@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 pub(crate) use context::{Context, NodeContext};
 use context::{Reader, Scope, ScopeKind};
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Declared, Inputs, declaration};
 pub use limits::LimitsAsked;
-pub(crate) use settings::{After, Cache, OnError, Retry, Settings};
+pub(crate) use settings::{After, Cache, OnError, Retry, Settings, duration_up_to};
 
 use crate::catalog::{Catalog, WorkflowSignature};
 use crate::diagnostic::{Compiled, Diagnostics};

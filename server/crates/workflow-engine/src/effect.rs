@@ -256,6 +256,19 @@ pub enum Outcome {
     Failed { error: EffectError },
 }
 
+impl Outcome {
+    /// A value that is nested so deeply that nobody could store it is a failure.
+    pub(crate) fn bounded(self) -> Outcome {
+        match self {
+            Outcome::Ok { value } => match crate::expression::check_depth(&value) {
+                Ok(()) => Outcome::Ok { value },
+                Err(error) => Outcome::Failed { error },
+            },
+            Outcome::Failed { error } => Outcome::Failed { error },
+        }
+    }
+}
+
 /// Why an effect failed. Codes are snake_case and stable, for example `timeout`, `rate_limited`, `unavailable`, `error`,
 /// `invalid_input`, `not_found`, `denied`, `model_not_configured`, `embedding_unavailable`, `plugin_trap`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

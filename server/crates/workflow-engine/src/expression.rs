@@ -3,22 +3,35 @@
 //! The language is minijinja's. Undefined values may be looked into (`spicy.dishes` is undefined when `spicy` was
 //! skipped), so `spicy.dishes or mild.dishes` picks the way that was taken. Evaluation has a fuel limit and a size limit.
 
+mod filters;
+pub(crate) mod nesting;
+mod tokens;
+mod tolls;
+mod values;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::{Object, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::value::Object;
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value};
 
 use crate::effect::EffectError;
 use crate::slices::{as_indexes, as_indexes_in_template};
+use filters::check_filters;
+use values::Stopped;
+pub(crate) use values::{check_depth, from_json, to_json, to_text};
 
-/// Instructions that one evaluation may execute. A million take some tens of milliseconds, and a loop over 60 dishes with
-/// a dozen fields each needs about ten thousand.
-pub(crate) const FUEL: u64 = 1_000_000;
+/// What one evaluation may do: an instruction costs one, and so do 64 bytes of text. A loop over 60 dishes with a dozen fields
+/// each takes about ten thousand; all of it takes some tens of milliseconds.
+pub(crate) const FUEL: u64 = 250_000;
 /// Bytes that one template may write; more is not an answer that anybody reads.
 pub(crate) const MAX_TEXT_BYTES: usize = 8 << 20;
+/// Calls of macros and loops inside of one another, as minijinja counts them; leaves most of a thread's stack to others.
+const MAX_RECURSION: usize = 150;
+/// A unit of fuel pays for so many bytes of JSON.
+const WRITTEN_BYTES_PER_FUEL: u64 = 4;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -30,32 +43,22 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     }
     environment.set_fuel(Some(FUEL));
     environment.set_debug(false);
-    environment.set_formatter(|out, _, value| print(out, value));
+    environment.set_recursion_limit(MAX_RECURSION);
+    environment.set_formatter(|out, state, value| print(out, state, value));
+    tolls::add_filters(&mut environment);
     // A skipped node is undefined, and `spicy is none` should say so too.
     environment.add_test("none", |value: &Value| value.is_none() || value.is_undefined());
     environment
 });
 
-/// Nothing prints as nothing; lists and maps print as JSON.
-fn print(out: &mut minijinja::Output<'_>, value: &Value) -> Result<(), minijinja::Error> {
+fn print(out: &mut minijinja::Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     if let Some(text) = value.as_str() {
         return out.write_str(text).map_err(minijinja::Error::from);
     }
-    match value.kind() {
-        ValueKind::Undefined | ValueKind::None => Ok(()),
-        // As JSON and YAML write it, not as Python does.
-        ValueKind::Bool => {
-            out.write_str(if value.is_true() { "true" } else { "false" }).map_err(minijinja::Error::from)
-        }
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
-            let json = serde_json::to_string(value)
-                .map_err(|it| minijinja::Error::new(ErrorKind::BadSerialization, it.to_string()))?;
-            out.write_str(&json).map_err(minijinja::Error::from)
-        }
-        ValueKind::Number | ValueKind::String | ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _ => {
-            write!(out, "{value}").map_err(minijinja::Error::from)
-        }
-    }
+    let text = to_text(value).map_err(Stopped)?;
+    // Writing a list takes longer than copying a text of the same length, which is all that minijinja charges for.
+    state.consume_fuel(u64::try_from(text.len()).unwrap_or(u64::MAX) / WRITTEN_BYTES_PER_FUEL)?;
+    out.write_str(&text).map_err(minijinja::Error::from)
 }
 
 /// A dotted path that an expression reads: `menu.hits` is root `menu`, rest `[hits]`.
@@ -100,17 +103,20 @@ impl fmt::Debug for Expression {
 
 impl Expression {
     pub(crate) fn compile(source: &str) -> Result<Expression, ExpressionError> {
-        let environment: &'static Environment<'static> = &ENVIRONMENT;
-        let compiled =
-            environment.compile_expression_owned(source.to_owned()).map_err(|it| syntax_error(&it, source))?;
+        nesting::check_expression(source)?;
+        let compile = |text: &str| {
+            let environment: &'static Environment<'static> = &ENVIRONMENT;
+            environment.compile_expression_owned(text.to_owned()).map_err(|it| syntax_error(&it, source))
+        };
+        let written = compile(source)?;
         check_filters(source)?;
         let reads = match as_indexes(source) {
-            Cow::Borrowed(_) => paths(compiled.undeclared_variables(true)),
-            Cow::Owned(searched) => {
-                let searched =
-                    environment.compile_expression_owned(searched).map_err(|it| syntax_error(&it, source))?;
-                paths(searched.undeclared_variables(true))
-            }
+            Cow::Borrowed(_) => paths(written.undeclared_variables(true)),
+            Cow::Owned(searched) => paths(compile(&searched)?.undeclared_variables(true)),
+        };
+        let compiled = match tolls::tolled(source) {
+            Cow::Borrowed(_) => written,
+            Cow::Owned(tolled) => compile(&tolled)?,
         };
         let roots = roots(&reads);
         Ok(Expression { compiled, source: source.to_owned(), reads, roots })
@@ -191,20 +197,25 @@ impl fmt::Debug for Block {
 
 impl Block {
     pub(crate) fn compile(source: &str) -> Result<Block, ExpressionError> {
+        nesting::check_template(source)?;
         stands_alone(source)?;
-        let mut environment = ENVIRONMENT.clone();
-        environment.add_template_owned(BLOCK, source.to_owned()).map_err(|it| syntax_error(&it, source))?;
-        check_filters(source)?;
+        let compile = |text: &str| {
+            let mut environment = ENVIRONMENT.clone();
+            let added = environment.add_template_owned(BLOCK, text.to_owned());
+            added.map(|()| environment).map_err(|it| syntax_error(&it, source))
+        };
         let variables = |environment: &Environment<'static>| {
             environment.get_template(BLOCK).map(|it| paths(it.undeclared_variables(true))).unwrap_or_default()
         };
+        let written = compile(source)?;
+        check_filters(source)?;
         let mut reads = match as_indexes_in_template(source) {
-            Cow::Borrowed(_) => variables(&environment),
-            Cow::Owned(searched) => {
-                let mut search = ENVIRONMENT.clone();
-                search.add_template_owned(BLOCK, searched).map_err(|it| syntax_error(&it, source))?;
-                variables(&search)
-            }
+            Cow::Borrowed(_) => variables(&written),
+            Cow::Owned(searched) => variables(&compile(&searched)?),
+        };
+        let environment = match tolls::tolled_template(source) {
+            Cow::Borrowed(_) => written,
+            Cow::Owned(tolled) => compile(&tolled)?,
         };
         complete_reads(source, &mut reads);
         let roots = roots(&reads);
@@ -256,35 +267,6 @@ fn roots(reads: &[Path]) -> Vec<Arc<str>> {
     names.into_iter().map(Arc::from).collect()
 }
 
-/// A value as the text of an answer or a prompt.
-pub(crate) fn to_text(value: &Value) -> String {
-    if let Some(text) = value.as_str() {
-        return text.to_owned();
-    }
-    match value.kind() {
-        ValueKind::Undefined | ValueKind::None => String::new(),
-        ValueKind::Bool => value.is_true().to_string(),
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => serde_json::to_string(value).unwrap_or_default(),
-        ValueKind::Number | ValueKind::String | ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _ => {
-            value.to_string()
-        }
-    }
-}
-
-/// JSON, or anything that becomes it, as a value that expressions can look into.
-pub(crate) fn from_json<T: serde::Serialize>(value: T) -> Value {
-    Value::from(minijinja::value::Serde(value))
-}
-
-/// A value as JSON. Undefined is null.
-pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, EffectError> {
-    serde_json::to_value(value).map_err(|it| EffectError {
-        code: "expression_failed".to_owned(),
-        message: format!("the value cannot be written as JSON: {it}"),
-        ..EffectError::default()
-    })
-}
-
 /// Whether a name is a function of the expression language, such as `range`.
 pub(crate) fn is_function(name: &str) -> bool {
     ENVIRONMENT.globals().any(|(it, _)| it == name)
@@ -315,8 +297,20 @@ fn syntax_error(error: &minijinja::Error, source: &str) -> ExpressionError {
     }
 }
 
+/// What minijinja says where a limit of its own is reached.
+const LIMITS: [&str; 4] = [
+    "recursion limit exceeded",
+    "range has too many elements",
+    "repeated string is too large",
+    "repeated sequence is too large",
+];
+
 fn failure(error: &minijinja::Error, source: &str) -> EffectError {
-    let place = if source.is_empty() { String::new() } else { format!(" in `{{{{ {} }}}}`", source.trim()) };
+    let place = if source.is_empty() { String::new() } else { format!(" in `{{{{ {} }}}}`", shortened(source.trim())) };
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
+    if let Some(Stopped(stopped)) = causes.find_map(|it| it.downcast_ref::<Stopped>()) {
+        return EffectError { message: format!("{}{place}", stopped.message), ..stopped.clone() };
+    }
     if error.kind() == ErrorKind::OutOfFuel {
         return EffectError {
             code: "budget_exceeded".to_owned(),
@@ -326,143 +320,20 @@ fn failure(error: &minijinja::Error, source: &str) -> EffectError {
         };
     }
     let detail = error.detail().map_or_else(|| error.kind().to_string(), |it| format!("{}: {it}", error.kind()));
+    let detail = shortened(&detail);
+    let is_limit = LIMITS.iter().any(|it| detail.contains(it));
     EffectError {
-        code: "expression_failed".to_owned(),
+        code: if is_limit { "expression_limit" } else { "expression_failed" }.to_owned(),
         message: format!("{detail}{place}"),
-        hint: None,
+        hint: is_limit.then(|| "repeat less often, and loop over the data itself".to_owned()),
         retry_after_ms: None,
     }
 }
 
-/// minijinja looks filters up when it runs; a misspelt one should be found when it is written.
-fn check_filters(source: &str) -> Result<(), ExpressionError> {
-    for (name, what) in filter_names(source) {
-        let probe = if what == "filter" { format!("x|{name}") } else { format!("x is {name}") };
-        let Ok(probe) = ENVIRONMENT.compile_expression_owned(probe) else { continue };
-        let Err(error) = probe.eval(()) else { continue };
-        if matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest) {
-            let known = if what == "filter" { &FILTERS[..] } else { &TESTS[..] };
-            let hint = crate::names::nearest(&name, known.iter().copied()).map(|it| format!("did you mean `{it}`?"));
-            return Err(ExpressionError {
-                code: "unknown_filter",
-                message: format!("there is no {what} `{name}`"),
-                hint,
-                near: Some(name),
-            });
-        }
+/// Messages quote values, and values may be long.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
     }
-    Ok(())
-}
-
-/// Names that misspelt filters are compared with.
-const FILTERS: [&str; 42] = [
-    "safe",
-    "string",
-    "title",
-    "unique",
-    "upper",
-    "zip",
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "default",
-    "dictsort",
-    "escape",
-    "first",
-    "float",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "sum",
-    "tojson",
-    "trim",
-];
-
-/// Names that misspelt tests are compared with.
-const TESTS: [&str; 16] = [
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "even",
-    "false",
-    "integer",
-    "iterable",
-    "mapping",
-    "none",
-    "number",
-    "odd",
-    "sequence",
-    "startingwith",
-    "string",
-    "undefined",
-];
-
-/// `| name` and `is name` outside of strings.
-fn filter_names(source: &str) -> Vec<(String, &'static str)> {
-    let mut found = Vec::new();
-    let mut rest = source;
-    let mut in_tag = !source.contains("{{") && !source.contains("{%");
-    while let Some(character) = rest.chars().next() {
-        let after = rest.get(character.len_utf8()..).unwrap_or_default();
-        if rest.starts_with("{{") || rest.starts_with("{%") {
-            in_tag = true;
-        } else if rest.starts_with("}}") || rest.starts_with("%}") {
-            in_tag = false;
-        }
-        if in_tag && (character == '"' || character == '\'') {
-            rest = skip_string(after, character);
-            continue;
-        }
-        if in_tag && character == '|' {
-            let name: String = after.trim_start().chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
-            if !name.is_empty() && !found.contains(&(name.clone(), "filter")) {
-                found.push((name, "filter"));
-            }
-        }
-        if let Some(tested) = after.strip_prefix("is ").filter(|_| in_tag && character.is_whitespace()) {
-            let tested = tested.trim_start();
-            let tested = tested.strip_prefix("not ").unwrap_or(tested).trim_start();
-            let name: String = tested.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
-            if !name.is_empty() && !found.contains(&(name.clone(), "test")) {
-                found.push((name, "test"));
-            }
-        }
-        rest = after;
-    }
-    found
-}
-
-fn skip_string(rest: &str, quote: char) -> &str {
-    let mut characters = rest.char_indices();
-    while let Some((index, character)) = characters.next() {
-        if character == '\\' {
-            characters.next();
-        } else if character == quote {
-            return rest.get(index + 1..).unwrap_or_default();
-        }
-    }
-    ""
 }

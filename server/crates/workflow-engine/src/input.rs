@@ -42,6 +42,23 @@ impl Default for RunInput {
     }
 }
 
+impl RunInput {
+    /// Takes values out that are nested so deeply that nobody could store them, and says of one of them what is wrong.
+    pub(crate) fn take_too_deep(&mut self) -> Option<InputProblem> {
+        let RunInput { inputs, chat, user, env, state, run_id: _, started_at: _, seed: _, limits: _ } = self;
+        let files = chat.iter_mut().flat_map(|it| it.files.iter_mut()).map(|it| ("chat.files", it));
+        let named = [("inputs", inputs), ("user", user), ("env", env), ("state", state)];
+        let mut problem = None;
+        for (name, value) in named.into_iter().chain(files) {
+            if let Err(error) = crate::expression::check_depth(value) {
+                *value = Value::Null;
+                problem = Some(InputProblem { path: String::new(), message: format!("`{name}`: {}", error.message) });
+            }
+        }
+        problem
+    }
+}
+
 /// The conversation around a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -16,7 +16,6 @@ pub fn workflow_json_schema() -> Value {
         let summary = format!("{} · {}", kind.summary.en, kind.summary.zh);
         definitions.insert(kind.name.to_owned(), kind.config);
         let named = match kind.name {
-            "workflow" => json!({ "type": "string", "pattern": "^workflow/" }),
             "plugin_tool" => continue,
             name => json!({ "const": name }),
         };
@@ -27,11 +26,12 @@ pub fn workflow_json_schema() -> Value {
                 { "description": "values may be expressions", "type": "object" } ] } } },
         }));
     }
-    let duration = json!({ "type": ["string", "number"], "pattern": "^[0-9.]+(ms|s|m|h)$", "description": "500ms, 30s, 2m, 1h · 时长" });
+    let duration = json!({ "type": ["string", "number"], "pattern": "^[0-9.]+(ms|s|m|h|d)$", "description": "500ms, 30s, 2m, 1h, 7d · 时长" });
     definitions.insert("duration".to_owned(), duration);
     definitions.insert("node".to_owned(), node(&branches));
     definitions.insert("input".to_owned(), input());
     definitions.insert("on".to_owned(), on());
+    definitions.insert("limits".to_owned(), limits());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Parlour workflow · 工作流",
@@ -44,6 +44,7 @@ pub fn workflow_json_schema() -> Value {
             "description": { "type": "string" },
             "on": { "$ref": "#/$defs/on" },
             "inputs": { "type": "object", "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/input" } },
+            "limits": { "$ref": "#/$defs/limits" },
             "nodes": { "type": "object", "minProperties": 1, "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/node" } },
             "outputs": { "type": "object" },
         },
@@ -76,7 +77,14 @@ fn node(branches: &[Value]) -> Value {
             "on_error": { "oneOf": [
                 { "enum": ["stop", "continue", "route"] },
                 { "type": "object", "required": ["value"], "additionalProperties": false, "properties": { "value": {} } } ] },
-            "cache": {},
+            "cache": { "oneOf": [
+                { "$ref": "#/$defs/duration" },
+                { "type": "object", "required": ["ttl"], "additionalProperties": false, "properties": {
+                    "ttl": { "$ref": "#/$defs/duration" }, "key": {}, "scope": { "enum": ["tenant", "user"] } } } ] },
+            "do": { "type": "object", "minProperties": 1, "additionalProperties": { "$ref": "#/$defs/node" },
+                "description": "The nodes of a container · 容器内的节点" },
+            "collect": { "description": "What each item gives · 每一项的结果" },
+            "next": { "type": "object", "description": "A loop's variables in the next iteration · 循环变量的下一轮取值" },
         },
         "allOf": branches,
     })
@@ -120,6 +128,13 @@ fn on() -> Value {
             "webhook": { "oneOf": [{ "const": true }, webhook] },
         },
     })
+}
+
+fn limits() -> Value {
+    let count = json!({ "type": "integer", "minimum": 1 });
+    json!({ "type": "object", "additionalProperties": false, "properties": {
+        "max_steps": count, "max_parallel": count, "max_tokens": count,
+        "max_cost": { "type": "number", "exclusiveMinimum": 0 }, "max_time": { "$ref": "#/$defs/duration" } } })
 }
 
 fn input() -> Value {

@@ -130,6 +130,17 @@ pub(crate) trait Behaviour: fmt::Debug + Send + Sync {
         outcome
     }
 
+    /// How the trace shows an evaluated input; a kind may evaluate to more than a person wants to read.
+    fn shown(&self, input: Value) -> Value {
+        input
+    }
+
+    /// Whether what this effect streams is the node's own text.
+    fn streams_from(&self, effect: &Effect) -> bool {
+        let _ = effect;
+        true
+    }
+
     /// Whether a failed effect ends in the node's own hands (it has another way) instead of in `retry` and `on_error`.
     fn absorbs_failures(&self) -> bool {
         false
@@ -141,13 +152,14 @@ pub(crate) struct Step<'a> {
     pub(crate) chat: Option<&'a ChatContext>,
     pub(crate) state: &'a mut Map<String, Value>,
     pub(crate) state_changed: bool,
-    /// Text that a streaming node adds by itself to what its effects have streamed so far.
-    pub(crate) streamed: String,
+    /// Everything that a streaming node has said when another effect goes on with its text: it takes the place of what was
+    /// streamed until then, and another attempt of that effect begins after it.
+    pub(crate) streamed: Option<String>,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn new(chat: Option<&'a ChatContext>, state: &'a mut Map<String, Value>) -> Step<'a> {
-        Step { chat, state, state_changed: false, streamed: String::new() }
+        Step { chat, state, state_changed: false, streamed: None }
     }
 }
 

@@ -1,15 +1,27 @@
-//! The kinds of nodes: one file each, and one line each in the list below.
+//! The kinds of nodes: one file each, and one line each in the list below. `fields` and `people` are what several kinds
+//! share: fields to be filled in, and questions to people.
 
+mod agent;
 mod answer;
+mod approve;
+mod ask;
 mod branch;
 mod classify_intent;
 mod each;
+mod extract;
+mod fields;
+mod guard;
+mod http;
 mod llm;
 mod loops;
+mod parse_document;
+mod people;
 mod plugin_tool;
 mod retrieve;
+mod rules;
 mod set;
 mod template;
+mod wait;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
@@ -20,18 +32,28 @@ pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
 use crate::compile::NodeContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 use crate::program::ContainerKind;
+use crate::yaml::Span;
 
 /// Every kind that `use` may name directly.
-static KINDS: [&Declaration; 9] = [
+static KINDS: &[&Declaration] = &[
     &llm::DECLARATION,
+    &agent::DECLARATION,
     &classify_intent::DECLARATION,
+    &extract::DECLARATION,
     &retrieve::DECLARATION,
     &branch::DECLARATION,
     &answer::DECLARATION,
     &template::DECLARATION,
     &set::DECLARATION,
+    &http::DECLARATION,
     &each::DECLARATION,
     &loops::DECLARATION,
+    &ask::DECLARATION,
+    &approve::DECLARATION,
+    &wait::DECLARATION,
+    &parse_document::DECLARATION,
+    &rules::DECLARATION,
+    &guard::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.
@@ -68,7 +90,7 @@ pub(crate) fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
         }
         return (kind.build)(context);
     }
-    if name.starts_with("workflow/") || name == "workflow" {
+    if name.starts_with(workflow::PREFIX) || name == workflow::DECLARATION.name {
         return (workflow::DECLARATION.build)(context);
     }
     if context.context.catalog.tools.contains_key(name) {
@@ -80,8 +102,34 @@ pub(crate) fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
 
 fn unknown(context: &mut NodeContext<'_, '_>, name: &str) {
     let span = context.use_span;
-    let catalog = context.context.catalog;
-    let tools: Vec<&str> = catalog.tools.keys().map(String::as_str).collect();
+    if unknown_tool(context, name, span) {
+        return;
+    }
+    let tools: Vec<&str> = context.context.catalog.tools.keys().map(String::as_str).collect();
+    let diagnostics = context.diagnostics();
+    diagnostics.error("unknown_kind", span, format!("there is no kind of node, and no plugin, called `{name}`"));
+    let kinds: Vec<&str> = KINDS.iter().map(|it| it.name).collect();
+    if let Some(near) = crate::names::nearest(name, kinds.iter().copied().chain(tools.iter().copied())) {
+        diagnostics.hint(format!("did you mean `{near}`?"));
+        return;
+    }
+    let list = |names: &[&str]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    let mut hint = format!("kinds: {}, `workflow/NAME`", list(&kinds));
+    if !tools.is_empty() {
+        hint.push_str(&format!("; plugin tools: {}", list(&tools)));
+    }
+    diagnostics.hint(hint);
+}
+
+/// Reports an expression where a value must be known before the run.
+fn must_be_written(context: &mut NodeContext<'_, '_>, (key, span): (&str, Span), why: &str) {
+    let message = format!("`{key}` must be written out, this is an expression");
+    context.diagnostics().error("wrong_type", span, message).hint(why);
+}
+
+/// Reports a name that is almost a plugin's tool. False when it is nothing like one.
+fn unknown_tool(context: &mut NodeContext<'_, '_>, name: &str, span: Span) -> bool {
+    let tools: Vec<&str> = context.context.catalog.tools.keys().map(String::as_str).collect();
     let plugin = name.split('/').next().unwrap_or(name);
     let of_plugin: Vec<&str> =
         tools.iter().copied().filter(|it| it.split('/').next() == Some(plugin) && it.contains('/')).collect();
@@ -99,23 +147,12 @@ fn unknown(context: &mut NodeContext<'_, '_>, name: &str) {
             |it| format!("did you mean `{it}`?"),
         );
         diagnostics.hint(hint);
-        return;
+        return true;
     }
     if name.contains('/') {
         diagnostics.error("unknown_tool", span, format!("there is no plugin `{plugin}`"));
         diagnostics.suggest(name, tools, "known tools");
-        return;
+        return true;
     }
-    diagnostics.error("unknown_kind", span, format!("there is no kind of node, and no plugin, called `{name}`"));
-    let kinds: Vec<&str> = KINDS.iter().map(|it| it.name).collect();
-    if let Some(near) = crate::names::nearest(name, kinds.iter().copied().chain(tools.iter().copied())) {
-        diagnostics.hint(format!("did you mean `{near}`?"));
-        return;
-    }
-    let list = |names: &[&str]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-    let mut hint = format!("kinds: {}, `workflow/NAME`", list(&kinds));
-    if !tools.is_empty() {
-        hint.push_str(&format!("; plugin tools: {}", list(&tools)));
-    }
-    diagnostics.hint(hint);
+    false
 }

@@ -26,7 +26,7 @@ use crate::effect::{Delta, EffectId, Outcome, RequestedEffect};
 use crate::event::{Event, RunError, RunStatus};
 use crate::expression::from_json;
 use crate::input::{ChatContext, Limits, RunInput};
-use crate::program::Program;
+use crate::program::{Program, ProgramNode};
 use answers::Turns;
 use containers::Containing;
 use effects::{InFlight, Purpose};
@@ -63,6 +63,8 @@ pub struct Run {
     turns: Turns,
     /// Everything that has been said to the visitor.
     answer: String,
+    /// The last thing that was said is a question.
+    asked: bool,
     #[serde(skip)]
     chat_value: OnceLock<Value>,
     #[serde(skip)]
@@ -81,6 +83,9 @@ enum NodeRun {
     Running {
         /// Text that the current attempt has streamed so far.
         received: String,
+        /// Bytes of `received` that earlier effects of the node have said for good.
+        #[serde(default)]
+        kept: usize,
         /// Counts attempts whose text starts from the beginning.
         generation: u32,
         /// Under what its output is to be kept.
@@ -113,6 +118,25 @@ impl NodeRun {
         }
     }
 
+    /// The effect on its way streams its text from the beginning again.
+    fn begin_text_anew(&mut self) {
+        let NodeRun::Running { received, kept, generation, cache: _ } = self else { return };
+        if received.len() > *kept {
+            received.truncate(*kept);
+            *generation += 1;
+        }
+    }
+
+    /// The node says itself what its text is so far.
+    fn say_so_far(&mut self, text: String) {
+        let NodeRun::Running { received, kept, generation, cache: _ } = self else { return };
+        if !text.starts_with(received.as_str()) {
+            *generation += 1;
+        }
+        *kept = text.len();
+        *received = text;
+    }
+
     fn is_done(&self) -> bool {
         matches!(self, NodeRun::Done { routed: false, .. })
     }
@@ -126,8 +150,15 @@ impl Run {
     }
 
     /// Starts a run after `prepare` had its way with the machine.
-    fn start_prepared(program: &Program, input: RunInput, prepare: impl FnOnce(&mut Machine<'_>)) -> (Run, Vec<Event>) {
-        let prepared = program.prepare_inputs(&input.inputs);
+    fn start_prepared(
+        program: &Program,
+        mut input: RunInput,
+        prepare: impl FnOnce(&mut Machine<'_>),
+    ) -> (Run, Vec<Event>) {
+        let prepared = match input.take_too_deep() {
+            Some(problem) => Err(vec![problem]),
+            None => program.prepare_inputs(&input.inputs),
+        };
         let shown = prepared.as_ref().map_or_else(|_| input.inputs.clone(), |it| Json::Object(it.clone()));
         let mut run = Run::new(program, input, &shown);
         let mut machine = Machine::new(&mut run, program);
@@ -179,6 +210,7 @@ impl Run {
             cost: 0.0,
             turns: Turns::new(),
             answer: String::new(),
+            asked: false,
             chat_value: OnceLock::new(),
             state_value: OnceLock::new(),
         }
@@ -203,6 +235,7 @@ impl Run {
             return Vec::new();
         }
         let Some(found) = self.take_in_flight(effect) else { return Vec::new() };
+        let outcome = outcome.bounded();
         let mut machine = Machine::new(self, program);
         machine.settle_effect(found, outcome);
         machine.drive();
@@ -216,8 +249,10 @@ impl Run {
             return Vec::new();
         }
         let working = self.in_flight.get(&effect).filter(|it| matches!(it.purpose, Purpose::Work(_)));
-        let Some(place) = working.map(|it| it.place) else { return Vec::new() };
-        if self.of(program, place).is_none_or(|it| !it.streams) {
+        let Some(InFlight { place, request, .. }) = working else { return Vec::new() };
+        let place = *place;
+        let streams = |it: &ProgramNode| it.streams && it.behaviour.streams_from(&request.effect);
+        if !self.of(program, place).is_some_and(streams) {
             return Vec::new();
         }
         let Some(NodeRun::Running { received, .. }) = self.node_mut(place) else { return Vec::new() };
@@ -270,11 +305,8 @@ impl Run {
     pub fn pending(&mut self) -> Vec<RequestedEffect> {
         let places: Vec<Place> = self.in_flight.values().map(|it| it.place).collect();
         for place in places {
-            if let Some(NodeRun::Running { received, generation, .. }) = self.node_mut(place)
-                && !received.is_empty()
-            {
-                received.clear();
-                *generation += 1;
+            if let Some(state) = self.node_mut(place) {
+                state.begin_text_anew();
             }
         }
         self.in_flight.values().map(|it| it.request.clone()).collect()

@@ -97,6 +97,28 @@ pub(crate) fn statements(source: &str) -> Vec<(&str, &str)> {
     found
 }
 
+/// The insides of all `{{ … }}` and `{% … %}` of a template, as slices of it. A tag that is not closed reaches to the end.
+pub(crate) fn tags(source: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    loop {
+        match next_tag(source, position) {
+            Some(Some(tag)) => {
+                position = tag.end;
+                if tag.kind != TagKind::Comment {
+                    found.push(tag.inside);
+                }
+            }
+            Some(None) => break,
+            None => {
+                found.extend(source.get(position..));
+                break;
+            }
+        }
+    }
+    found
+}
+
 /// A name that a statement gives a value, and whether that value is made of something of the same name, as in
 /// `{% set menu = menu.hits %}`.
 pub(crate) struct Assigned {
@@ -187,14 +209,13 @@ fn first_word(inside: &str) -> &str {
 #[expect(clippy::option_option, reason = "outer: a tag is not closed; inner: there is no further tag")]
 fn next_tag(source: &str, from: usize) -> Option<Option<Tag<'_>>> {
     let rest = source.get(from..)?;
-    let mut found: Option<(usize, TagKind)> = None;
-    for (opening, kind) in [("{{", TagKind::Value), ("{%", TagKind::Statement), ("{#", TagKind::Comment)] {
-        if let Some(at) = rest.find(opening)
-            && found.is_none_or(|(earlier, _)| at < earlier)
-        {
-            found = Some((at, kind));
-        }
-    }
+    // One search for all three, so that a long text with many tags of one kind is not searched to its end for the others.
+    let found = rest.match_indices('{').find_map(|(at, _)| match rest.as_bytes().get(at + 1) {
+        Some(b'{') => Some((at, TagKind::Value)),
+        Some(b'%') => Some((at, TagKind::Statement)),
+        Some(b'#') => Some((at, TagKind::Comment)),
+        Some(_) | None => None,
+    });
     let Some((at, kind)) = found else { return Some(None) };
     let start = from + at;
     let body = source.get(start + 2..)?;

@@ -4,7 +4,8 @@
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
-use crate::effect::EffectError;
+use crate::effect::{EffectError, SecretPart, SecretText};
+use crate::expression::nesting;
 use crate::expression::{Block, Expression, ExpressionError, MAX_TEXT_BYTES, Names, Path, from_json, to_json, to_text};
 use crate::segments::{Segment, split};
 
@@ -44,9 +45,17 @@ impl Piece {
     pub(crate) fn render(&self, names: &dyn Names) -> Result<String, EffectError> {
         match self {
             Piece::Literal(text) => Ok(text.clone()),
-            Piece::Value(it) => Ok(to_text(&it.evaluate(names)?)),
+            Piece::Value(it) => to_text(&it.evaluate(names)?),
             Piece::Block(it) => it.render(names),
         }
+    }
+
+    /// The secret that this piece names and nothing else.
+    fn secret(&self) -> Option<&str> {
+        let Piece::Value(expression) = self else { return None };
+        let name = expression.source().trim().strip_prefix("secrets.")?;
+        let plain = name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+        (plain && !name.is_empty()).then_some(name)
     }
 
     /// The node whose `text` this piece is and nothing else.
@@ -59,6 +68,7 @@ impl Piece {
 
 impl Text {
     pub(crate) fn compile(source: &str) -> Result<Text, ExpressionError> {
+        nesting::check_template(source)?;
         let Some(segments) = split(source) else {
             // The renderer says best what is not closed.
             return match Block::compile(source) {
@@ -90,6 +100,57 @@ impl Text {
 
     pub(crate) fn reads(&self) -> impl Iterator<Item = &Path> {
         self.pieces.iter().flat_map(Piece::reads)
+    }
+}
+
+/// Text into which secrets may go. Which pieces are secrets is decided here, by the document; data that looks like one
+/// stays data.
+#[derive(Debug, Default)]
+pub(crate) struct SecretTemplate {
+    pieces: Vec<SecretPiece>,
+}
+
+#[derive(Debug)]
+enum SecretPiece {
+    Secret(String),
+    Plain(Piece),
+}
+
+impl SecretTemplate {
+    pub(crate) fn new(text: Text) -> SecretTemplate {
+        let pieces = text.pieces.into_iter().map(|piece| match piece.secret().map(str::to_owned) {
+            Some(name) => SecretPiece::Secret(name),
+            None => SecretPiece::Plain(piece),
+        });
+        SecretTemplate { pieces: pieces.collect() }
+    }
+
+    pub(crate) fn has_secret(&self) -> bool {
+        self.pieces.iter().any(|it| matches!(it, SecretPiece::Secret(_)))
+    }
+
+    pub(crate) fn evaluate(&self, names: &dyn Names) -> Result<SecretText, EffectError> {
+        let mut parts = Vec::new();
+        let mut bytes = 0;
+        for piece in &self.pieces {
+            match piece {
+                SecretPiece::Secret(name) => parts.push(SecretPart::Secret(name.clone())),
+                SecretPiece::Plain(piece) => {
+                    let text = piece.render(names)?;
+                    bytes += text.len();
+                    check_length(bytes)?;
+                    parts.push(SecretPart::Text(text));
+                }
+            }
+        }
+        Ok(SecretText(parts))
+    }
+
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &Path> {
+        self.pieces.iter().flat_map(|it| match it {
+            SecretPiece::Secret(_) => &[],
+            SecretPiece::Plain(piece) => piece.reads(),
+        })
     }
 }
 

@@ -12,14 +12,20 @@
     reason = "a test stops where something is not as it should be"
 )]
 
+#[path = "golden/again.rs"]
+mod again;
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
+#[path = "golden/outcomes.rs"]
+mod outcomes;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]
 mod shipped;
+#[path = "golden/talk.rs"]
+mod talk;
 #[path = "golden/trace.rs"]
 mod trace;
 

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostics;
 use crate::expression::{Expression, ExpressionError, Path};
 use crate::program::Spot;
 use crate::schema::Codes;
-use crate::template::{Template, Text, has_expression, single_expression};
+use crate::template::{SecretTemplate, Template, Text, has_expression, single_expression};
 use crate::yaml::{Node, Span, Yaml};
 
 /// Something that an expression reads, to be checked when all nodes are known.
@@ -292,6 +292,22 @@ impl<'a> Context<'a> {
         let compiled = crate::schema::validator(&schema).ok().map(|it| (it, Arc::new(schema)));
         self.validators.insert(name.to_owned(), compiled.clone());
         compiled
+    }
+
+    /// Compiles a text into which secrets may go. Naming a secret reads nothing; everything else is noted as anywhere.
+    pub(crate) fn secret_text(&mut self, source: &str, span: Span) -> SecretTemplate {
+        match Text::compile(source) {
+            Ok(text) => {
+                let template = SecretTemplate::new(text);
+                let reads: Vec<Path> = template.reads().cloned().collect();
+                self.note_reads(reads, span);
+                template
+            }
+            Err(error) => {
+                self.report(error, span);
+                SecretTemplate::default()
+            }
+        }
     }
 }
 

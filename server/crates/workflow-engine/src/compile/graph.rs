@@ -146,10 +146,10 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Draft]) -> Option<
     let first = path.rest.first().map(String::as_str);
     let known: &[&str] = match path.root.as_str() {
         "secrets" => {
-            context
-                .diagnostics
-                .error("secret_not_allowed", *span, format!("`{path}` may not be read here"))
-                .hint("a secret may only go into a plugin's configuration, never into a value that a trace shows");
+            context.diagnostics.error("secret_not_allowed", *span, format!("`{path}` may not be read here")).hint(
+                "a secret may stand as `{{ secrets.NAME }}` in the `headers` and `auth` of an `http` node, and in a \
+                     plugin's configuration; never in a value that a trace shows",
+            );
             return None;
         }
         "inputs" => {

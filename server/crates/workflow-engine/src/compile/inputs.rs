@@ -68,7 +68,7 @@ impl Inputs {
                     } else if !is_id(&entry.key) {
                         context.invalid_id(&entry.key, entry.key_span);
                     }
-                    let declared = declaration(context, &entry.key, &entry.value);
+                    let declared = declaration(context, ("an input", &entry.key), &entry.value);
                     if let Some(default) = declared.schema.get("default") {
                         defaults.push((entry.key.clone(), default.clone()));
                     } else if declared.required {
@@ -147,19 +147,21 @@ impl Inputs {
     }
 }
 
-struct Declared {
-    schema: Map<String, Value>,
-    required: bool,
+/// An input, or a field of a node, as it is declared.
+pub(crate) struct Declared {
+    pub(crate) schema: Map<String, Value>,
+    pub(crate) required: bool,
 }
 
-fn declaration(context: &mut Context<'_>, name: &str, node: &Node) -> Declared {
+/// Reads the short or the long form; `owner` says in messages what is declared.
+pub(crate) fn declaration(context: &mut Context<'_>, (owner, name): (&str, &str), node: &Node) -> Declared {
     match &node.value {
         Yaml::Text(text) => {
             let (schema, optional) = type_name(context, text, node);
             Declared { schema, required: !optional }
         }
         Yaml::Map(entries) => {
-            context.check_keys(node, &KEYS, "an input");
+            context.check_keys(node, &KEYS, owner);
             let mut declared = Declared { schema: Map::new(), required: true };
             for entry in entries {
                 match entry.key.as_str() {

@@ -281,34 +281,13 @@ pub(super) fn duration(context: &mut Context<'_>, node: &Node, key: &str) -> Opt
 
 /// The same with another bound, in milliseconds.
 pub(crate) fn duration_up_to(context: &mut Context<'_>, node: &Node, key: &str, most: u64) -> Option<u64> {
-    let (number, factor) = match &node.value {
-        Yaml::Number(number) => (number.as_f64(), 1000.0),
-        Yaml::Text(text) => {
-            let text = text.trim();
-            let unit = text.trim_start_matches(|it: char| it.is_ascii_digit() || it == '.');
-            let number = text.strip_suffix(unit).and_then(|it| it.parse::<f64>().ok());
-            let factor = match unit {
-                "ms" => 1.0,
-                "s" => 1000.0,
-                "m" => 60_000.0,
-                "h" => 3_600_000.0,
-                "d" => 86_400_000.0,
-                _ => f64::NAN,
-            };
-            (number, factor)
-        }
-        Yaml::Null | Yaml::Bool(_) | Yaml::List(_) | Yaml::Map(_) => (None, f64::NAN),
-    };
-    let ms = number.map(|it| it * factor).filter(|it| it.is_finite() && *it >= 1.0);
-    let Some(ms) = ms else {
+    let Some(ms) = crate::duration::milliseconds(&node.to_json()).filter(|it| *it > 0) else {
         context
             .diagnostics
             .error("wrong_type", node.span, format!("`{key}` must be a length of time"))
             .hint("for example `500ms`, `30s`, `2m` or `1h`; a bare number is seconds");
         return None;
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "finite, positive; `as` saturates")]
-    let ms = ms.round() as u64;
     if ms > most {
         let days = most / MAX_DURATION_MS;
         let words = if days == 1 { "one day".to_owned() } else { format!("{days} days") };

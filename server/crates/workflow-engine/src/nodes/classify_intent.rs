@@ -6,7 +6,7 @@
 
 mod model;
 mod scores;
-mod words;
+pub(super) mod words;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

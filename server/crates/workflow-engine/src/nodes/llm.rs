@@ -20,6 +20,10 @@ pub(crate) const DEFAULT_MODEL: &str = "default";
 const MAX_TOKENS: u32 = 1_000_000;
 /// Problems of a broken answer that the model is told; the first ones explain the rest.
 const TOLD_PROBLEMS: usize = 8;
+/// More pictures than models take with one message.
+const MAX_IMAGES: usize = 20;
+/// Characters of a wrong picture address that an error repeats.
+const SHOWN_ADDRESS: usize = 80;
 
 const EXAMPLE: &str = r#"workflow: summarise
 inputs: { text: string }
@@ -59,6 +63,8 @@ fn config() -> Value {
             "max_tokens": { "title": "Most tokens · 最多 token 数", "type": "integer", "minimum": 1, "maximum": MAX_TOKENS },
             "schema": { "title": "JSON Schema", "description": "The answer is JSON that fits this · 回答是符合它的 JSON",
                 "type": "object", "x-widget": "json" },
+            "images": { "title": "Pictures · 图片", "description": "Addresses, https: or data:image/…; they go with the last user message · 图片地址，随最后一条用户消息发送",
+                "type": ["array", "string"], "items": { "type": "string" }, "maxItems": MAX_IMAGES },
         }),
         &[],
     )
@@ -251,7 +257,39 @@ fn messages(chat: Option<&ChatContext>, input: &Value) -> Result<Vec<Message>, E
         }
         Some(other) => return Err(invalid_input(format!("`messages` must be a list, it is `{other}`"))),
     }
+    let images = images(input.get("images"))?;
+    if !images.is_empty() {
+        let last = messages.iter_mut().rfind(|it| it.role == MessageRole::User);
+        last.ok_or_else(|| invalid_input("`images` need a `user` message to go with"))?.images = images;
+    }
     Ok(messages)
+}
+
+/// Addresses of pictures: one or a list; nothing is left out.
+fn images(setting: Option<&Value>) -> Result<Vec<String>, EffectError> {
+    let items = match setting {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(single) => std::slice::from_ref(single),
+    };
+    let mut images = Vec::new();
+    for item in items.iter().filter(|it| !it.is_null()) {
+        let address = item.as_str().map(str::trim).unwrap_or_default();
+        let is_picture = ["https:", "data:image/"]
+            .iter()
+            .any(|it| address.get(..it.len()).is_some_and(|start| start.eq_ignore_ascii_case(it)));
+        if !is_picture {
+            let shown: String = item.to_string().chars().take(SHOWN_ADDRESS).collect();
+            return Err(invalid_input(format!(
+                "`images` must be `https:` or `data:image/…` addresses, one is {shown}"
+            )));
+        }
+        images.push(address.to_owned());
+    }
+    if images.len() > MAX_IMAGES {
+        return Err(invalid_input(format!("`images` may be at most {MAX_IMAGES}, they are {}", images.len())));
+    }
+    Ok(images)
 }
 
 fn role(name: &str) -> Option<MessageRole> {

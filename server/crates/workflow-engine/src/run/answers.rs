@@ -176,7 +176,7 @@ impl Machine<'_> {
                     false
                 }
                 Some(NodeRun::Done { output, .. }) => {
-                    let text = output.get_attr("text").map(|it| to_text(&it)).unwrap_or_default();
+                    let text = output.get_attr("text").map_or_else(|_| Ok(String::new()), |it| to_text(&it))?;
                     active.follow(&text, None);
                     true
                 }
@@ -200,14 +200,17 @@ impl Machine<'_> {
     pub(super) fn say(&mut self) {
         while let Some(turn) = self.turn() {
             let Some(Turn::Answer(active)) = self.run.turns.get_mut(&turn) else { return };
-            if active.piece == QUESTION && !self.run.answer.is_empty() && !self.run.answer.ends_with('\n') {
-                active.text.insert_str(0, NEW_START);
-            }
-            let text = active.text.get(active.said..).unwrap_or_default().to_owned();
+            let mut text = active.text.get(active.said..).unwrap_or_default().to_owned();
+            let is_question = active.piece == QUESTION;
             active.said = active.text.len();
             let whole = active.done.then(|| std::mem::take(&mut active.text));
             let node = active.node.clone();
             if !text.is_empty() {
+                // A question stands alone: between what was said before it and what is said after the reply.
+                if (is_question || self.run.asked) && !self.run.answer.is_empty() && !self.run.answer.ends_with('\n') {
+                    text.insert_str(0, NEW_START);
+                }
+                self.run.asked = is_question;
                 self.run.answer.push_str(&text);
                 self.events.push(Event::AnswerDelta { node: node.clone(), text });
             }

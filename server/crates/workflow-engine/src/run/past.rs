@@ -11,7 +11,7 @@ use super::frames::{Place, ROOT};
 use super::schedule::Machine;
 use super::{NodeRun, Run};
 use crate::event::Event;
-use crate::expression::{from_json, to_json, to_text};
+use crate::expression::{from_json, to_json};
 use crate::input::RunInput;
 use crate::node::DONE;
 use crate::program::Program;
@@ -114,7 +114,7 @@ impl Machine<'_> {
         self.events.push(Event::NodeKept { node: id.clone(), port, output: output.clone() });
         let value: Value = from_json(output);
         if node.answer.is_some() {
-            let text = value.get_attr("text").map(|it| to_text(&it)).unwrap_or_default();
+            let text = output.get("text").and_then(Json::as_str).unwrap_or_default().to_owned();
             self.say_again(id, text);
         }
         if let (true, Json::Object(changes)) = (node.kind == "set", output) {

@@ -263,6 +263,7 @@ impl<'r> Machine<'r> {
 
     pub(super) fn announce(&mut self, place: Place, node: &ProgramNode, input: Json) {
         let id = self.run.path(self.program, place);
+        let input = node.behaviour.shown(input);
         self.events.push(Event::NodeStarted { node: id, kind: node.kind.clone(), input });
     }
 

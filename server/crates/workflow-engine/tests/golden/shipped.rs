@@ -74,7 +74,18 @@ fn the_language_as_a_schema_fits_the_shipped_workflows_and_refuses_others() {
     }
     assert!(!validator.is_valid(&json!({ "workflow": "Not A Name", "nodes": { "a": { "use": "answer" } } })));
     assert!(!validator.is_valid(&json!({ "workflow": "a", "nodes": { "a": { "with": {} } } })));
+    let mut catalog = catalog();
+    catalog.knowledge_bases.insert("menu".to_owned());
+    let dishes = "workflow: recommend_dishes\ninputs: { question: string }\nnodes: {}\n";
+    catalog.workflows.insert("recommend_dishes".to_owned(), signature(dishes).unwrap());
     for kind in node_kinds() {
+        // What a tool gives is only known from its manifest.
+        let compiled = compile_workflow(kind.example, &catalog);
+        let said: String = compiled.diagnostics.iter().map(|it| it.render(kind.name, kind.example)).collect();
+        assert!(said.is_empty(), "the example of {}:\n{said}", kind.name);
+        let document: serde_json::Value = serde_saphyr::from_str(kind.example).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+        assert!(problems.is_empty(), "the example of {}: {problems:?}", kind.name);
         assert!(jsonschema::validator_for(&kind.config).is_ok(), "{}", kind.name);
         assert!(jsonschema::validator_for(&kind.outputs).is_ok(), "{}", kind.name);
         assert!(!kind.summary.en.is_empty() && !kind.summary.zh.is_empty());

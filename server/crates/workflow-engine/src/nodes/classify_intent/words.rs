@@ -50,16 +50,20 @@ const EMPTY_WORDS: [&str; 34] = [
     "your",
 ];
 
+/// Full-width forms are the same letters and digits, as Chinese keyboards write them.
+pub(in crate::nodes) fn narrow(character: char) -> char {
+    match u32::from(character) {
+        code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).unwrap_or(character),
+        _ => character,
+    }
+}
+
 /// Lower case, without punctuation and spaces at the ends or doubled.
-pub(super) fn normalise(text: &str) -> String {
+pub(in crate::nodes) fn normalise(text: &str) -> String {
     let mut out = String::new();
     let mut gap = false;
     for character in text.chars().flat_map(char::to_lowercase) {
-        // Full-width forms are the same letters, as Chinese keyboards write them.
-        let character = match u32::from(character) {
-            code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).map_or(character, |it| it.to_ascii_lowercase()),
-            _ => character,
-        };
+        let character = narrow(character).to_ascii_lowercase();
         if character.is_alphanumeric() {
             if gap && !out.is_empty() {
                 out.push(' ');
