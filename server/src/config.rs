@@ -324,6 +324,8 @@ pub struct Limits {
     pub concurrent_runs: usize,
     /// How long a run may take.
     pub run_time: Duration,
+    /// How long a webhook's sender is kept waiting for outputs; most of them give up after about as long.
+    pub webhook_answer: Duration,
 }
 
 impl Default for Limits {
@@ -334,6 +336,7 @@ impl Default for Limits {
             message_chars: 16_000,
             concurrent_runs: 200,
             run_time: Duration::from_secs(20 * 60),
+            webhook_answer: Duration::from_secs(30),
         }
     }
 }

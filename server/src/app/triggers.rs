@@ -9,7 +9,7 @@ mod schedules;
 use domain::{RunId, TenantId, Trigger, TriggerId, TriggerKind};
 use workflow_engine::{Schedule, Trigger as Declared, Webhook};
 
-pub(crate) use hooks::Hook;
+pub use schedules::TakeOver;
 
 use super::accounts::Caller;
 use super::clock::{new_secret, new_uuid};

@@ -21,3 +21,4 @@ mod plugins;
 mod projects;
 mod secrets;
 mod support;
+mod triggers;

@@ -23,8 +23,8 @@ pub fn repository() -> PathBuf {
 pub struct TestApp {
     pub app: App,
     pub router: Router,
-    /// Gone when the test is.
-    _folder: TempDir,
+    /// Gone when the test is; none where somebody else keeps it.
+    _folder: Option<TempDir>,
 }
 
 /// A data folder of its own, no embedding model, no language model.
@@ -77,10 +77,16 @@ impl TestApp {
             let _ = tracing_subscriber::fmt().with_test_writer().with_env_filter("warn").try_init();
         });
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut config = config(folder.path());
+        let app = TestApp::at(folder.path(), change).await;
+        TestApp { _folder: Some(folder), ..app }
+    }
+
+    /// One more server on a data folder that outlives it.
+    pub async fn at(folder: &Path, change: impl FnOnce(&mut Config)) -> TestApp {
+        let mut config = config(folder);
         change(&mut config);
         let app = App::open(config).await.expect("the app opens");
-        TestApp { router: parlour::router(app.clone()), app, _folder: folder }
+        TestApp { router: parlour::router(app.clone()), app, _folder: None }
     }
 
     /// Loads a shipped project; it must have no problems.

@@ -13,8 +13,6 @@ use crate::app::clock::{fingerprint, new_uuid};
 use crate::app::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 
-/// How long a sender is kept waiting for outputs; most of them give up after about as long.
-const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 /// How often a run that another server drives is looked at.
 const ELSEWHERE: Duration = Duration::from_millis(200);
 
@@ -94,11 +92,11 @@ impl App {
     /// Waits for a run's end and gives its outputs.
     ///
     /// # Errors
-    /// The run failed, or has not ended within half a minute; the error names the run.
+    /// The run failed, or has not ended in time; the error names the run.
     pub(crate) async fn hook_outputs(&self, hook: &Hook, run: RunId) -> Result<Value> {
-        let ended = tokio::time::timeout(LONGEST_ANSWER, self.until_over(hook.tenant, run)).await;
-        let Ok(ended) = ended else {
-            let text = format!("the run `{run}` has not ended within {} s", LONGEST_ANSWER.as_secs());
+        let limit = self.config().limits.webhook_answer;
+        let Ok(ended) = tokio::time::timeout(limit, self.until_over(hook.tenant, run)).await else {
+            let text = format!("the run `{run}` has not ended within {} s", limit.as_secs());
             return Err(AppError::new(ErrorCode::StillRunning, text)
                 .hint("it goes on; send the same delivery again to wait further, or use `response: accepted`"));
         };

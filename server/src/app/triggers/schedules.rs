@@ -13,7 +13,7 @@ use workflow_engine::{Schedule, Trigger as Declared};
 
 use super::declared;
 use crate::app::clock::new_uuid;
-use crate::app::{App, AppError, Result};
+use crate::app::{App, Result};
 use crate::error_codes::ErrorCode;
 
 /// How late a tick may still start: a morning's report is of use at ten past nine, and not in the afternoon.
@@ -158,7 +158,7 @@ fn passes(code: ErrorCode) -> bool {
     passing.contains(&code)
 }
 
-fn report(trigger: &Trigger, outcome: Result<(), AppError>) {
+fn report(trigger: &Trigger, outcome: Result<()>) {
     if let Err(error) = outcome {
         let hint = error.hint.as_deref().unwrap_or_default();
         tracing::warn!(trigger.id = %trigger.id, error = %error, hint, "a schedule's run is not started yet");

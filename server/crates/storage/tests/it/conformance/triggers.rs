@@ -98,7 +98,7 @@ pub(crate) async fn a_tick_has_one_claimer(storage: &Storage) {
     assert_eq!(storage.all_tenants_open_ticks(9_999).await.unwrap(), []);
     storage.note_trigger_run(a, schedule.id, tick.run, 1_500).await.unwrap();
     let noted = storage.trigger(a, schedule.id).await.unwrap().unwrap();
-    assert_eq!((noted.last_at, noted.last_run, noted.last_error), (Some(1_500), Some(tick.run), None));
+    assert_eq!((noted.last_at, noted.last_run, noted.last_error.clone()), (Some(1_500), Some(tick.run), None));
 
     let paused = Trigger { enabled: false, ..noted.clone() };
     storage.update_trigger(a, paused).await.unwrap();
