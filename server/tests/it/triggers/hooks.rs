@@ -1,11 +1,14 @@
 //! Webhooks: who is let in, what a request means, what the sender is told.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use parlour::app::accounts::Scope;
 use serde_json::{Value, json};
 
 use super::{ended_runs, publish, triggers};
-use crate::support::{Answer, Client, TestApp};
+use crate::support::mock_model::{MockModel, Reply};
+use crate::support::{Answer, Client, TestApp, model_settings};
 
 /// The address of the tenant's only webhook.
 async fn address(client: &Client<'_>) -> String {
@@ -161,7 +164,7 @@ async fn a_delivery_that_comes_again_finds_its_run() {
 }
 
 #[tokio::test]
-async fn outputs_are_answered_when_the_run_has_ended_and_otherwise_the_run_is_named() {
+async fn outputs_are_answered_when_the_run_has_ended() {
     let app = TestApp::new().await;
     let client = app.key("main", &Scope::ALL).await;
     publish(&client, "orders", "{ webhook: { response: outputs } }").await;
@@ -179,13 +182,25 @@ async fn outputs_are_answered_when_the_run_has_ended_and_otherwise_the_run_is_na
     let failed = app.anonymous().post(&path, json!({ "text": "no number" })).await.problem(500, "run_failed");
     assert!(failed["detail"].as_str().unwrap().starts_with("the run `"), "{failed}");
     assert!(!failed.to_string().contains("no number"), "why is for the author: {failed}");
+}
 
-    let hasty = TestApp::with(|config| config.limits.webhook_answer = std::time::Duration::ZERO).await;
-    let client = hasty.key("main", &Scope::ALL).await;
-    publish(&client, "orders", "{ webhook: { response: outputs } }").await;
-    let late = hasty.anonymous().post(&address(&client).await, json!({})).await.problem(504, "still_running");
+#[tokio::test]
+async fn a_sender_is_not_kept_for_ever_and_the_run_goes_on() {
+    let model = MockModel::start().await;
+    model.on("long", Reply::text("word ".repeat(20)).delay(Duration::from_millis(20)));
+    let app = TestApp::with(|config| {
+        config.model = Some(model_settings(&model));
+        config.limits.webhook_answer = Duration::from_millis(50);
+    })
+    .await;
+    let client = app.key("main", &Scope::ALL).await;
+    let yaml = "workflow: slow\non: { webhook: { response: outputs } }\nnodes:\n  \
+                say: { use: llm, with: { prompt: long } }\noutputs: { text: \"{{ say.text }}\" }\n";
+    client.put("/api/v1/workflows/slow", json!({ "yaml": yaml })).await.ok();
+    let late = app.anonymous().post(&address(&client).await, json!({})).await.problem(504, "still_running");
     let run = ended_runs(&client).await.remove(0);
     assert!(late["detail"].as_str().unwrap().contains(run["id"].as_str().unwrap()), "{late}");
+    assert_eq!(run["status"], "finished");
 }
 
 #[tokio::test]
