@@ -30,6 +30,10 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
             println!("{}", serde_json::to_string_pretty(&workflow_engine::workflow_json_schema())?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Reference => {
+            print!("{}", workflow_engine::workflow_reference());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Command {
     Openapi,
     /// Print the JSON Schema of the workflow language, for editors.
     Schema,
+    /// Print the reference of the workflow language, as Markdown.
+    Reference,
 }
 
 #[derive(Args, Debug)]

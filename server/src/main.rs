@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         | Command::Tenant(_)
         | Command::Models(_)
         | Command::Openapi
-        | Command::Schema => None,
+        | Command::Schema
+        | Command::Reference => None,
     };
     let outcome = Config::resolve(settings, serve).and_then(|config| {
         tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log)?).with_writer(std::io::stderr).init();

@@ -9,7 +9,7 @@ use crate::process::{output, run};
 use crate::server::{self, Profile};
 use crate::web;
 
-/// `server/openapi.json`, `workflows/workflow.schema.json` and the web client's types, from the one declaration of each.
+/// `server/openapi.json`, the language's schema and reference in `workflows`, and the web client's types, from the one declaration of each.
 ///
 /// # Errors
 /// The server does not compile, or a file cannot be written.
@@ -17,6 +17,7 @@ pub(crate) fn codegen(root: &Path) -> anyhow::Result<()> {
     let parlour = server::build(root, Profile::Debug)?;
     write(root, "server/openapi.json", &output(Command::new(&parlour).arg("openapi"))?)?;
     write(root, "workflows/workflow.schema.json", &output(Command::new(&parlour).arg("schema"))?)?;
+    write(root, "workflows/README.md", &output(Command::new(&parlour).arg("reference"))?)?;
     web::script(root, "codegen")
 }
 

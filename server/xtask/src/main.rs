@@ -35,7 +35,7 @@ cargo xtask COMMAND
   plugins                                 compile the shipped plugins to plugins/dist/*.wasm
   web                                     build the web page into web/dist
   models                                  fetch the embedding model (about 90 MB, once per user)
-  codegen                                 rewrite server/openapi.json, the web client's types and workflows/workflow.schema.json
+  codegen                                 rewrite server/openapi.json, the web client's types, and the language's schema and reference in workflows/
   lint [--fix]                            formatting, clippy and the web page's linter
 
 `cargo xtask run` needs Rust, a C compiler and Node 20.19 or newer. `test` also needs Python 3 and Chromium; as root on

@@ -260,8 +260,8 @@ impl Outcome {
     /// A value that is nested so deeply that nobody could store it is a failure.
     pub(crate) fn bounded(self) -> Outcome {
         match self {
-            Outcome::Ok { value } => match crate::expression::check_depth(&value) {
-                Ok(()) => Outcome::Ok { value },
+            Outcome::Ok { value } => match crate::expression::bounded(value) {
+                Ok(value) => Outcome::Ok { value },
                 Err(error) => Outcome::Failed { error },
             },
             Outcome::Failed { error } => Outcome::Failed { error },

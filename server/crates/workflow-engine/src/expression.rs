@@ -21,7 +21,7 @@ use crate::effect::EffectError;
 use crate::slices::{as_indexes, as_indexes_in_template};
 use filters::check_filters;
 use values::Stopped;
-pub(crate) use values::{check_depth, from_json, to_json, to_text};
+pub(crate) use values::{bounded, from_json, to_json, to_text};
 
 /// What one evaluation may do: an instruction costs one, and so do 64 bytes of text. A loop over 60 dishes with a dozen fields
 /// each takes about ten thousand; all of it takes some tens of milliseconds.
@@ -29,7 +29,7 @@ pub(crate) const FUEL: u64 = 250_000;
 /// Bytes that one template may write; more is not an answer that anybody reads.
 pub(crate) const MAX_TEXT_BYTES: usize = 8 << 20;
 /// Calls of macros and loops inside of one another, as minijinja counts them; leaves most of a thread's stack to others.
-const MAX_RECURSION: usize = 150;
+const MAX_RECURSION: usize = 300;
 /// A unit of fuel pays for so many bytes of JSON.
 const WRITTEN_BYTES_PER_FUEL: u64 = 4;
 

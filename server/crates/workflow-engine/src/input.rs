@@ -50,9 +50,12 @@ impl RunInput {
         let named = [("inputs", inputs), ("user", user), ("env", env), ("state", state)];
         let mut problem = None;
         for (name, value) in named.into_iter().chain(files) {
-            if let Err(error) = crate::expression::check_depth(value) {
-                *value = Value::Null;
-                problem = Some(InputProblem { path: String::new(), message: format!("`{name}`: {}", error.message) });
+            match crate::expression::bounded(std::mem::take(value)) {
+                Ok(fine) => *value = fine,
+                Err(error) => {
+                    let message = format!("`{name}`: {}", error.message);
+                    problem = Some(InputProblem { path: String::new(), message });
+                }
             }
         }
         problem

@@ -33,6 +33,10 @@ enum TagKind {
     Comment,
 }
 
+/// Bytes of statements that are written again in front of pieces. Beyond that the rest of the template is one piece, for
+/// many variables and many pieces multiply.
+const MAX_REPEATED: usize = 64 << 10;
+
 /// Splits the source; None when a tag is not closed, which compiling the whole will explain.
 pub(crate) fn split(source: &str) -> Option<Vec<Segment>> {
     // As in Jinja, one newline at the end of a template is not part of it.
@@ -42,8 +46,14 @@ pub(crate) fn split(source: &str) -> Option<Vec<Segment>> {
     let mut assigned: Vec<String> = Vec::new();
     let mut position = 0;
     let mut trim_next = false;
+    let mut repeated = 0;
     while let Some(tag) = next_tag(source, position)? {
         push_literal(&mut segments, source.get(position..tag.start)?, trim_next, tag.trims_left);
+        repeated += preamble.len();
+        if repeated > MAX_REPEATED {
+            segments.push(Segment::Block(format!("{preamble}{}", source.get(tag.start..)?)));
+            return Some(segments);
+        }
         trim_next = tag.trims_right;
         position = tag.end;
         match tag.kind {

@@ -20,6 +20,8 @@ mod cases;
 mod diagnostics;
 #[path = "golden/outcomes.rs"]
 mod outcomes;
+#[path = "golden/limits.rs"]
+mod limits;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]

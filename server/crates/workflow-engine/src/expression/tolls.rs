@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use minijinja::value::ValueKind;
+use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Environment, Error, State, Value};
 
 use super::tokens::{Kind, Token, tokens};
@@ -16,10 +16,55 @@ use super::values::{MAX_DEPTH, Stopped};
 const TOLL: &str = "|__toll";
 const SORT_TOLL: &str = "|__sort_toll";
 const SEARCH_TOLL: &str = "|__search_toll";
+const REPEAT_TOLL: &str = "|__repeat_toll";
 const KEEP: &str = "|__keep";
 
 /// Filters that compare items with one another, some dozen times each.
 const SORTING: [&str; 6] = ["sort", "unique", "min", "max", "groupby", "dictsort"];
+/// Filters that charge for the items that they look at, and look no deeper. All others make texts of what they are given,
+/// and a list that holds another one a thousand times is short in memory and long as a text.
+const SHALLOW: [&str; 22] = [
+    "length",
+    "count",
+    "first",
+    "last",
+    "map",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "list",
+    "sum",
+    "items",
+    "reverse",
+    "batch",
+    "slice",
+    "chain",
+    "zip",
+    "default",
+    "d",
+    "attr",
+    "bool",
+    "abs",
+];
+/// Tests that compare.
+const COMPARING: [&str; 15] = [
+    "eq",
+    "equalto",
+    "ne",
+    "lt",
+    "lessthan",
+    "le",
+    "gt",
+    "greaterthan",
+    "ge",
+    "in",
+    "startingwith",
+    "endingwith",
+    "lower",
+    "upper",
+    "sameas",
+];
 const SORT_FACTOR: u64 = 16;
 /// A text is sought among many items, each of which may be as long and nearly the same.
 const SEARCH_FACTOR: u64 = 64;
@@ -32,12 +77,26 @@ pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("__toll", |state: &State<'_, '_>, value: Value| charged(state, value, 1));
     environment.add_filter("__sort_toll", |state: &State<'_, '_>, value: Value| charged(state, value, SORT_FACTOR));
     environment.add_filter("__search_toll", |state: &State<'_, '_>, value: Value| charged(state, value, SEARCH_FACTOR));
-    environment.add_filter("__keep", |state: &State<'_, '_>, value: Value| kept(state, &value, 0).map(|()| value));
+    environment.add_filter("__repeat_toll", |state: &State<'_, '_>, value: Value| repeatable(state, value));
+    environment.add_filter("__keep", |state: &State<'_, '_>, value: Value| kept(state, value));
 }
 
 fn charged(state: &State<'_, '_>, value: Value, factor: u64) -> Result<Value, Error> {
     charge(state, &value, factor, 0)?;
     Ok(value)
+}
+
+/// A list as a factor. Lists are repeated lazily and for nothing, tuples at once and for fuel.
+fn repeatable(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Ok(value);
+    }
+    let mut items = Vec::new();
+    for item in value.try_iter()? {
+        state.consume_fuel(1)?;
+        items.push(item);
+    }
+    Ok(Value::from(Tuple::from(items)))
 }
 
 /// Charges for all texts in a value, and a little for every item on the way.
@@ -68,8 +127,25 @@ fn charge(state: &State<'_, '_>, value: &Value, factor: u64, depth: usize) -> Re
 }
 
 /// What a namespace may hold: nothing deep, for dropping and writing a value needs stack for every level, and no namespace,
-/// which could end up inside of itself.
-fn kept(state: &State<'_, '_>, value: &Value, depth: usize) -> Result<(), Error> {
+/// which could end up inside of itself. Lists that were added up become one, which is walked over faster the next time.
+fn kept(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    check_kept(state, &value, 0)?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => Ok(Value::from(value.try_iter()?.collect::<Vec<Value>>())),
+        ValueKind::Undefined
+        | ValueKind::None
+        | ValueKind::Bool
+        | ValueKind::Number
+        | ValueKind::String
+        | ValueKind::Bytes
+        | ValueKind::Map
+        | ValueKind::Plain
+        | ValueKind::Invalid
+        | _ => Ok(value),
+    }
+}
+
+fn check_kept(state: &State<'_, '_>, value: &Value, depth: usize) -> Result<(), Error> {
     if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) {
         return Ok(());
     }
@@ -83,11 +159,9 @@ fn kept(state: &State<'_, '_>, value: &Value, depth: usize) -> Result<(), Error>
     }
     let is_map = value.kind() == ValueKind::Map;
     for (index, item) in value.try_iter()?.enumerate() {
-        if index % 4 == 0 {
-            state.consume_fuel(1)?;
-        }
+        state.consume_fuel(u64::from(index % 2 == 0))?;
         let inner = if is_map { value.get_item(&item)? } else { item };
-        kept(state, &inner, depth + 1)?;
+        check_kept(state, &inner, depth + 1)?;
     }
     Ok(())
 }
@@ -100,6 +174,7 @@ pub(super) fn tolled(source: &str) -> Cow<'_, str> {
         toll.at(token, before);
         before = Some(token);
     }
+    toll.finish(source.trim_end().len());
     toll.applied(source)
 }
 
@@ -141,9 +216,11 @@ fn keeping(assignment: &str) -> String {
 struct Frame {
     /// Where the value starts that is called or indexed, or that the bracket itself is.
     chain: usize,
-    /// What is inside is looked up in something.
-    is_key: bool,
+    /// Each value inside is worked on as a whole: a key, an argument of a filter.
+    tolls_inside: bool,
     is_map: bool,
+    /// Where the bar of `|map(` stands: the filter that it is given the name of may be any.
+    mapped: Option<usize>,
 }
 
 #[derive(Default)]
@@ -155,27 +232,28 @@ struct Tolls {
     chain: Option<usize>,
     /// The first `in` of a `for` is no comparison.
     in_for: bool,
+    /// The name of a filter or test that has just been written, and where its bar or `is` stands.
+    called: Option<(usize, bool)>,
+    /// What the right side of an operator owes when it is complete, at which depth of brackets.
+    owed: Vec<(usize, &'static str)>,
 }
 
 impl Tolls {
     fn at(&mut self, token: Token<'_>, before: Option<Token<'_>>) {
-        let after = |kind: Kind| before.is_some_and(|it| it.kind == kind);
+        self.settle(token, before);
         match token.kind {
-            Kind::Name => {
-                self.in_for |= before.is_none() && token.text == "for";
-                let is_filter = after(Kind::Pipe);
-                if is_filter && SORTING.contains(&token.text) {
-                    // In front of the bar.
-                    self.insertions.push((before.map_or(token.from, |it| it.from), SORT_TOLL));
+            Kind::Name => self.name(token, before),
+            Kind::Literal => {
+                if let Some(bar) = self
+                    .open
+                    .last_mut()
+                    .filter(|_| before.is_some_and(|it| it.text == "("))
+                    .and_then(|it| it.mapped.take())
+                {
+                    self.insertions.push((bar, TOLL));
                 }
-                let names_test = before.is_some_and(|it| it.text == "is");
-                match (is_filter || names_test, after(Kind::Dot)) {
-                    (true, _) => self.chain = None,
-                    (false, true) => {}
-                    (false, false) => self.chain = Some(token.from),
-                }
+                self.chain = Some(token.from);
             }
-            Kind::Literal => self.chain = Some(token.from),
             Kind::Dot => {}
             Kind::Open => self.open(token, before),
             Kind::Close => self.close(token, before),
@@ -187,7 +265,64 @@ impl Tolls {
                 }
                 self.chain = None;
             }
-            Kind::Comma | Kind::Pipe | Kind::Operator => self.chain = None,
+            Kind::Comma => {
+                if self.open.last().is_some_and(|it| it.tolls_inside) {
+                    self.key(token.from, before);
+                }
+                self.chain = None;
+            }
+            Kind::Pipe => self.chain = None,
+            // A `*` in front of an argument unpacks it.
+            Kind::Operator if token.text == "*" && self.chain.is_some() => {
+                self.operator(token.from, REPEAT_TOLL);
+                self.owed.push((self.open.len(), REPEAT_TOLL));
+            }
+            Kind::Operator if token.text == "~" => {
+                self.operator(token.from, TOLL);
+                self.owed.push((self.open.len(), TOLL));
+            }
+            Kind::Operator => self.chain = None,
+        }
+        if !matches!(token.kind, Kind::Name | Kind::Open) {
+            self.called = None;
+        }
+    }
+
+    /// Pays what the right side of an operator owes, once it is complete.
+    fn settle(&mut self, token: Token<'_>, before: Option<Token<'_>>) {
+        let ends = match token.kind {
+            Kind::Close | Kind::Comma | Kind::Colon | Kind::Comparison | Kind::Word | Kind::Pipe => true,
+            // A sign in front of the value is no end of it.
+            Kind::Operator => !before.is_some_and(|it| it.kind == Kind::Operator),
+            Kind::Open | Kind::Name | Kind::Literal | Kind::Dot => false,
+        };
+        while ends && let Some((depth, toll)) = self.owed.pop() {
+            if depth != self.open.len() {
+                self.owed.push((depth, toll));
+                break;
+            }
+            self.insertions.push((token.from, toll));
+        }
+    }
+
+    fn name(&mut self, token: Token<'_>, before: Option<Token<'_>>) {
+        self.in_for |= before.is_none() && token.text == "for";
+        let place = before.map_or(token.from, |it| it.from);
+        let after = |kind: Kind| before.is_some_and(|it| it.kind == kind);
+        if after(Kind::Pipe) {
+            if SORTING.contains(&token.text) {
+                self.insertions.push((place, SORT_TOLL));
+            } else if !SHALLOW.contains(&token.text) {
+                self.insertions.push((place, TOLL));
+            }
+            (self.chain, self.called) = (None, Some((place, token.text == "map")));
+        } else if before.is_some_and(|it| it.text == "is") {
+            if COMPARING.contains(&token.text) {
+                self.insertions.push((place, TOLL));
+            }
+            (self.chain, self.called) = (None, Some((place, false)));
+        } else if !after(Kind::Dot) {
+            self.chain = Some(token.from);
         }
     }
 
@@ -197,16 +332,21 @@ impl Tolls {
             self.insertions.push((start, "("));
             self.insertions.push((token.from, "|__toll)"));
         }
+        let called = self.called.take().filter(|_| token.text == "(");
         // `loop.changed(text)` compares with the text before.
         let compares = before.is_some_and(|it| it.text == "changed") && token.text == "(";
-        let chain = self.chain.unwrap_or(token.from);
-        self.open.push(Frame { chain, is_key: is_index || compares, is_map: token.text == "{" });
+        self.open.push(Frame {
+            chain: self.chain.unwrap_or(token.from),
+            tolls_inside: is_index || compares || called.is_some(),
+            is_map: token.text == "{",
+            mapped: called.filter(|it| it.1).map(|it| it.0),
+        });
         self.chain = None;
     }
 
     fn close(&mut self, token: Token<'_>, before: Option<Token<'_>>) {
         if let Some(frame) = self.open.pop() {
-            if frame.is_key {
+            if frame.tolls_inside {
                 self.key(token.from, before);
             }
             self.chain = Some(frame.chain);
@@ -231,10 +371,17 @@ impl Tolls {
         self.chain = None;
     }
 
-    /// The end of a key, unless it was written as a number or a text.
+    /// The end of a key or an argument, unless it was written as a number or a text.
     fn key(&mut self, at: usize, before: Option<Token<'_>>) {
         if before.is_some_and(|it| matches!(it.kind, Kind::Name | Kind::Close)) {
             self.insertions.push((at, TOLL));
+        }
+    }
+
+    /// What is owed at the end of the source.
+    fn finish(&mut self, end: usize) {
+        while let Some((_, toll)) = self.owed.pop() {
+            self.insertions.push((end, toll));
         }
     }
 
@@ -276,12 +423,21 @@ mod tests {
             ("a not in b", "a |__search_toll not in b"),
             ("x | sort | length", "x |__sort_toll | sort | length"),
             ("a is defined and b", "a is defined and b"),
+            ("a is eq(b)", "a |__toll is eq(b|__toll )"),
+            (
+                "2 * x[1] + -y * -z.w",
+                "2 |__repeat_toll * (x|__toll)[1] |__repeat_toll + -y |__repeat_toll * -z.w|__repeat_toll ",
+            ),
+            ("(a ~ b) | upper", "(a |__toll ~ b|__toll ) |__toll | upper"),
+            ("f(*a)", "f(*a)"),
+            ("x | map('upper') | map(attribute='b')", "x |__toll | map('upper') | map(attribute='b')"),
+            ("x | replace(a, b[0])", "x |__toll | replace(a|__toll , (b|__toll)[0]|__toll )"),
         ] {
             assert_eq!(tolled(source), wanted);
         }
         assert_eq!(
-            tolled_template("{% for a in b if a in c %}[0]{{ a }}{% set n.x = a ~ 'b' %}"),
-            "{% for a in b if a |__search_toll in c %}[0]{{ a }}{% set n.x = (a ~ 'b')|__keep %}"
+            tolled_template("{% for a in b if a in c %}[0]{{ a }}{% set n.x = a + 'b' %}"),
+            "{% for a in b if a |__search_toll in c %}[0]{{ a }}{% set n.x = (a + 'b')|__keep %}"
         );
     }
 }

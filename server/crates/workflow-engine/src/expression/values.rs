@@ -12,10 +12,10 @@ use crate::effect::EffectError;
 /// Lists and maps inside of one another. A stored run nests its values in a few levels more, and JSON of more than 128 is
 /// not read again.
 pub(crate) const MAX_DEPTH: usize = 100;
-/// Bytes of the value of one expression; a million small items, or a long file.
+/// Bytes of the value of one expression: a long text, or more than a hundred thousand small items.
 const MAX_VALUE_BYTES: usize = 16 << 20;
-/// What an item counts besides its text.
-const ITEM_BYTES: usize = 16;
+/// What an item counts besides its text. It takes as long as copying so many bytes, or longer.
+const ITEM_BYTES: usize = 100;
 
 /// Why an evaluation was stopped, inside of minijinja's errors.
 #[derive(Clone, Debug)]
@@ -80,6 +80,9 @@ fn json(value: &Value, depth: usize, left: &mut usize) -> Result<Json, EffectErr
             }
             Ok(Json::Object(map))
         }
+        ValueKind::Number if value.is_integer() && value.as_i64().is_some() => {
+            Ok(value.as_i64().map_or(Json::Null, Json::from))
+        }
         ValueKind::Number | ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _ => {
             serde_json::to_value(value).map_err(|it| failed(&it))
         }
@@ -123,8 +126,26 @@ pub(crate) fn to_text(value: &Value) -> Result<String, EffectError> {
     })
 }
 
-/// Refuses what comes from outside and is nested so deeply that walking over it could end the process.
-pub(crate) fn check_depth(value: &Json) -> Result<(), EffectError> {
+/// Refuses what comes from outside and is nested so deeply that walking over it could end the process. Dropping it walks
+/// over it too, so that what is refused is taken apart.
+pub(crate) fn bounded(value: Json) -> Result<Json, EffectError> {
+    match check_depth(&value) {
+        Ok(()) => Ok(value),
+        Err(error) => {
+            let mut left = vec![value];
+            while let Some(it) = left.pop() {
+                match it {
+                    Json::Array(items) => left.extend(items),
+                    Json::Object(map) => left.extend(map.into_iter().map(|it| it.1)),
+                    Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+                }
+            }
+            Err(error)
+        }
+    }
+}
+
+fn check_depth(value: &Json) -> Result<(), EffectError> {
     // By hand instead of by recursion: the value may be deeper than the stack.
     let mut level: Vec<&Json> = vec![value];
     for _ in 0..=MAX_DEPTH {

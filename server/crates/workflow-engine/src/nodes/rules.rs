@@ -67,15 +67,23 @@ fn config() -> Value {
         &["when", "then"],
     );
     let mut rules = rules;
-    rules["title"] = json!("Decision table · 决策表");
-    rules["x-widget"] = json!("rules");
+    if let Some(rules) = rules.as_object_mut() {
+        rules.insert("title".to_owned(), json!("Decision table · 决策表"));
+        rules.insert("x-widget".to_owned(), json!("rules"));
+    }
     object_schema(json!({ "rules": rules }), &["rules"])
 }
 
 fn outputs() -> Value {
+    with_result(
+        &json!({ "description": "The matching row's values, or a list of them with hit: collect; null when none matches · 命中的结果" }),
+    )
+}
+
+fn with_result(result: &Value) -> Value {
     object_schema(
         json!({
-            "result": { "description": "The matching row's values, or a list of them with hit: collect; null when none matches · 命中的结果" },
+            "result": result,
             "matched": { "description": "Numbers of the rows that matched, from 1 · 命中的行号", "type": "array", "items": { "type": "integer" } },
         }),
         &["result", "matched"],
@@ -130,12 +138,10 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
 fn known_outputs(columns: &Columns, hit: Hit) -> Value {
     let cells: Map<String, Value> = columns.then.iter().map(|it| (it.clone(), json!({}))).collect();
     let row = json!({ "type": ["object", "null"], "properties": cells, "additionalProperties": false });
-    let mut outputs = outputs();
-    outputs["properties"]["result"] = match hit {
-        Hit::First => row,
-        Hit::Collect => json!({ "type": "array", "items": row }),
-    };
-    outputs
+    match hit {
+        Hit::First => with_result(&row),
+        Hit::Collect => with_result(&json!({ "type": "array", "items": row })),
+    }
 }
 
 #[derive(Debug)]
@@ -148,14 +154,10 @@ struct Rules {
 impl Behaviour for Rules {
     /// Decides as well: cells of `then` may read names, and only those of rows that match should.
     fn input(&self, template: &Template, names: &dyn Names) -> Result<Value, EffectError> {
-        let mut input = template.evaluate(names)?;
-        let empty = Value::Null;
-        let facts: Vec<Fact<'_>> = self
-            .columns
-            .when
-            .iter()
-            .map(|it| Fact::new(input.get("when").and_then(|when| when.get(it)).unwrap_or(&empty)))
-            .collect();
+        let input = template.evaluate(names)?;
+        let when = input.get("when").unwrap_or(&Value::Null);
+        let facts: Vec<Fact<'_>> =
+            self.columns.when.iter().map(|it| Fact::new(when.get(it).unwrap_or(&Value::Null))).collect();
         let mut matched = Vec::new();
         let mut results = Vec::new();
         for row in &self.rows {
@@ -174,9 +176,7 @@ impl Behaviour for Rules {
             Hit::First => results.pop().unwrap_or(Value::Null),
             Hit::Collect => Value::Array(results),
         };
-        input["matched"] = json!(matched);
-        input["result"] = result;
-        Ok(input)
+        Ok(json!({ "when": when, "matched": matched, "result": result }))
     }
 
     fn start(&self, _: &mut Step<'_>, input: &Value) -> Result<Next, EffectError> {

@@ -293,10 +293,10 @@ static BEGINNINGS: LazyLock<HashMap<char, Vec<(usize, &'static str)>>> = LazyLoc
     for (number, phrase) in PHRASES.iter().enumerate() {
         for word in phrase.words.iter().take(1).copied().flatten() {
             // What stands at the beginning of a line may also stand at the beginning of the text.
-            for first in [word.chars().next(), word.strip_prefix('\n').and_then(|it| it.chars().next())] {
-                if let Some(first) = first {
-                    beginnings.entry(first).or_default().push((number, word));
-                }
+            for first in
+                [word.chars().next(), word.strip_prefix('\n').and_then(|it| it.chars().next())].into_iter().flatten()
+            {
+                beginnings.entry(first).or_default().push((number, word));
             }
         }
     }

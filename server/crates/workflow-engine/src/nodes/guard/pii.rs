@@ -241,7 +241,7 @@ impl<'t> Number<'t> {
             })
             .sum();
         let issued = matches!(self.digits.first(), Some(2..=6 | 9));
-        (13..=MOST_DIGITS).contains(&self.digits.len()) && issued && in_groups && !all_alike && sum % 10 == 0
+        (13..=MOST_DIGITS).contains(&self.digits.len()) && issued && in_groups && !all_alike && sum.is_multiple_of(10)
     }
 }
 
@@ -319,7 +319,7 @@ fn words(text: &Normal, kinds: &[Kind], found: &mut Vec<Found>) {
 fn is_passport(word: &str) -> bool {
     let all_digits = |it: Option<&str>| it.is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()));
     let letter = word.bytes().next();
-    let second = word.bytes().nth(1).is_some_and(|it| it.is_ascii_alphabetic());
+    let second = word.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic);
     word.len() == 9
         && (matches!(letter, Some(b'e' | b'g' | b'd' | b's' | b'p' | b'h' | b'k')) && all_digits(word.get(1..))
             || letter == Some(b'e') && second && all_digits(word.get(2..)))

@@ -24,41 +24,32 @@ pub(super) struct Judge {
 }
 
 pub(super) fn schema() -> Value {
-    let closed = |types: Value, properties: Value| json!({ "type": types, "properties": properties, "additionalProperties": false });
-    let words = json!({ "type": "array", "items": { "type": ["string", "number"] } });
-    let kinds = json!({ "type": "string", "enum": pii::KINDS.map(pii::Kind::name) });
+    let word = json!({ "type": ["string", "number"] });
+    let kinds = pii::KINDS.map(pii::Kind::name);
     let categories: Vec<&str> = judge::CATEGORIES.iter().flat_map(|(code, name, _)| [*code, *name]).collect();
-    let mut deny = closed(
-        json!(["array", "object"]),
-        json!({ "words": words, "whole_word": { "type": "boolean", "default": false } }),
-    );
-    deny["title"] = json!("Denied words · 禁用词");
-    deny["items"] = json!({ "type": ["string", "number"] });
-    let mut pii = closed(json!(["array", "boolean"]), json!({}));
-    pii["title"] = json!("Personal data · 个人信息");
-    pii["items"] = kinds;
-    let mut injection = closed(
-        json!(["boolean", "object"]),
-        json!({
-        "threshold": { "description": "Score from which on it counts · 判定分数", "type": "number", "minimum": 0, "maximum": 1, "default": injection::THRESHOLD } }),
-    );
-    injection["title"] = json!("Prompt injection · 提示词注入");
-    let mut judge = closed(
-        json!(["boolean", "object"]),
-        json!({
-        "model": { "type": "string", "x-widget": "model" },
-        "categories": { "type": "array", "minItems": 1, "items": { "type": "string", "enum": categories } } }),
-    );
-    judge["title"] = json!("Safety model · 安全模型");
-    let mut checks =
-        closed(json!(["object", "array"]), json!({ "deny": deny, "pii": pii, "injection": injection, "judge": judge }));
-    checks["title"] = json!("Checks · 检查项");
-    checks["description"] =
-        json!("A map of checks with their settings, or a list of names · 检查项及其设置，或名称列表");
-    checks["minProperties"] = json!(1);
-    checks["minItems"] = json!(1);
-    checks["items"] = json!({ "type": "string", "enum": ["pii", "injection", "judge"] });
-    checks
+    let threshold = json!({ "description": "Score from which on it counts · 判定分数", "type": "number", "minimum": 0, "maximum": 1,
+        "default": injection::THRESHOLD });
+    let checks = json!({
+        "deny": { "title": "Denied words · 禁用词", "type": ["array", "object"], "items": word, "additionalProperties": false,
+            "properties": { "words": { "type": "array", "items": word }, "whole_word": { "type": "boolean", "default": false } } },
+        "pii": { "title": "Personal data · 个人信息", "type": ["array", "boolean"], "items": { "type": "string", "enum": kinds } },
+        "injection": { "title": "Prompt injection · 提示词注入", "type": ["boolean", "object"], "additionalProperties": false,
+            "properties": { "threshold": threshold } },
+        "judge": { "title": "Safety model · 安全模型", "type": ["boolean", "object"], "additionalProperties": false,
+            "properties": {
+                "model": { "type": "string", "x-widget": "model" },
+                "categories": { "type": "array", "minItems": 1, "items": { "type": "string", "enum": categories } } } },
+    });
+    json!({
+        "title": "Checks · 检查项",
+        "description": "A map of checks with their settings, or a list of names · 检查项及其设置，或名称列表",
+        "type": ["object", "array"],
+        "minProperties": 1,
+        "minItems": 1,
+        "items": { "type": "string", "enum": ["pii", "injection", "judge"] },
+        "properties": checks,
+        "additionalProperties": false,
+    })
 }
 
 /// What the schema let through. Checks never come from a run: a guard that visitors can turn off is none.

@@ -385,7 +385,6 @@ fn is_date(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 mod tests {
     use serde_json::json;
 
