@@ -22,6 +22,7 @@ mod taking_up;
 mod timekeeper;
 pub mod waits;
 pub mod secrets;
+pub mod triggers;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -379,6 +379,8 @@ pub struct Limits {
     pub max_depth: u32,
     /// What the engine holds every run to.
     pub run: workflow_engine::Limits,
+    /// How long a webhook's sender is kept waiting for outputs; most of them give up after about as long.
+    pub webhook_answer: Duration,
 }
 
 impl Default for Limits {
@@ -391,6 +393,7 @@ impl Default for Limits {
             run_time: Duration::from_secs(20 * 60),
             max_depth: 8,
             run: workflow_engine::Limits::default(),
+            webhook_answer: Duration::from_secs(30),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod problem;
 mod runs;
 mod waits;
 mod secrets;
+mod triggers;
 mod web_ui;
 
 use axum::Router;
@@ -37,6 +38,9 @@ use openapi::Payload;
 pub enum Access {
     /// Anybody who reaches the server.
     Open,
+    /// Whoever knows the address, which is the secret. Sessions and keys do not matter, so a sender may put what it likes
+    /// into `Authorization`.
+    Address,
     /// A session or a key of any scope.
     SignedIn,
     /// A session or a key with this scope.
@@ -85,7 +89,7 @@ const RUN: Access = Access::Needs(Scope::Run);
 const MANAGE: Access = Access::Needs(Scope::Manage);
 
 pub fn operations() -> Vec<Operation> {
-    use Access::{Open, SignedIn};
+    use Access::{Address, Open, SignedIn};
     use Payload as P;
     operations! {
         get    "/api/v1/setup" Open, accounts::needs_setup, "get_setup", "Whether the installation still needs its first owner", P::none() => P::json::<accounts::SetupState>();
@@ -119,6 +123,11 @@ pub fn operations() -> Vec<Operation> {
 
         post   "/api/v1/runs/{id}/rerun" RUN, again::rerun, "rerun", "Run again from a node; what was finished before it is kept", P::json::<again::Rerun>() => P::json::<runs::RunSummary>();
         post   "/api/v1/runs/{id}/replay" RUN, again::replay, "replay", "Run again with the recorded outcomes; nothing outside is called", P::none() => P::json::<runs::RunSummary>();
+        get    "/api/v1/triggers" MANAGE, triggers::list, "list_triggers", "What starts workflows by itself: schedules and webhooks with their addresses", P::none() => P::json::<triggers::TriggerList>();
+        put    "/api/v1/triggers/{id}" MANAGE, triggers::put, "put_trigger", "Switch a trigger on or off", P::json::<triggers::TriggerBody>() => P::json::<triggers::TriggerView>();
+        post   "/api/v1/triggers/{id}/rotate" MANAGE, triggers::rotate, "rotate_trigger", "Give a webhook a new address; the old one ends", P::none() => P::json::<triggers::TriggerView>();
+        post   "/api/v1/triggers/{id}/fire" MANAGE, triggers::fire, "fire_trigger", "Run a schedule's workflow now", P::none() => P::accepted::<triggers::StartedRun>();
+        post   "/hooks/{token}" Address, triggers::receive, "receive", "A webhook: starts its workflow with JSON, a form or text; some answer with the outputs", P::any() => P::accepted::<triggers::StartedRun>();
 
         get    "/api/v1/conversations" CHAT, conversations::list, "list_conversations", "One's own conversations, newest first", P::none() => P::json::<conversations::ConversationList>();
         post   "/api/v1/conversations" CHAT, conversations::create, "create_conversation", "Begin a conversation with an assistant", P::json::<conversations::NewConversation>() => P::json::<conversations::ConversationView>();

@@ -8,6 +8,7 @@ use domain::{DefinitionKind, Run, RunId, RunKind, TenantId};
 use serde_json::json;
 use workflow_engine::{EffectId, Event, Program, RerunError, RunError, RunInput};
 
+use super::catalog::Runnable;
 use super::runs::{Begun, Nesting, Started};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
@@ -83,7 +84,7 @@ impl App {
     }
 
     /// A run that is over, and the program that it used.
-    async fn ended_run(&self, tenant: TenantId, id: RunId) -> Result<(Run, Arc<Program>)> {
+    async fn ended_run(&self, tenant: TenantId, id: RunId) -> Result<(Run, Arc<Runnable>)> {
         let record = self.run(tenant, id).await?;
         if !record.status.is_terminal() {
             return Err(AppError::new(ErrorCode::Conflict, "the run is still going on")

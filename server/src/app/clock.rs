@@ -30,6 +30,11 @@ impl Clock {
         }
     }
 
+    /// The server's own time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     pub fn hold_at(&self, ms: i64) {
         self.fixed.store(ms, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
-use workflow_engine::{Catalog, Compiled, Diagnostic, compile_assistant, compile_workflow};
+use workflow_engine::{Catalog, Compiled, Diagnostic, Trigger, compile_assistant, compile_workflow};
 
 use super::catalog::accept;
 use super::clock::new_uuid;
@@ -19,6 +19,8 @@ pub struct Checked {
     pub name: String,
     pub title: Option<String>,
     pub description: Option<String>,
+    /// What starts it by itself; an assistant has none.
+    pub triggers: Vec<Trigger>,
 }
 
 /// Which kind of document this is, by its first key.
@@ -44,6 +46,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
             name: it.document.name.clone(),
             title: it.document.title.clone(),
             description: it.document.description.clone(),
+            triggers: Vec::new(),
         });
         return (checked, diagnostics);
     }
@@ -53,6 +56,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
         name: it.name().to_owned(),
         title: it.title().map(str::to_owned),
         description: it.description().map(str::to_owned),
+        triggers: it.triggers().to_vec(),
     });
     (checked, diagnostics)
 }
@@ -70,10 +74,10 @@ impl App {
         author: Option<String>,
     ) -> Result<(Version, Vec<Diagnostic>)> {
         let (checked, diagnostics) = check(yaml, &self.catalog(tenant).await?);
-        let Checked { kind, name, title, description } =
-            accept(Compiled { value: checked, diagnostics: diagnostics.clone() })?;
+        let checked = accept(Compiled { value: checked, diagnostics: diagnostics.clone() })?;
+        let Checked { kind, name, .. } = &checked;
         if let Some((expected_kind, expected_name)) = expected {
-            if kind != expected_kind {
+            if *kind != expected_kind {
                 return Err(AppError::new(
                     ErrorCode::InvalidDefinition,
                     format!("this document is of kind `{}`, not `{}`", kind.as_str(), expected_kind.as_str()),
@@ -88,12 +92,11 @@ impl App {
                 .hint("make the two equal"));
             }
         }
-        let checked = Checked { kind, name, title, description };
         let stored = self.store_version(tenant, checked, yaml, author).await?;
         Ok((stored, diagnostics))
     }
 
-    /// Stores what compiled as the published version.
+    /// Stores what compiled as the published version, and brings a workflow's triggers up to date.
     pub(super) async fn store_version(
         &self,
         tenant: TenantId,
@@ -101,7 +104,7 @@ impl App {
         yaml: &str,
         author: Option<String>,
     ) -> Result<Version> {
-        let Checked { kind, name, title, description } = checked;
+        let Checked { kind, name, title, description, triggers } = checked;
         let version = Version {
             id: VersionId::from_uuid(new_uuid()),
             number: 0,
@@ -111,13 +114,21 @@ impl App {
             author,
             created_at: self.clock().now_ms(),
         };
-        let stored = self.storage().save_version(tenant, kind, &name, version).await?;
-        self.0.published.forget_all();
-        if kind == DefinitionKind::Workflow {
-            // Assistants and workflows that call this one were compiled against its old inputs.
-            self.programs().forget_all();
+        match kind {
+            DefinitionKind::Assistant => {
+                let stored = self.storage().save_version(tenant, kind, &name, version).await?;
+                self.0.published.forget_all();
+                Ok(stored)
+            }
+            DefinitionKind::Workflow => {
+                let triggers = self.declared_triggers(&name, &triggers)?;
+                let stored = self.storage().save_workflow(tenant, &name, version, triggers).await?;
+                self.0.published.forget_all();
+                // Assistants and workflows that call this one were compiled against its old inputs.
+                self.programs().forget_all();
+                Ok(stored)
+            }
         }
-        Ok(stored)
     }
 
     /// The published version.

@@ -103,6 +103,21 @@ pub(crate) enum NestedRun {
 impl App {
     /// Starts a published workflow.
     pub async fn start_workflow(&self, tenant: TenantId, name: &str, inputs: Value, user: Value) -> Result<Started> {
+        self.start_workflow_as(tenant, (RunId::from_uuid(new_uuid()), None), name, (inputs, user)).await
+    }
+
+    /// Starts a published workflow as a run whose id was decided before: it can be started once only. `origin` is what
+    /// started it.
+    ///
+    /// # Errors
+    /// Besides everything that speaks against the workflow or its inputs, `Conflict` when there is such a run.
+    pub(super) async fn start_workflow_as(
+        &self,
+        tenant: TenantId,
+        (id, origin): (RunId, Option<Value>),
+        name: &str,
+        (inputs, user): (Value, Value),
+    ) -> Result<Started> {
         self.admit()?;
         let version = self.definition(tenant, DefinitionKind::Workflow, name).await?;
         let program = self.program(tenant, &version).await?;
@@ -113,6 +128,8 @@ impl App {
                 .errors(problems.iter().map(input_problem).collect()));
         }
         let mut run = self.new_run(RunKind::Workflow, name, &version);
+        run.id = id;
+        run.origin = origin;
         run.inputs = inputs.clone();
         let input = self.run_input(tenant, &run, inputs, Around { chat: None, user, state: json!({}) }).await?;
         self.begin(tenant, Beginning { run, program, input, nesting: Nesting::default(), turn: None }).await
@@ -261,11 +278,11 @@ impl App {
     }
 
     /// A version of a workflow by its number, or the published one.
-    async fn numbered(&self, tenant: TenantId, workflow: &str, number: Option<i64>) -> Result<Version> {
+    async fn numbered(&self, tenant: TenantId, workflow: &str, number: Option<i64>) -> Result<Arc<Version>> {
         let Some(number) = number else { return self.definition(tenant, DefinitionKind::Workflow, workflow).await };
         let versions = self.storage().list_versions(tenant, DefinitionKind::Workflow, workflow).await?;
         let newest = versions.iter().map(|it| it.number).max().unwrap_or(0);
-        versions.into_iter().find(|it| it.number == number).ok_or_else(|| {
+        versions.into_iter().find(|it| it.number == number).map(Arc::new).ok_or_else(|| {
             AppError::not_found("version", format!("{number} of `{workflow}`"))
                 .hint(format!("its versions go from 1 to {newest}"))
         })

@@ -69,7 +69,7 @@ impl App {
         String::from_utf8(value).map(Some).map_err(|_| AppError::internal("a secret's value is not UTF-8"))
     }
 
-    async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
+    pub(super) async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
         let entry = AuditEntry {
             id: AuditEntryId::from_uuid(new_uuid()),
             at: self.clock().now_ms(),

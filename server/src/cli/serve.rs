@@ -32,6 +32,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
     if resumed > 0 {
         println!("picked up {resumed} unfinished runs");
     }
+    app.keep_schedules();
     let url = app.config().public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     println!("listening on {url}");
     if let Some(token) = app.setup_token().await? {

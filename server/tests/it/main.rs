@@ -23,3 +23,4 @@ mod projects;
 mod secrets;
 mod support;
 mod waits;
+mod triggers;

@@ -24,8 +24,8 @@ pub struct TestApp {
     pub app: App,
     pub router: Router,
     config: Config,
-    /// Gone when the test is.
-    folder: Arc<TempDir>,
+    /// Gone when the test is; none where somebody else keeps it.
+    folder: Option<Arc<TempDir>>,
 }
 
 /// A data folder of its own, no embedding model, no language model.
@@ -80,10 +80,17 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = config(folder.path());
         change(&mut config);
-        TestApp::open(config, Arc::new(folder)).await
+        TestApp::open(config, Some(Arc::new(folder))).await
     }
 
-    async fn open(config: Config, folder: Arc<TempDir>) -> TestApp {
+    /// One more server on a data folder that outlives it.
+    pub async fn at(folder: &Path, change: impl FnOnce(&mut Config)) -> TestApp {
+        let mut config = config(folder);
+        change(&mut config);
+        TestApp::open(config, None).await
+    }
+
+    async fn open(config: Config, folder: Option<Arc<TempDir>>) -> TestApp {
         let app = App::open(config.clone()).await.expect("the app opens");
         TestApp { router: parlour::router(app.clone()), app, config, folder }
     }
@@ -143,7 +150,7 @@ impl TestApp {
             created_at: 1,
         };
         self.app.storage().create_user(tenant.id, user.clone()).await.expect("a user");
-        let caller = parlour::app::accounts::Caller { tenant, user: Some(user), scopes: vec![] };
+        let caller = parlour::app::accounts::Caller { tenant, user: Some(user), key: None, scopes: vec![] };
         let change = parlour::app::accounts::AccountChange {
             name: None,
             email: None,

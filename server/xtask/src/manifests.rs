@@ -135,9 +135,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         folder: "server/crates/workflow-engine",
         dependencies: &[
+            "croner",
             "csv",
             "granit-parser",
             "indexmap",
+            "jiff",
             "jsonschema",
             "minijinja",
             "serde",

@@ -25,6 +25,7 @@ mod runs;
 mod secrets;
 mod settings;
 mod waits;
+mod triggers;
 mod writer;
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub use pages::{Cursor, Page};
 pub use records::{NewRecord, NewRecords};
 pub use runs::{BeginRun, RunFilter};
 pub use waits::{NewAnswer, WaitFilter, WhoseConversations};
+pub use triggers::{TickClaim, TickEnd};
 
 use database::{Arguments, Database, Pool};
 use sqlx::query::Query;

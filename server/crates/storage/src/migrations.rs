@@ -15,6 +15,7 @@ use crate::{Result, StorageError};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql")),
     (2, "journal", include_str!("../../../../migrations/sqlite/0002_journal.sql")),
+    (3, "triggers", include_str!("../../../../migrations/sqlite/0003_triggers.sql")),
     (4, "secrets", include_str!("../../../../migrations/sqlite/0004_secrets.sql")),
     (5, "kept_outputs", include_str!("../../../../migrations/sqlite/0005_kept_outputs.sql")),
     (6, "run_origin", include_str!("../../../../migrations/sqlite/0006_run_origin.sql")),

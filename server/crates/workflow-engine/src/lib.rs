@@ -13,6 +13,7 @@
 mod assistant;
 mod catalog;
 mod compile;
+mod cron;
 mod diagnostic;
 mod duration;
 mod effect;
@@ -31,6 +32,7 @@ mod segments;
 mod slices;
 mod table;
 mod template;
+mod trigger;
 mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
@@ -51,3 +53,4 @@ pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
 pub use run::{PastNode, RerunError, Run};
 pub use table::{Table, TableError};
+pub use trigger::{Hmac, Schedule, Trigger, Webhook, WebhookResponse};

@@ -11,6 +11,7 @@ mod secrets;
 mod settings;
 mod tenants;
 mod waits;
+mod triggers;
 
 macro_rules! conformance {
     ($database:ident: $($noun:ident { $($case:ident),+ $(,)? })+) => {
@@ -38,6 +39,7 @@ macro_rules! every_case {
             plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }
             secrets { secrets_are_replaced_and_listed_by_name }
+            triggers { publishing_again_keeps_them, a_tick_has_one_claimer, a_delivery_keeps_its_first_run }
             tenants { foreign_ids_are_like_random_ones }
         }
     };

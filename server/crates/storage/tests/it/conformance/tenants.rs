@@ -5,11 +5,12 @@ use std::fmt::Debug;
 
 use domain::{
     ApiKey, ApiKeyId, ConversationId, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId, MessageId,
-    MessageRole, MessageStatus, Role, RunId, TenantId, UserId, VersionId,
+    MessageRole, MessageStatus, Role, RunId, TenantId, Tick, TickState, TriggerId, TriggerKind, UserId, VersionId,
 };
 use serde_json::json;
 use storage::{
-    BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, WaitFilter, WhoseConversations,
+    BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, TickClaim, TickEnd, WaitFilter,
+    WhoseConversations,
 };
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use super::secrets::secret;
 use super::settings::entry;
 use super::waits::{answer_of, lease, wait};
 use crate::support::{answering, base, begin, conversation, document, message, run, step, tenant, user, uuid, version};
+use super::triggers::trigger;
 
 /// Ids and names of things: either of tenant A's, or of nothing.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ struct Things {
     run: RunId,
     base: KnowledgeBaseId,
     document: DocumentId,
+    trigger: TriggerId,
     /// Of the workflow, the knowledge base, the plugin, the setting, the secret and the document.
     name: String,
 }
@@ -48,6 +51,7 @@ impl Things {
             run: RunId::from_uuid(new()),
             base: KnowledgeBaseId::from_uuid(new()),
             document: DocumentId::from_uuid(new()),
+            trigger: TriggerId::from_uuid(new()),
             name: "of_nobody".into(),
         }
     }
@@ -62,6 +66,10 @@ impl Things {
             .save_version(tenant, DefinitionKind::Workflow, "secret", version("workflow: secret"))
             .await
             .unwrap();
+        let hook = trigger("secret", TriggerKind::Webhook, 0);
+        let schedule = trigger("secret", TriggerKind::Schedule, 0);
+        let published = vec![schedule, hook.clone()];
+        storage.save_workflow(tenant, "secret", version("workflow: secret"), published).await.unwrap();
         let talk = conversation(Some(person.id), 5);
         storage.create_conversation(tenant, talk.clone()).await.unwrap();
         let turn = BeginTurn {
@@ -100,6 +108,7 @@ impl Things {
             run: work.id,
             base: menu.id,
             document: file.id,
+            trigger: hook.id,
             name: "secret".into(),
         }
     }
@@ -153,6 +162,8 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("plugin_bytes", said(storage.plugin_bytes(tenant, &it.name).await)),
         ("grants", said(storage.grants(tenant, &it.name).await)),
         ("setting", said(storage.setting(tenant, &it.name).await)),
+        ("list_triggers", said(storage.list_triggers(tenant).await)),
+        ("trigger", said(storage.trigger(tenant, it.trigger).await)),
         ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
         ("secret", said(storage.secret(tenant, &it.name).await)),
         ("list_secrets", said(storage.list_secrets(tenant).await)),
@@ -182,6 +193,11 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
     let progress =
         DocumentProgress { state: DocumentState::Failed, done: 9, total: 9, reason: Some("intruder".into()), at: 9 };
+    let mut theirs = trigger(&it.name, TriggerKind::Schedule, 0);
+    theirs.id = it.trigger;
+    let tick = Tick { due_at: 1_000, run: it.run, claimed_at: 9 };
+    let claim = TickClaim { tick: Some(tick), next_at: None };
+    let end = TickEnd { state: TickState::Failed, error: None };
     let mut answers = vec![
         ("update_user", said(storage.update_user(tenant, person).await)),
         ("touch_api_key", said(storage.touch_api_key(tenant, &key, 999_999).await)),
@@ -198,6 +214,12 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("park_run", said(storage.park_run(tenant, it.run, (step(3), vec![])).await)),
         ("answer_wait", said(storage.answer_wait(tenant, (it.run, 1), answer_of("intruder")).await)),
         ("claim_run", said(storage.claim_run(tenant, it.run, lease("intruder", 9), i64::MAX).await)),
+        ("update_trigger", said(storage.update_trigger(tenant, theirs.clone()).await)),
+        ("note_trigger_run", said(storage.note_trigger_run(tenant, it.trigger, it.run, 9).await)),
+        ("claim_tick", said(storage.claim_tick(tenant, &theirs, claim).await)),
+        ("end_tick", said(storage.end_tick(tenant, it.trigger, 1_000, end).await)),
+        ("claim_delivery", said(storage.claim_delivery(tenant, it.trigger, "intruder", (it.run, 9)).await)),
+        ("release_delivery", said(storage.release_delivery(tenant, it.trigger, it.run).await)),
         ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
         ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
         ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
@@ -230,6 +252,8 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
     work.id = it.run;
     let mut menu = base(&it.name);
     menu.id = it.base;
+    let mut hook = trigger("more", TriggerKind::Webhook, 0);
+    hook.id = it.trigger;
     let mut file = document(it.base, &it.name, 5);
     file.id = it.document;
     let key = ApiKey { id: it.key, ..api_key(&format!("hash of {}", it.name), None) };
@@ -241,6 +265,10 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
         (
             "save_version",
             answer(storage.save_version(tenant, kind, &it.name, saved).await.map(|it| assert_eq!(it.number, 1))),
+        ),
+        (
+            "save_workflow",
+            answer(storage.save_workflow(tenant, "more", version(&it.name), vec![hook]).await.map(|_| ())),
         ),
         ("create_conversation", answer(storage.create_conversation(tenant, talk).await)),
         ("begin_run", answer(storage.begin_run(tenant, begin(work)).await)),
