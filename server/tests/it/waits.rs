@@ -122,7 +122,7 @@ async fn of_answers_at_the_same_moment_one_wins_whichever_server_takes_them() {
         assert_eq!(ended["status"], "finished");
         assert_eq!(
             ended["answer"],
-            if taken[0] % 3 == 0 {
+            if taken[0].is_multiple_of(3) {
                 "堂食还是外带？\n\n请坐。"
             } else {
                 "堂食还是外带？\n\n马上打包。"
