@@ -138,5 +138,7 @@ describe("fromDetail", () => {
     });
     expect(run.nodes.map((node) => node.state)).toEqual(["done", "waiting", "waiting"]);
     expect(run.nodes[0]?.durationMs).toBe(250);
+    const cut = fromDetail({ id: "r", kind: "chat", name: "a", status: "cancelled", graph, nodes: [{ id: "taste", kind: "classify_intent", state: "running" }] });
+    expect(cut.nodes[0]?.state).toBe("skipped");
   });
 });

@@ -86,12 +86,13 @@ export function fromDetail(detail: RunDetail): RunProgress {
   const { nodes: outer, inner } = split(detail.graph?.nodes ?? []);
   const announced = new Set([...outer, ...inner].map((node) => node.id));
   const late = entries.filter((node) => !announced.has(node.id) && !isInner(node.id)).map(blank);
-  return {
+  const run: RunProgress = {
     id: detail.id, status: detail.status, inner,
     nodes: [...outer, ...late].map((base) => filled(base, seen.get(base.id))),
     executions: entries.filter((node) => isInner(node.id)).map((node) => filled(execution(inner, node), node)),
     waits: detail.waiting_for ?? [], answer: detail.answer ?? "", outputs: detail.outputs ?? undefined, error: detail.error ?? null,
   };
+  return isOver(run.status) ? settle(run) : run;
 }
 
 /** The graph's nodes: those that stand alone, and those that stand in a container. */

@@ -30,24 +30,31 @@ export function useSchemaForm(schema: JsonSchema | null | undefined): SchemaForm
   };
 }
 
-export function SchemaFields({ form }: { form: SchemaForm }) {
+interface SchemaFieldsProps {
+  form: SchemaForm;
+  /** Beside a field's title also its name in the document, for those who write documents. */
+  named?: boolean;
+}
+
+export function SchemaFields({ form, named = false }: SchemaFieldsProps) {
   const { t } = useTranslation();
   return form.fields.map((field) => {
     const text = form.texts[field.name] ?? "";
     const result = readText(field, text);
     const error = form.tried && "error" in result ? (result.error === "json" ? t("form.bad_json", { reason: result.reason }) : t("form.required")) : undefined;
-    return <Input key={field.name} field={field} text={text} error={error} onChange={(next) => form.change(field.name, next)} />;
+    return <Input key={field.name} field={field} named={named} text={text} error={error} onChange={(next) => form.change(field.name, next)} />;
   });
 }
 
 interface InputProps {
   field: FormField;
+  named: boolean;
   text: string;
   error: string | undefined;
   onChange: (text: string) => void;
 }
 
-function Input({ field, text, error, onChange }: InputProps) {
+function Input({ field, named, text, error, onChange }: InputProps) {
   const { t } = useTranslation();
   const id = useId();
   const shared = { id, "aria-invalid": error ? true : undefined, "aria-describedby": `${id}-about`, "aria-required": field.required };
@@ -55,7 +62,7 @@ function Input({ field, text, error, onChange }: InputProps) {
     <div>
       <label htmlFor={id} className="mb-1.5 flex items-baseline gap-2 text-sm font-medium">
         {field.label}
-        {field.label !== field.name && <span className="font-mono text-xs font-normal text-faint">{field.name}</span>}
+        {named && field.label !== field.name && <span className="font-mono text-xs font-normal text-faint">{field.name}</span>}
         {!field.required && field.kind !== "boolean" && <span className="text-xs font-normal text-faint">{t("common.optional")}</span>}
       </label>
       {field.kind === "choice" ? (

@@ -1,10 +1,12 @@
 // What a run waits for, and the way to answer it: approve or reject, one of the options, fields, or a text of one's own.
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { TFunction } from "i18next";
 import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { answerWait } from "@/api/answer-wait";
 import type { WaitAnswer } from "@/api/answer-wait";
 import { asProblem } from "@/api/client";
+import { waitsQuery } from "@/api/queries";
 import { millis } from "@/api/run-progress";
 import type { Wait } from "@/api/types";
 import { local } from "@/i18n";
@@ -19,26 +21,36 @@ interface WaitPanelProps {
   run: string;
   wait: Wait;
   /** Called when the run goes on: by this answer, or by somebody else's before it. */
-  onAnswered: () => void;
+  onAnswered?: () => void;
 }
 
 export function WaitPanel({ run, wait, onAnswered }: WaitPanelProps) {
   const { i18n } = useTranslation();
-  const answer = useMutation({ mutationFn: (given: WaitAnswer) => answerWait(run, wait.effect, given), onSuccess: onAnswered });
+  const queries = useQueryClient();
+  const over = () => {
+    void queries.invalidateQueries({ queryKey: waitsQuery.queryKey });
+    onAnswered?.();
+  };
+  const answer = useMutation({ mutationFn: (given: WaitAnswer) => answerWait(run, wait.effect, given), onSuccess: over });
   if (wait.kind === "timer") return <p data-testid="wait-timer"><Due wait={wait} /></p>;
   const closed = answer.isPending || answer.isSuccess || (answer.error !== null && asProblem(answer.error).status === 409);
   const title = local(wait.title, i18n.language);
   return (
-    <section aria-label={title || wait.node} data-testid={`wait-${wait.kind}`} className="space-y-3">
+    <section aria-label={title || wait.node} data-testid={`wait-${wait.kind}`} className="max-w-2xl space-y-3">
       <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
         {title && <h3 className="font-display text-lg font-semibold">{title}</h3>}
         <p className="text-sm text-quiet"><Due wait={wait} /></p>
       </div>
       {wait.question && <Markdown text={wait.question} />}
       {wait.kind === "approve" ? <Verdict disabled={closed} onAnswer={answer.mutate} /> : <Reply wait={wait} disabled={closed} onAnswer={answer.mutate} />}
-      {answer.error && <Refusal error={answer.error} wait={wait} onAnswered={onAnswered} />}
+      {answer.error && <Refusal error={answer.error} wait={wait} onAnswered={over} />}
     </section>
   );
+}
+
+/** A role in the reader's language; the server may know more of them than these files. */
+function sayRole(t: TFunction, role: string): string {
+  return t(`roles.${role as "owner"}`, { defaultValue: role });
 }
 
 /** Until when, and for whom. */
@@ -47,7 +59,7 @@ function Due({ wait }: { wait: Wait }) {
   const due = millis(wait.due_at);
   const moment = due === null ? "" : formatMoment(due, i18n.language);
   if (wait.kind === "timer") return due === null ? t("waits.timer_open") : t("waits.timer", { moment });
-  const parts = [...(wait.who ? [t("waits.who", { role: wait.who })] : []), ...(moment ? [t("waits.due", { moment })] : [])];
+  const parts = [...(wait.who ? [t("waits.who", { role: sayRole(t, wait.who) })] : []), ...(moment ? [t("waits.due", { moment })] : [])];
   return parts.join(" · ");
 }
 
@@ -149,6 +161,6 @@ export function Refusal({ error, wait, onAnswered }: { error: unknown; wait: Wai
       </p>
     );
   }
-  if (problem.status === 403 && wait.who) return <ErrorNotice error={{ code: problem.code, message: problem.detail, title: t("waits.denied", { role: wait.who }), hint: problem.hint }} />;
+  if (problem.status === 403 && wait.who) return <ErrorNotice error={{ code: problem.code, message: problem.detail, title: t("waits.denied", { role: sayRole(t, wait.who) }), hint: problem.hint }} />;
   return <ProblemNotice problem={problem} />;
 }

@@ -37,7 +37,8 @@ describe("looksOf", () => {
     expect(looks.get("big")).toMatchObject({ state: "failed", outermost: "orders", counts: { done: 1, failed: 1 } });
     expect(looks.get("check")).toMatchObject({ state: "running", counts: { done: 2, running: 1 } });
     expect(looks.get("tax")).toMatchObject({ state: "waiting", outermost: "orders" });
-    expect(looks.get("orders")).toMatchObject({ state: "running", counts: null });
+    expect(looks.get("orders")).toMatchObject({ state: "running", counts: { done: 1, failed: 1, running: 1 } });
+    expect(looks.get("load")).toMatchObject({ state: "done", counts: null });
   });
 
   it("knows the ways that were taken by any item", () => {

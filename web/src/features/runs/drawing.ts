@@ -1,6 +1,6 @@
 // A run's graph as boxes: containers are boxes around a drawing of their own. Pure. What a box shows of its node is the
 // node's state, or inside a container, what its executions for all items come to.
-import { ownId, tally } from "@/api/run-paths";
+import { groupByItem, ownId, tally } from "@/api/run-paths";
 import type { Tally } from "@/api/run-paths";
 import type { NodeProgress, RunProgress } from "@/api/run-progress";
 import type { NodeState } from "@/api/types";
@@ -54,11 +54,12 @@ export function drawShapes(shapes: Shape[], parent: string | null = null): Drawi
 
 export interface Look {
   node: NodeProgress;
+  inner: boolean;
   state: NodeState;
   handled: boolean;
   /** The ways out that were taken. */
   ports: Set<string>;
-  /** How many executions there are in each state; null for an outermost node, which is executed once. */
+  /** How many are in which state: of an outermost container its items, of a node inside its executions. Null of a node that is executed once. */
   counts: Tally | null;
   /** The outermost node to which it belongs. */
   outermost: string;
@@ -67,8 +68,10 @@ export interface Look {
 /** What each box shows, by the id of its node. */
 export function looksOf(run: Pick<RunProgress, "nodes" | "inner" | "executions">): Map<string, Look> {
   const looks = new Map<string, Look>();
+  const items = groupByItem(run.executions);
   for (const node of run.nodes) {
-    looks.set(node.id, { node, state: node.state, handled: node.handled, ports: new Set(node.port ? [node.port] : []), counts: null, outermost: node.id });
+    const own = items.get(node.id);
+    looks.set(node.id, { node, inner: false, state: node.state, handled: node.handled, ports: new Set(node.port ? [node.port] : []), counts: own ? tally(own) : null, outermost: node.id });
   }
   const byNode = new Map<string, NodeProgress[]>();
   for (const execution of run.executions) {
@@ -82,7 +85,7 @@ export function looksOf(run: Pick<RunProgress, "nodes" | "inner" | "executions">
     const executions = byNode.get(node.id) ?? [];
     const counts = tally(executions);
     looks.set(node.id, {
-      node, counts, state: together(counts), handled: executions.some((one) => one.handled),
+      node, inner: true, counts, state: together(counts), handled: executions.some((one) => one.handled),
       ports: new Set(executions.flatMap((one) => (one.port ? [one.port] : []))), outermost: top(parents, node.parent),
     });
   }
@@ -105,6 +108,6 @@ function top(parents: Map<string, string>, id: string): string {
 /** Whether the work went along an edge: its end was reached, and by the way out that the edge names. */
 export function wasTaken(from: Look | undefined, to: Look | undefined, port: string | null): boolean {
   if (!from || !to || to.state === "waiting" || to.state === "skipped") return false;
-  if (from.counts === null && from.state === "failed") return from.handled && (port === null || port === "error");
+  if (!from.inner && from.state === "failed") return from.handled && (port === null || port === "error");
   return from.ports.size > 0 && (port === null || from.ports.has(port));
 }

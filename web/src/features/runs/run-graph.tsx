@@ -103,7 +103,8 @@ function Tag({ place, look, selected, onSelect }: TagProps) {
           <span className={`block truncate text-sm font-medium ${asleep ? "text-quiet" : ""}`}>{titleOf(node)}</span>
           <span className="flex items-baseline gap-1.5 truncate text-xs text-faint">
             <span className="truncate font-mono">{node.id}</span>
-            {counts ? <StateCounts counts={counts} /> : node.durationMs !== null && <span className="shrink-0">· {formatDuration(node.durationMs, i18n.language)}</span>}
+            {counts && <StateCounts counts={counts} />}
+            {node.durationMs !== null && <span className="shrink-0">· {formatDuration(node.durationMs, i18n.language)}</span>}
           </span>
         </span>
       </button>

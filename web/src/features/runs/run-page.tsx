@@ -54,7 +54,7 @@ function RunView({ detail }: { detail: RunDetail }) {
   const [selected, setSelected] = useState<string | null>(() => fromDetail(detail).nodes.find((node) => node.state === "failed")?.id ?? null);
   const startedAt = millis(detail.started_at);
   const finishedAt = millis(detail.finished_at);
-  const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t("runs.live");
+  const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t(run.status === "waiting" ? "runs.status_waiting" : "runs.live");
   const title = useRunTitle()(detail);
   const over = isOver(run.status);
   const again = (node: NodeProgress) => (over && CAN_BEGIN.has(node.state) ? <RerunFrom run={detail.id} node={node.id} /> : null);
@@ -64,7 +64,7 @@ function RunView({ detail }: { detail: RunDetail }) {
       <header className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
         <h1 className="font-display text-3xl font-semibold tracking-tight">{title}</h1>
         <StatusTag status={run.status} />
-        <div className="ms-auto flex flex-wrap justify-end gap-2"><Actions detail={detail} over={over} /></div>
+        <div className="ms-auto flex flex-wrap justify-end gap-2"><Actions detail={detail} over={over} onCancelled={resume} /></div>
       </header>
       <p className="mt-1 text-sm text-quiet">
         {t(`runs.${detail.kind}`)} <span className="font-mono">{detail.name}</span> · {formatMoment(startedAt, i18n.language)} · {t("runs.steps_took", { done: settled, all: run.nodes.length, time: took })}
@@ -113,10 +113,10 @@ function Waits({ run, id, onAnswered }: { run: RunProgress; id: string; onAnswer
   );
 }
 
-function Actions({ detail, over }: { detail: RunDetail; over: boolean }) {
+function Actions({ detail, over, onCancelled }: { detail: RunDetail; over: boolean; onCancelled: () => void }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const cancel = useMutation({ mutationFn: () => request<unknown>(`/api/v1/runs/${encodeURIComponent(detail.id)}/cancel`, { method: "POST" }) });
+  const cancel = useMutation({ mutationFn: () => request<unknown>(`/api/v1/runs/${encodeURIComponent(detail.id)}/cancel`, { method: "POST" }), onSuccess: onCancelled });
   const again = useMutation({
     mutationFn: () => startWorkflow(detail.name, detail.inputs),
     onSuccess: (run) => navigate({ to: "/runs/$run", params: { run } }),

@@ -65,8 +65,8 @@ export function Step({ node, scene, open, onToggle, container = false, actions }
           </span>
           {node.startedAt !== null && <TimeBar node={node} start={scene.start} span={scene.span} />}
         </span>
-        <span className="w-16 shrink-0 text-end text-sm text-quiet tabular-nums">
-          {node.durationMs !== null ? formatDuration(node.durationMs, i18n.language) : t(`runs.state_${node.state}`)}
+        <span className="min-w-16 shrink-0 text-end text-sm whitespace-nowrap text-quiet tabular-nums">
+          {node.durationMs !== null ? formatDuration(node.durationMs, i18n.language) : t(`runs.state_${wait ? "waiting" : node.state}`)}
         </span>
         <Chevron className={`size-4 shrink-0 text-faint transition-transform ${open ? "rotate-90" : ""}`} />
       </button>

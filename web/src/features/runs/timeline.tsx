@@ -16,7 +16,8 @@ interface TimelineProps {
 export function Timeline({ run, selected, onSelect, actions }: TimelineProps) {
   const { nodes, executions } = run;
   const begun = nodes.filter((node) => node.startedAt !== null).sort((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0));
-  const others = nodes.filter((node) => node.startedAt === null);
+  const kept = nodes.filter((node) => node.startedAt === null && node.state === "kept");
+  const others = nodes.filter((node) => node.startedAt === null && node.state !== "kept");
   const items = useMemo(() => groupByItem(executions), [executions]);
   const waits = useMemo(() => new Map(run.waits.map((wait) => [wait.node, wait])), [run.waits]);
   const now = useNow(run.status === "running" && begun.some((node) => node.state === "running"));
@@ -25,7 +26,7 @@ export function Timeline({ run, selected, onSelect, actions }: TimelineProps) {
   const scene = { start, span: Math.max(1, Math.max(...ends, start) - start), items, waits };
   return (
     <ol data-testid="timeline" className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-raised">
-      {[...begun, ...others].map((node) => (
+      {[...kept, ...begun, ...others].map((node) => (
         <Step key={node.id} node={node} scene={scene} open={selected === node.id} onToggle={() => onSelect(selected === node.id ? null : node.id)}
           container={run.inner.some((one) => one.parent === node.id)} actions={actions(node)} />
       ))}

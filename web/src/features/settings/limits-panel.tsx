@@ -40,7 +40,7 @@ function LimitsForm({ limits }: { limits: LimitsView }) {
   };
   const errorOf = (name: LimitName) => {
     const error = "errors" in read ? read.errors[name] : undefined;
-    return error && (error === "number" ? t("settings.not_a_number") : t("settings.above"));
+    return error && t(`settings.error_${error}`);
   };
   return (
     <form className="space-y-5" noValidate onSubmit={(event) => { event.preventDefault(); if ("limits" in read) save.mutate(read.limits); }}>

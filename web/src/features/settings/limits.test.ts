@@ -14,6 +14,6 @@ describe("limits", () => {
 
   it("name what is no count and what is above the server's", () => {
     const texts = { ...textsOf(none), max_steps: "1.5", max_parallel: "17", max_cost: "-1", max_depth: "deep", max_tokens: "900000000" };
-    expect(readLimits(texts, server)).toEqual({ errors: { max_steps: "number", max_parallel: "ceiling", max_cost: "number", max_depth: "number" } });
+    expect(readLimits(texts, server)).toEqual({ errors: { max_steps: "whole", max_parallel: "ceiling", max_cost: "number", max_depth: "number" } });
   });
 });

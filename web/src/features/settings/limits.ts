@@ -16,7 +16,7 @@ export function textsOf(limits: RunLimits): LimitTexts {
   return Object.fromEntries(LIMITS.map((name) => [name, shown(name, limits[name])])) as LimitTexts;
 }
 
-export type LimitError = "number" | "ceiling";
+export type LimitError = "number" | "whole" | "ceiling";
 export type ReadLimits = { limits: RunLimits } | { errors: Partial<Record<LimitName, LimitError>> };
 
 /** An empty text is the server's limit. Costs may have decimals; everything else is counted. */
@@ -28,7 +28,8 @@ export function readLimits(texts: LimitTexts, server: LimitsView["server"]): Rea
       if (text === "") return [name, null];
       const value = Number(text) * scale(name);
       const ceiling = server[name];
-      if (!Number.isFinite(value) || value <= 0 || (name !== "max_cost" && !Number.isInteger(value))) errors[name] = "number";
+      if (!Number.isFinite(value) || value <= 0) errors[name] = "number";
+      else if (name !== "max_cost" && !Number.isInteger(value)) errors[name] = "whole";
       else if (ceiling !== null && value > ceiling) errors[name] = "ceiling";
       return [name, value];
     }),

@@ -1,5 +1,5 @@
 // Everything that waits for a person, in one list, each to be answered where it stands.
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { asProblem } from "@/api/client";
@@ -33,11 +33,10 @@ export function WaitsPage() {
 
 function Entry({ wait }: { wait: OpenWait }) {
   const { t, i18n } = useTranslation();
-  const queries = useQueryClient();
   const since = millis(wait.created_at);
   return (
     <article data-testid="open-wait" className="rounded-2xl border border-line bg-raised px-5 py-4 shadow-desk">
-      <WaitPanel run={wait.run} wait={wait} onAnswered={() => void queries.invalidateQueries({ queryKey: waitsQuery.queryKey })} />
+      <WaitPanel run={wait.run} wait={wait} />
       <p className="mt-4 flex flex-wrap gap-x-3 gap-y-1 border-t border-line pt-3 text-sm text-faint">
         {wait.workflow && <span className="font-mono text-xs leading-5">{wait.workflow}</span>}
         {since !== null && <span>{t("waits.since", { moment: formatMoment(since, i18n.language) })}</span>}

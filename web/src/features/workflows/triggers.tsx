@@ -65,10 +65,10 @@ function Row({ trigger }: { trigger: Trigger }) {
   const [asking, setAsking] = useState(false);
   const problem = enable.error ?? fire.error ?? rotate.error;
   return (
-    <div data-testid={`trigger-${trigger.kind}`} className="space-y-3 px-4 py-3.5">
+    <div data-testid={`trigger-${trigger.kind}`} className="flex flex-col gap-3 px-4 py-3.5">
       <div className="flex flex-wrap items-start gap-x-4 gap-y-3">
         <span className={`mt-0.5 ${trigger.enabled ? "text-brass-ink" : "text-faint"}`}>{trigger.kind === "schedule" ? <Clock /> : <Hook />}</span>
-        <div className="min-w-0 flex-1 basis-60">{trigger.kind === "schedule" ? <Schedule trigger={trigger} /> : <Webhook trigger={trigger} />}</div>
+        <div className="min-w-0 flex-1 basis-44">{trigger.kind === "schedule" ? <Schedule trigger={trigger} /> : <Webhook trigger={trigger} />}</div>
         <label className="flex min-h-10 items-center gap-2 text-sm">
           <input type="checkbox" role="switch" className="size-4 accent-lacquer" checked={enable.isPending ? enable.variables : trigger.enabled} disabled={enable.isPending}
             onChange={(event) => enable.mutate(event.target.checked)} />

@@ -83,7 +83,7 @@ function RunForm({ name, inputs, outputs }: { name: string; inputs: JsonSchema |
   return (
     <form className="space-y-4" noValidate onSubmit={(event) => { event.preventDefault(); submit(); }}>
       {form.fields.length === 0 && <p className="text-quiet">{t("workflows.no_inputs")}</p>}
-      <SchemaFields form={form} />
+      <SchemaFields form={form} named />
       {start.error && <ProblemNotice problem={asProblem(start.error)} />}
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <Button type="submit" weight="primary" disabled={start.isPending}>{start.isPending ? t("workflows.running") : t("workflows.run")}</Button>
