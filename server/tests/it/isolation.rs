@@ -74,6 +74,8 @@ impl Things {
 fn body(id: &str) -> Value {
     match id {
         "start_run" => json!({ "inputs": {} }),
+        "rerun" => json!({ "from": "say" }),
+        "answer_wait" => json!({ "text": "yes" }),
         "create_conversation" => json!({ "assistant": "private_desk" }),
         "send_message" => json!({ "content": "hello" }),
         "search" => json!({ "query": MARKER }),

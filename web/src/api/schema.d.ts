@@ -267,6 +267,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/waits/{effect}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer what a run asks a person; the first answer counts */
+        post: operations["answer_wait"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open questions that one may answer, newest first */
+        get: operations["list_waits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -278,6 +312,40 @@ export interface paths {
         put?: never;
         /** Stop a run; what it said so far is kept */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run again from a node; what was finished before it is kept */
+        post: operations["rerun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run again with the recorded outcomes; nothing outside is called */
+        post: operations["replay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -575,6 +643,24 @@ export interface paths {
         put?: never;
         /** Call a tool once */
         post: operations["call_tool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the tenant's runs may use */
+        get: operations["get_limits"];
+        /** Hold the tenant's runs to less than the server allows */
+        put: operations["put_limits"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -884,6 +970,10 @@ export interface components {
             prefix: string;
             scopes: string[];
         };
+        LimitsView: components["schemas"]["RunLimits"] & {
+            /** @description What the server allows at most; null is no limit. */
+            server: components["schemas"]["RunLimits"];
+        };
         MessageList: {
             items: components["schemas"]["MessageView"][];
         };
@@ -962,9 +1052,11 @@ export interface components {
             logs: Record<string, never>[];
             output: Record<string, never>;
             port?: string | null;
+            /** @description The tokens that an output kept from an earlier run did not take again. */
+            saved: Record<string, never>;
             /** Format: int64 */
             started_at?: number | null;
-            /** @description `waiting`, `running`, `done`, `skipped` or `failed` */
+            /** @description `waiting`, `running`, `done`, `kept`, `skipped` or `failed` */
             state: string;
             title: string;
         };
@@ -1030,6 +1122,60 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description To a question: `text`, `option` or `fields`. To an approval: `approved`, and a `comment` if there is something to say. */
+        ReplyBody: {
+            approved?: boolean | null;
+            comment?: string | null;
+            fields: Record<string, never>;
+            /** @description The name of one of the options. */
+            option?: string | null;
+            text?: string | null;
+        };
+        Rerun: {
+            /** @description The outermost node to begin from; what was finished before it is kept. */
+            from: string;
+            /** @description With the version that is published now, instead of the one that the run used. */
+            latest?: boolean;
+        };
+        /** @description Limits of the runs of one tenant; what is absent is the server's. */
+        RunLimits: {
+            /**
+             * Format: double
+             * @description In the currency of the models' prices.
+             * @default null
+             */
+            max_cost: number | null;
+            /**
+             * Format: int32
+             * @description Workflows inside of workflows.
+             * @default null
+             */
+            max_depth: number | null;
+            /**
+             * Format: int32
+             * @description Nodes that may wait for effects at the same time.
+             * @default null
+             */
+            max_parallel: number | null;
+            /**
+             * Format: int32
+             * @description Nodes that may start.
+             * @default null
+             */
+            max_steps: number | null;
+            /**
+             * Format: int64
+             * @description How long a run may work, in milliseconds; waiting for people and moments does not count.
+             * @default null
+             */
+            max_time_ms: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of all models together, in and out.
+             * @default null
+             */
+            max_tokens: number | null;
+        };
         RunList: {
             items: components["schemas"]["RunSummary"][];
             next_cursor?: string | null;
@@ -1043,6 +1189,8 @@ export interface components {
             kind: string;
             /** @description The workflow's or assistant's name. */
             name: string;
+            /** @description What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`. */
+            origin: Record<string, never>;
             /** @description The run whose node started this one. */
             parent_run?: string | null;
             /**
@@ -1065,6 +1213,8 @@ export interface components {
             last_event_id: number;
             nodes: components["schemas"]["NodeView"][];
             outputs: Record<string, never>;
+            /** @description What it waits for without anybody working on it: people's answers and moments, those of nested runs included. */
+            waiting_for: components["schemas"]["WaitView"][];
         };
         SearchBody: {
             /** @description For example `{"spice_level": {"gte": 2}}` */
@@ -1175,6 +1325,40 @@ export interface components {
         Validation: {
             diagnostics: components["schemas"]["Problem"][];
             ok: boolean;
+        };
+        WaitList: {
+            items: components["schemas"]["WaitView"][];
+            next_cursor?: string | null;
+        };
+        WaitView: {
+            conversation?: string | null;
+            /**
+             * Format: int64
+             * @description Milliseconds since the epoch.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it is too late.
+             */
+            due_at?: number | null;
+            /**
+             * Format: int64
+             * @description Together with the run it is where the answer goes: `/api/v1/runs/{run}/waits/{effect}`.
+             */
+            effect: number;
+            /** @description JSON Schema of `fields`. */
+            fields: Record<string, never>;
+            /** @description `ask`, `approve`, or `timer` for a moment that nobody can answer. */
+            kind: string;
+            node: string;
+            /** @description `{name, title}` */
+            options: Record<string, never>[];
+            question: string;
+            run: string;
+            title: string;
+            /** @description The least role that may answer; none is whoever the conversation is with. */
+            who?: string | null;
         };
         WorkflowList: {
             items: components["schemas"]["WorkflowSummary"][];
@@ -1917,6 +2101,71 @@ export interface operations {
             };
         };
     };
+    answer_wait: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                effect: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyBody"];
+            };
+        };
+        responses: {
+            /** @description Answer what a run asks a person; the first answer counts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_waits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Open questions that one may answer, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     cancel_run: {
         parameters: {
             query?: never;
@@ -1929,6 +2178,72 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Stop a run; what it said so far is kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    rerun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rerun"];
+            };
+        };
+        responses: {
+            /** @description Run again from a node; what was finished before it is kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Run again with the recorded outcomes; nothing outside is called */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2738,6 +3053,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CallView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the tenant's runs may use */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunLimits"];
+            };
+        };
+        responses: {
+            /** @description Hold the tenant's runs to less than the server allows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
                 };
             };
             /** @description Refused, with the reason */

@@ -99,6 +99,7 @@ impl Things {
         storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
         storage.audit(tenant, entry(1)).await.unwrap();
         storage.put_secret(tenant, secret("secret", b"sealed")).await.unwrap();
+        storage.keep_output(tenant, "secret", (json!({ "output": "secret" }), 1, 99)).await.unwrap();
         Things {
             user: person.id,
             key: key.id,
@@ -165,6 +166,7 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("list_triggers", said(storage.list_triggers(tenant).await)),
         ("trigger", said(storage.trigger(tenant, it.trigger).await)),
         ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
+        ("kept_output", said(storage.kept_output(tenant, &it.name, 2).await)),
         ("secret", said(storage.secret(tenant, &it.name).await)),
         ("list_secrets", said(storage.list_secrets(tenant).await)),
     ]
@@ -271,6 +273,10 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
             answer(storage.save_workflow(tenant, "more", version(&it.name), vec![hook]).await.map(|_| ())),
         ),
         ("create_conversation", answer(storage.create_conversation(tenant, talk).await)),
+        (
+            "keep_output",
+            answer(storage.keep_output(tenant, &it.name, (json!({ "output": "theirs" }), 1, 99)).await),
+        ),
         ("begin_run", answer(storage.begin_run(tenant, begin(work)).await)),
         ("create_knowledge_base", answer(storage.create_knowledge_base(tenant, menu).await)),
         ("create_document", answer(storage.create_document(tenant, file).await)),
