@@ -7,7 +7,8 @@ import type { Graph, Question, Step } from "./mock-data.ts";
 
 export interface Message { id: string; role: string; content: string; status: string; error: unknown; run: string | null; created_at: number }
 
-type Wait = { [key in Exclude<keyof Question, "then" | "due_ms">]: Question[key] | undefined } & { effect: string; node: string; due_at: number | null }
+let effects = 0;
+type Wait = { [key in Exclude<keyof Question, "then" | "due_ms">]: Question[key] | undefined } & { effect: number; node: string; due_at: number | null }
 
 export interface Run {
   id: string; kind: string; name: string; status: string; started_at: number; finished_at: number | null; conversation: string | null;
@@ -116,7 +117,7 @@ async function perform(run: Run, step: Step): Promise<Step[]> {
 async function wait(run: Run, node: string, question: Question): Promise<Record<string, unknown>> {
   const { kind, title, question: text, options, fields, who, due_ms } = question;
   const due_at = due_ms ? Date.now() + due_ms : null;
-  run.wait = { effect: randomUUID().slice(0, 8), node, due_at, kind, title, question: text, options, fields, who };
+  run.wait = { effect: (effects += 1), node, due_at, kind, title, question: text, options, fields, who };
   if (question.kind === "ask" && run.message) await say(run, `${run.answer ? "\n\n" : ""}${question.question}`);
   emit(run, "interrupt", run.wait);
   run.status = "waiting";
@@ -203,7 +204,7 @@ export function routeRuns(request: IncomingMessage, response: ServerResponse, { 
 }
 
 function answerWait(response: ServerResponse, run: Run, effect: string | undefined, body: Record<string, unknown>): void {
-  if (!run.wait || run.wait.effect !== effect) return problem(response, 409, "wait_over", "This has been answered already.");
+  if (!run.wait || String(run.wait.effect) !== effect) return problem(response, 409, "wait_over", "This has been answered already.");
   if (run.wait.who === "owner" && body["comment"] === "refuse me") return problem(response, 403, "forbidden", "Your role is too low.");
   const fields = body["fields"] as Record<string, unknown> | undefined;
   if (fields && Number(fields["people"]) > 12) return problem(response, 422, "invalid_input", "`people` must be at most 12.", "Call us for larger parties.");

@@ -10,9 +10,9 @@ let limits: Record<string, unknown> = { max_steps: 2000, max_parallel: null, max
 
 const address = () => `https://parlour.example.com/hooks/${randomUUID().replaceAll("-", "")}`;
 export const triggers = [
-  { id: "t1", workflow: "daily_report", kind: "schedule", cron: "0 8 * * 1-5", time_zone: "Asia/Shanghai", next_at: Date.now() + 9 * HOUR, last_at: Date.now() - 15 * HOUR, last_run: null as string | null, enabled: true, url: null as string | null, hmac: false },
-  { id: "t2", workflow: "price_orders", kind: "webhook", cron: null, time_zone: null, next_at: null, last_at: null, last_run: null, enabled: true, url: address(), hmac: true },
-  { id: "t3", workflow: "price_orders", kind: "schedule", cron: "*/30 * * * *", time_zone: "UTC", next_at: Date.now() + HOUR / 3, last_at: null, last_run: null, enabled: false, url: null, hmac: false },
+  { id: "t1", workflow: "daily_report", kind: "schedule", cron: "0 8 * * 1-5", time_zone: "Asia/Shanghai", next_at: Date.now() + 9 * HOUR, last_at: Date.now() - 15 * HOUR, last_run: null as string | null, enabled: true, url: null as string | null, secret: null as string | null },
+  { id: "t2", workflow: "price_orders", kind: "webhook", cron: null, time_zone: null, next_at: null, last_at: null, last_run: null, enabled: true, url: address(), secret: "SHOP_WEBHOOK" },
+  { id: "t3", workflow: "price_orders", kind: "schedule", cron: "*/30 * * * *", time_zone: "UTC", next_at: Date.now() + HOUR / 3, last_at: null, last_run: null, enabled: false, url: null, secret: null as string | null },
 ];
 
 interface Call { method: string; path: (string | undefined)[]; body: Record<string, unknown> }

@@ -7,6 +7,6 @@ export type WaitAnswer =
   | { fields: Record<string, unknown> }
   | { approved: boolean; comment?: string };
 
-export function answerWait(run: string, effect: string, answer: WaitAnswer): Promise<unknown> {
-  return request<unknown>(`/api/v1/runs/${encodeURIComponent(run)}/waits/${encodeURIComponent(effect)}`, { method: "POST", body: answer });
+export function answerWait(run: string, effect: number, answer: WaitAnswer): Promise<unknown> {
+  return request<unknown>(`/api/v1/runs/${encodeURIComponent(run)}/waits/${effect}`, { method: "POST", body: answer });
 }

@@ -99,12 +99,12 @@ describe("containers", () => {
 });
 
 describe("what a run waits for", () => {
-  const ask = { effect: "e1", kind: "ask", node: "place", question: "堂食还是外带？", options: [{ name: "in", title: "堂食" }] };
-  const approve = { effect: "e2", kind: "approve", node: "check", title: "Refund?" };
+  const ask = { effect: 1, kind: "ask", node: "place", question: "堂食还是外带？", options: [{ name: "in", title: "堂食" }] };
+  const approve = { effect: 2, kind: "approve", node: "check", title: "Refund?" };
 
   it("is known from the moment of asking, and the run waits when nothing else is left", () => {
     const asked = apply(emptyRun, ["run.started", { run_id: "r1" }], ["node.started", { node: "place" }], ["interrupt", ask], ["interrupt", approve]);
-    expect([asked.status, asked.waits.map((wait) => wait.effect)]).toEqual(["running", ["e1", "e2"]]);
+    expect([asked.status, asked.waits.map((wait) => wait.effect)]).toEqual(["running", [1, 2]]);
     const waiting = apply(asked, ["run.waiting", { waiting_for: [ask, approve] }]);
     expect([waiting.status, waiting.waits]).toEqual(["waiting", [ask, approve]]);
     expect(apply(waiting, ["message.snapshot", { text: "堂食还是外带？" }]).status).toBe("waiting");
@@ -112,10 +112,10 @@ describe("what a run waits for", () => {
 
   it("is over when its node goes on, and a question asked again takes the place of the last", () => {
     const waiting = apply(emptyRun, ["interrupt", ask], ["interrupt", approve], ["run.waiting", { waiting_for: [ask, approve] }]);
-    const again = apply(waiting, ["interrupt", { ...ask, effect: "e3" }]);
-    expect([again.status, again.waits.map((wait) => wait.effect)]).toEqual(["running", ["e2", "e3"]]);
+    const again = apply(waiting, ["interrupt", { ...ask, effect: 3 }]);
+    expect([again.status, again.waits.map((wait) => wait.effect)]).toEqual(["running", [2, 3]]);
     const answered = apply(again, ["node.finished", { node: "place", port: "in" }]);
-    expect(answered.waits.map((wait) => wait.effect)).toEqual(["e2"]);
+    expect(answered.waits.map((wait) => wait.effect)).toEqual([2]);
     expect(apply(answered, ["run.finished", {}]).waits).toEqual([]);
   });
 });

@@ -95,7 +95,8 @@ export interface SavedTokens {
 
 /** What a run waits for: an answer, a verdict, or a moment. */
 export interface Wait {
-  effect: string;
+  /** The effect's number in the run. */
+  effect: number;
   kind: "ask" | "approve" | "timer";
   node: string;
   title?: LocalText | null;
@@ -181,7 +182,8 @@ export interface Trigger {
   last_run?: string | null;
   enabled: boolean;
   url?: string | null;
-  hmac?: boolean | null;
+  /** The name of the secret that requests are signed with. */
+  secret?: string | null;
 }
 
 export interface Secret {

@@ -138,7 +138,7 @@ describe("ChatSession", () => {
   });
 });
 
-const ask: Wait = { effect: "e1", kind: "ask", node: "place", question: "堂食还是外带？", options: [{ name: "in", title: "堂食" }] };
+const ask: Wait = { effect: 1, kind: "ask", node: "place", question: "堂食还是外带？", options: [{ name: "in", title: "堂食" }] };
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 const detail = (status: RunDetail["status"], waits: Wait[] = []): RunDetail => ({ id: "r1", kind: "chat", name: "a", status, answer: "堂食还是外带？", waiting_for: waits });
 
@@ -186,7 +186,7 @@ describe("a question in the middle of an answer", () => {
     const { session, calls } = build({ script: asking });
     await session.send("吃饭");
     await session.fill(ask, { people: 3 }, "人数：3");
-    expect(calls.slice(2)).toEqual(['answer r1 e1 {"people":3}', "follow r1"]);
+    expect(calls.slice(2)).toEqual(['answer r1 1 {"people":3}', "follow r1"]);
     expect(shape(session).slice(2)).toEqual([["user", "人数：3", "complete"], ["assistant", "请坐。", "complete"]]);
     const refused = build({ script: asking, answer: async () => { throw new Problem(422, { code: "invalid_input" }); } });
     await refused.session.send("吃饭");

@@ -43,7 +43,7 @@ export interface Wire {
   cancel(run: string): Promise<void>;
   follow(options: FollowOptions): Promise<void>;
   run(run: string): Promise<RunDetail>;
-  answer(run: string, effect: string, fields: Record<string, unknown>): Promise<unknown>;
+  answer(run: string, effect: number, fields: Record<string, unknown>): Promise<unknown>;
   /** Calls back after a while, to look at a run that waits. Gives back how to call it off. */
   later(look: () => void): () => void;
   /** Calls back before the next paint, so that a burst of tokens is drawn once. */

@@ -107,7 +107,7 @@ function Webhook({ trigger }: { trigger: Trigger }) {
           <CopyButton text={trigger.url} label={t("triggers.copy_url")} />
         </div>
       )}
-      <p className="mt-1 text-sm text-faint">{trigger.hmac ? t("triggers.hmac") : t("triggers.no_hmac")}</p>
+      <p className="mt-1 text-sm text-faint">{trigger.secret ? t("triggers.hmac") : t("triggers.no_hmac")}</p>
       <Last trigger={trigger} />
     </>
   );
