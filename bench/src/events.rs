@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn events_are_found_wherever_the_pieces_are_cut() {
-        let text = "event: run.started\ndata: {\"a\":1}\nid: 1\n\n: keep-alive\n\nevent: message.delta\r\ndata: 菜\r\n\r\n";
+        let text =
+            "event: run.started\ndata: {\"a\":1}\nid: 1\n\n: keep-alive\n\nevent: message.delta\r\ndata: 菜\r\n\r\n";
         for size in [1, 2, 3, 7, text.len()] {
             let (mut events, mut told) = (Events::default(), Vec::new());
             for piece in text.as_bytes().chunks(size) {

@@ -8,6 +8,9 @@ use crate::http::{Connection, Request, Target};
 use crate::process::Usage;
 use crate::server::Server;
 
+/// Characters of a wrong answer that an error repeats.
+const QUOTED: usize = 1_000;
+
 /// Times in microseconds.
 #[derive(Default)]
 pub(crate) struct Times {
@@ -167,7 +170,8 @@ impl Load {
         let taken = began.elapsed();
         let answer = std::str::from_utf8(answer)?;
         if !answer.contains(self.expected) {
-            bail!("an answer without `{}`: {answer}", self.expected);
+            let begin: String = answer.chars().take(QUOTED).collect();
+            bail!("an answer without `{}`: {begin}", self.expected);
         }
         u64::try_from(taken.as_micros()).context("an answer took longer than the world is old")
     }
@@ -194,7 +198,8 @@ mod tests {
 
     #[test]
     fn so_many_requests_are_spread_over_the_connections() {
-        let shares = |count: usize, connections: usize| (0..connections).map(|it| (count + it) / connections).sum::<usize>();
+        let shares =
+            |count: usize, connections: usize| (0..connections).map(|it| (count + it) / connections).sum::<usize>();
         for (count, connections) in [(1000, 16), (7, 8), (9000, 64), (1, 1)] {
             assert_eq!(shares(count, connections), count);
         }

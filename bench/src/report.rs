@@ -66,13 +66,13 @@ impl Section {
     }
 
     pub(crate) fn text(&self) -> String {
-        format!("## {}\n\n{}\n", self.title, self.body)
+        format!("## {}\n\n{}\n", self.title, self.body.trim_end())
     }
 }
 
 /// A target of the design next to what was measured.
 pub(crate) struct Goal {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) target: Target,
     pub(crate) measured: f64,
     pub(crate) unit: &'static str,
@@ -93,7 +93,7 @@ impl Goal {
         };
         let times = measured / wanted;
         let verdict = if met { "met".to_owned() } else { format!("**missed**: {times:.2} × the target") };
-        vec![(*what).to_owned(), format!("{sign} {wanted} {unit}"), format!("{} {unit}", short(*measured)), verdict]
+        vec![what.clone(), format!("{sign} {wanted} {unit}"), format!("{} {unit}", short(*measured)), verdict]
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_missed_target_says_by_how_much() {
-        let goal = |target, measured| Goal { what: "w", target, measured, unit: "ms" }.row().join(" | ");
+        let goal = |target, measured| Goal { what: "w".to_owned(), target, measured, unit: "ms" }.row().join(" | ");
         assert_eq!(goal(Target::AtMost(0.3), 0.25), "w | ≤ 0.3 ms | 0.25 ms | met");
         assert_eq!(goal(Target::AtLeast(4000.0), 1000.0), "w | ≥ 4000 ms | 1000 ms | **missed**: 0.25 × the target");
     }

@@ -89,8 +89,7 @@ impl Site {
     ) -> anyhow::Result<Site> {
         let folder = options.work.join("site");
         if folder.exists() {
-            std::fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot empty `{}`", folder.display()))?;
+            std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty `{}`", folder.display()))?;
         }
         let project = folder.join("project");
         for name in ["workflows", "assistants"] {
@@ -109,7 +108,8 @@ impl Site {
     }
 
     async fn make_key(&self) -> anyhow::Result<String> {
-        let made = self.command().args(["key", "create", "--name", "bench", "--scope", "chat,run,manage"]).output().await;
+        let made =
+            self.command().args(["key", "create", "--name", "bench", "--scope", "chat,run,manage"]).output().await;
         let made = made.with_context(|| format!("cannot start `{}`", self.binary.display()))?;
         if !made.status.success() {
             bail!("the server made no key: {}", String::from_utf8_lossy(&made.stderr));

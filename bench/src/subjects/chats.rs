@@ -65,7 +65,8 @@ pub(super) async fn delays(options: &Options, section: &mut Section) -> anyhow::
         ],
         &rows,
     );
-    let goal = |what, target, us: u64| Goal { what, target: Target::AtMost(target), measured: us as f64 / 1e3, unit: "ms" };
+    let goal =
+        |what, target, us: u64| Goal { what, target: Target::AtMost(target), measured: us as f64 / 1e3, unit: "ms" };
     section.goals(&[
         goal("added to the first token at 100 chats, p50", 1.0, at_100.0),
         goal("added to the first token at 100 chats, p99", 5.0, at_100.1),

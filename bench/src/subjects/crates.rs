@@ -32,7 +32,7 @@ pub(super) async fn engine(options: &Options, section: &mut Section) -> anyhow::
     let rows: Vec<Vec<String>> = chains.iter().map(Chain::row).collect();
     section.table(&["kind", "nodes", "µs per node", "whole run", "compiling"], &rows);
     section.goals(&[Goal {
-        what: "engine overhead per node, the worst of these",
+        what: "engine overhead per node, the worst of these".to_owned(),
         target: Target::AtMost(10.0),
         measured: worst as f64 / 1e3,
         unit: "µs",
@@ -87,7 +87,7 @@ pub(super) async fn expressions(options: &Options, section: &mut Section) -> any
         .collect();
     section.table(&["what", "CPU ms", "how it ended"], &rows);
     section.goals(&[Goal {
-        what: "the dearest of them",
+        what: "the dearest of them".to_owned(),
         target: Target::AtMost(EXPRESSION_MS),
         measured: worst,
         unit: "ms CPU",

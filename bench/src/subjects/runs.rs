@@ -79,7 +79,7 @@ pub(super) async fn plain(options: &Options, section: &mut Section) -> anyhow::R
         time.as_secs()
     ));
     section.table(&HEAD, &rows);
-    let goal = |what, target, measured, unit| Goal { what, target, measured, unit };
+    let goal = |what: &str, target, measured, unit| Goal { what: what.to_owned(), target, measured, unit };
     section.goals(&[
         goal("ten nodes, highest rate", Target::AtLeast(4000.0), ten.per_second, "runs/s"),
         goal("ten nodes, CPU per run, lowest", Target::AtMost(0.3), ten.cpu_ms, "ms"),
@@ -115,7 +115,7 @@ pub(super) async fn model(options: &Options, section: &mut Section) -> anyhow::R
     );
     section.table(&HEAD, &rows);
     section.goals(&[Goal {
-        what: "CPU per run, tokens at a model's pace",
+        what: "CPU per run, tokens at a model's pace".to_owned(),
         target: Target::AtMost(0.5),
         measured: paced.cpu_ms(),
         unit: "ms",
@@ -143,7 +143,8 @@ pub(super) async fn fan_out(options: &Options, section: &mut Section) -> anyhow:
         let answer: Value = serde_json::from_slice(connection.call(&request).await?)?;
         runs.push(watch.end(Vec::new())?);
         let count = answer.pointer("/outputs/count").and_then(Value::as_u64);
-        anyhow::ensure!(count == Some(ITEMS.into()), "the run did not call the model for every item: {answer}");
+        let error = || answer.get("error").unwrap_or(&answer).to_string();
+        anyhow::ensure!(count == Some(ITEMS.into()), "the model was not called for every item: {}", error());
     }
     let memory = server.usage()?.resident;
     server.stop().await?;

@@ -54,7 +54,12 @@ pub(super) async fn start(options: &Options, section: &mut Section) -> anyhow::R
         ],
     );
     let middle = answered.percentile(50).context("nothing was started")?;
-    let goal = |what, target, measured, unit| Goal { what, target: Target::AtMost(target), measured, unit };
+    let goal = |what: &str, target, measured, unit| Goal {
+        what: what.to_owned(),
+        target: Target::AtMost(target),
+        measured,
+        unit,
+    };
     section.goals(&[
         goal("cold start to first answer, p50", 500.0, middle as f64 / 1e3, "ms"),
         goal("memory at rest", 80.0, idle.resident as f64 / 1e6, "MB"),
