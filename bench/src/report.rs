@@ -72,19 +72,27 @@ impl Section {
 
 /// A target of the design next to what was measured.
 pub(crate) struct Goal {
-    pub(crate) what: String,
-    pub(crate) target: Target,
-    pub(crate) measured: f64,
-    pub(crate) unit: &'static str,
+    what: String,
+    target: Target,
+    measured: f64,
+    unit: &'static str,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Target {
+enum Target {
     AtMost(f64),
     AtLeast(f64),
 }
 
 impl Goal {
+    pub(crate) fn at_most(what: impl Into<String>, wanted: f64, measured: f64, unit: &'static str) -> Goal {
+        Goal { what: what.into(), target: Target::AtMost(wanted), measured, unit }
+    }
+
+    pub(crate) fn at_least(what: impl Into<String>, wanted: f64, measured: f64, unit: &'static str) -> Goal {
+        Goal { what: what.into(), target: Target::AtLeast(wanted), measured, unit }
+    }
+
     fn row(&self) -> Vec<String> {
         let Goal { what, target, measured, unit } = self;
         let (sign, wanted, met) = match target {
@@ -192,9 +200,10 @@ mod tests {
 
     #[test]
     fn a_missed_target_says_by_how_much() {
-        let goal = |target, measured| Goal { what: "w".to_owned(), target, measured, unit: "ms" }.row().join(" | ");
-        assert_eq!(goal(Target::AtMost(0.3), 0.25), "w | ≤ 0.3 ms | 0.25 ms | met");
-        assert_eq!(goal(Target::AtLeast(4000.0), 1000.0), "w | ≥ 4000 ms | 1000 ms | **missed**: 0.25 × the target");
+        let met = Goal::at_most("w", 0.3, 0.25, "ms").row().join(" | ");
+        assert_eq!(met, "w | ≤ 0.3 ms | 0.25 ms | met");
+        let missed = Goal::at_least("w", 4000.0, 1000.0, "runs/s").row().join(" | ");
+        assert_eq!(missed, "w | ≥ 4000 runs/s | 1000 runs/s | **missed**: 0.25 × the target");
     }
 
     #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ use crate::Options;
 use crate::chat::{Heard, Visitor};
 use crate::load::{Times, Watch, in_ms};
 use crate::mock_model::{MockModel, Pace};
-use crate::report::{Goal, Section, Target};
+use crate::report::{Goal, Section};
 use crate::server::{Server, Site};
 
 /// Visitors, and the pace of the model's answers. One visitor alone needs quick answers to have enough of them.
@@ -65,11 +65,10 @@ pub(super) async fn delays(options: &Options, section: &mut Section) -> anyhow::
         ],
         &rows,
     );
-    let goal =
-        |what, target, us: u64| Goal { what, target: Target::AtMost(target), measured: us as f64 / 1e3, unit: "ms" };
+    let ms = |us: u64| us as f64 / 1e3;
     section.goals(&[
-        goal("added to the first token at 100 chats, p50", 1.0, at_100.0),
-        goal("added to the first token at 100 chats, p99", 5.0, at_100.1),
+        Goal::at_most("added to the first token at 100 chats, p50", 1.0, ms(at_100.0), "ms"),
+        Goal::at_most("added to the first token at 100 chats, p99", 5.0, ms(at_100.1), "ms"),
     ]);
     Ok(())
 }

@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::Options;
 use crate::load::in_ms;
-use crate::report::{Goal, Section, Target};
+use crate::report::{Goal, Section};
 
 /// An expression may cost so many milliseconds of processor time before it is ended.
 const EXPRESSION_MS: f64 = 50.0;
@@ -31,12 +31,7 @@ pub(super) async fn engine(options: &Options, section: &mut Section) -> anyhow::
     );
     let rows: Vec<Vec<String>> = chains.iter().map(Chain::row).collect();
     section.table(&["kind", "nodes", "µs per node", "whole run", "compiling"], &rows);
-    section.goals(&[Goal {
-        what: "engine overhead per node, the worst of these".to_owned(),
-        target: Target::AtMost(10.0),
-        measured: worst as f64 / 1e3,
-        unit: "µs",
-    }]);
+    section.goals(&[Goal::at_most("engine overhead per node, the worst of these", 10.0, worst as f64 / 1e3, "µs")]);
     Ok(())
 }
 
@@ -86,12 +81,7 @@ pub(super) async fn expressions(options: &Options, section: &mut Section) -> any
         .map(|(ms, name, said)| vec![name.trim().to_owned(), in_ms(*ms), said.replace('|', "\\|")])
         .collect();
     section.table(&["what", "CPU ms", "how it ended"], &rows);
-    section.goals(&[Goal {
-        what: "the dearest of them".to_owned(),
-        target: Target::AtMost(EXPRESSION_MS),
-        measured: worst,
-        unit: "ms CPU",
-    }]);
+    section.goals(&[Goal::at_most("the dearest of them", EXPRESSION_MS, worst, "ms CPU")]);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::http::Request;
 use crate::load::{Load, Times, Watch};
 use crate::mock_model::{MockModel, Pace};
 use crate::process::{Usage, open_files_limit};
-use crate::report::{Goal, Section, Target};
+use crate::report::{Goal, Section};
 use crate::server::Site;
 
 /// How long memory gets to settle before it is read.
@@ -116,15 +116,9 @@ pub(super) async fn streams(options: &Options, section: &mut Section) -> anyhow:
             format!("{:.2} / {:.2}", cores.0, cores.1),
             format!("{} / {}", after.threads, after.files),
         ]);
-        let goal = |what: &str, target, measured, unit| Goal {
-            what: format!("{what}, {count} streams"),
-            target: Target::AtMost(target),
-            measured,
-            unit,
-        };
-        goals.push(goal("memory", megabytes, after.resident as f64 / 1e6, "MB"));
+        goals.push(Goal::at_most(format!("memory, {count} streams"), megabytes, after.resident as f64 / 1e6, "MB"));
         let p99 = first_late.percentile(99).unwrap_or_default();
-        goals.push(goal("first token late, p99", 20.0, p99 as f64 / 1e3, "ms"));
+        goals.push(Goal::at_most(format!("first token late, p99, {count} streams"), 20.0, p99 as f64 / 1e3, "ms"));
     }
     section.say(&format!(
         "Chats whose answers come slowly: the first token after 500 ms, then one every {} s. {OPENED_PER_SECOND} are begun a second, \

@@ -9,7 +9,7 @@ use crate::Options;
 use crate::http::{Connection, Request};
 use crate::load::{Load, Measured, Watch, in_ms};
 use crate::mock_model::{MockModel, Pace};
-use crate::report::{Goal, Section, Target};
+use crate::report::{Goal, Section};
 use crate::server::{Server, Site};
 
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
@@ -79,11 +79,10 @@ pub(super) async fn plain(options: &Options, section: &mut Section) -> anyhow::R
         time.as_secs()
     ));
     section.table(&HEAD, &rows);
-    let goal = |what: &str, target, measured, unit| Goal { what: what.to_owned(), target, measured, unit };
     section.goals(&[
-        goal("ten nodes, highest rate", Target::AtLeast(4000.0), ten.per_second, "runs/s"),
-        goal("ten nodes, CPU per run, lowest", Target::AtMost(0.3), ten.cpu_ms, "ms"),
-        goal("one node, CPU per run, lowest", Target::AtMost(0.15), one.cpu_ms, "ms"),
+        Goal::at_least("ten nodes, highest rate", 4000.0, ten.per_second, "runs/s"),
+        Goal::at_most("ten nodes, CPU per run, lowest", 0.3, ten.cpu_ms, "ms"),
+        Goal::at_most("one node, CPU per run, lowest", 0.15, one.cpu_ms, "ms"),
     ]);
     section.say(
         "For comparison: Dify's engine (`graphon` 0.8) needs about 13 ms of CPU for ten template nodes on a machine such as this, \
@@ -114,12 +113,7 @@ pub(super) async fn model(options: &Options, section: &mut Section) -> anyhow::R
          token wakes the server up, so that row is the one that counts.",
     );
     section.table(&HEAD, &rows);
-    section.goals(&[Goal {
-        what: "CPU per run, tokens at a model's pace".to_owned(),
-        target: Target::AtMost(0.5),
-        measured: paced.cpu_ms(),
-        unit: "ms",
-    }]);
+    section.goals(&[Goal::at_most("CPU per run, tokens at a model's pace", 0.5, paced.cpu_ms(), "ms")]);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::Options;
 use crate::http::{Connection, Request};
 use crate::load::{Times, Watch};
-use crate::report::{Goal, Section, Target};
+use crate::report::{Goal, Section};
 use crate::server::Site;
 
 const RUNS_AT_ONCE: usize = 200;
@@ -54,16 +54,10 @@ pub(super) async fn start(options: &Options, section: &mut Section) -> anyhow::R
         ],
     );
     let middle = answered.percentile(50).context("nothing was started")?;
-    let goal = |what: &str, target, measured, unit| Goal {
-        what: what.to_owned(),
-        target: Target::AtMost(target),
-        measured,
-        unit,
-    };
     section.goals(&[
-        goal("cold start to first answer, p50", 500.0, middle as f64 / 1e3, "ms"),
-        goal("memory at rest", 80.0, idle.resident as f64 / 1e6, "MB"),
-        goal("release binary with the web page", 80.0, size as f64 / 1e6, "MB"),
+        Goal::at_most("cold start to first answer, p50", 500.0, middle as f64 / 1e3, "ms"),
+        Goal::at_most("memory at rest", 80.0, idle.resident as f64 / 1e6, "MB"),
+        Goal::at_most("release binary with the web page", 80.0, size as f64 / 1e6, "MB"),
     ]);
     Ok(())
 }
