@@ -13,6 +13,7 @@ struct Allowed {
 }
 
 const ALLOWED: &[Allowed] = &[
+    Allowed { folder: "bench", dependencies: &["anyhow", "futures", "jiff", "serde_json", "tokio"], for_tests: &[] },
     Allowed {
         folder: "server",
         dependencies: &[
