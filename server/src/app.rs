@@ -18,11 +18,12 @@ pub mod plugins;
 pub mod projects;
 mod recent;
 pub mod runs;
+pub mod secrets;
+pub mod tables;
 mod taking_up;
 mod timekeeper;
-pub mod waits;
-pub mod secrets;
 pub mod triggers;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::future::Future;

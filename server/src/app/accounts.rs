@@ -255,7 +255,8 @@ impl App {
     pub async fn caller_of_key(&self, key: &str) -> Result<Option<Caller>> {
         let now = self.clock().now_ms();
         let hash = fingerprint(key);
-        let caller = |(key, tenant): (ApiKey, Tenant)| Caller { tenant, user: None, key: Some(key.id), scopes: key.scopes };
+        let caller =
+            |(key, tenant): (ApiKey, Tenant)| Caller { tenant, user: None, key: Some(key.id), scopes: key.scopes };
         let ticket = match self.0.keys.get(&hash) {
             Ok((key, tenant)) => {
                 let valid = key.expires_at.is_none_or(|it| it > now);

@@ -67,6 +67,9 @@ impl App {
                 catalog.workflows.insert(definition.name, found);
             }
         }
+        for (stored, table) in self.tables(tenant).await? {
+            catalog.tables.insert(stored.name, table);
+        }
         for base in self.storage().list_knowledge_bases(tenant).await? {
             catalog.knowledge_bases.insert(base.name);
         }

@@ -6,8 +6,8 @@
 mod hooks;
 mod schedules;
 
-use serde_json::json;
 use domain::{RunId, TenantId, Trigger, TriggerId, TriggerKind};
+use serde_json::json;
 use workflow_engine::{Schedule, Trigger as Declared, Webhook};
 
 pub use schedules::TakeOver;
@@ -110,7 +110,13 @@ impl App {
         };
         let run = RunId::from_uuid(new_uuid());
         let origin = json!({ "kind": "schedule", "trigger": id });
-        self.start_workflow_as(tenant, (run, Some(origin)), &trigger.workflow, (schedule.inputs.into(), schedules::user())).await?;
+        self.start_workflow_as(
+            tenant,
+            (run, Some(origin)),
+            &trigger.workflow,
+            (schedule.inputs.into(), schedules::user()),
+        )
+        .await?;
         self.storage().note_trigger_run(tenant, id, run, self.clock().now_ms()).await?;
         self.note_change(caller, "trigger.fire", &id.to_string()).await?;
         Ok(run)

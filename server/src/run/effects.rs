@@ -3,9 +3,9 @@
 mod call_tool;
 mod complete;
 mod embed;
-mod recall;
 mod fetch;
 mod parse_document;
+mod recall;
 mod run_workflow;
 mod search;
 

@@ -11,8 +11,8 @@ use domain::RunId;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-/// Frames a slow reader may lag behind before it has to replay from storage. A chat answer has a few hundred.
-const BACKLOG: usize = 1024;
+/// Frames a slow reader may lag behind before it has to replay from storage. Every run in progress pays for the room.
+const BACKLOG: usize = 256;
 
 #[derive(Clone, Debug)]
 pub enum Frame {

@@ -22,5 +22,6 @@ mod plugins;
 mod projects;
 mod secrets;
 mod support;
-mod waits;
+mod tables;
 mod triggers;
+mod waits;

@@ -21,6 +21,7 @@ const ALLOWED: &[Allowed] = &[
             "argon2",
             "axum",
             "base64",
+            "calamine",
             "clap",
             "domain",
             "encoding_rs",

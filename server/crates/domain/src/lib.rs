@@ -13,6 +13,7 @@ mod names;
 mod plugins;
 mod runs;
 mod secrets;
+mod tables;
 mod triggers;
 
 pub use accounts::{ApiKey, Role, Session, Tenant, User};
@@ -28,4 +29,5 @@ pub use names::UnknownName;
 pub use plugins::Plugin;
 pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};
 pub use secrets::Secret;
+pub use tables::DecisionTable;
 pub use triggers::{Tick, TickState, Trigger, TriggerKind};

@@ -24,8 +24,9 @@ mod records;
 mod runs;
 mod secrets;
 mod settings;
-mod waits;
+mod tables;
 mod triggers;
+mod waits;
 mod writer;
 
 use std::path::Path;
@@ -38,8 +39,8 @@ pub use leases::{ClaimedRun, Lease};
 pub use pages::{Cursor, Page};
 pub use records::{NewRecord, NewRecords};
 pub use runs::{BeginRun, RunFilter};
-pub use waits::{NewAnswer, WaitFilter, WhoseConversations};
 pub use triggers::{TickClaim, TickEnd};
+pub use waits::{NewAnswer, WaitFilter, WhoseConversations};
 
 use database::{Arguments, Database, Pool};
 use sqlx::query::Query;

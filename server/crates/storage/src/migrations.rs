@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "secrets", include_str!("../../../../migrations/sqlite/0004_secrets.sql")),
     (5, "kept_outputs", include_str!("../../../../migrations/sqlite/0005_kept_outputs.sql")),
     (6, "run_origin", include_str!("../../../../migrations/sqlite/0006_run_origin.sql")),
+    (7, "tables", include_str!("../../../../migrations/sqlite/0007_tables.sql")),
 ];
 
 /// Applies what is missing in one transaction: two processes that open a new file at once take turns, and a migration

@@ -60,6 +60,24 @@ pub fn signature(text: &str) -> Option<WorkflowSignature> {
     Some(header(&root, name, &inputs))
 }
 
+/// The names of the tables that a document's `rules` decide by.
+#[must_use]
+pub fn tables_of(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(root) = crate::yaml::parse(text, &mut Diagnostics::default()) {
+        collect_tables(root.get("nodes"), &mut found);
+    }
+    found
+}
+
+fn collect_tables(nodes: Option<&Node>, found: &mut Vec<String>) {
+    for entry in nodes.map(Node::entries).unwrap_or_default() {
+        let table = entry.value.get("with").and_then(|it| it.get("rules")).and_then(|it| it.get("table"));
+        found.extend(table.and_then(Node::as_str).map(str::to_owned));
+        collect_tables(entry.value.get("do"), found);
+    }
+}
+
 fn header(root: &Node, name: String, inputs: &Inputs) -> WorkflowSignature {
     let text = |key: &str| root.get(key).and_then(Node::as_str).map(str::to_owned);
     WorkflowSignature {

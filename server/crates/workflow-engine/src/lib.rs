@@ -37,7 +37,7 @@ mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
 pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
-pub use compile::{LimitsAsked, compile_workflow, signature};
+pub use compile::{LimitsAsked, compile_workflow, signature, tables_of};
 pub use diagnostic::{Compiled, Diagnostic, Severity};
 pub use effect::{
     CacheKey, CacheScope, Delta, Effect, EffectError, EffectId, EmbedPurpose, HttpAuth, HttpBody, HttpRequest, Message,

@@ -10,8 +10,8 @@ mod runs;
 mod secrets;
 mod settings;
 mod tenants;
-mod waits;
 mod triggers;
+mod waits;
 
 macro_rules! conformance {
     ($database:ident: $($noun:ident { $($case:ident),+ $(,)? })+) => {

@@ -4,8 +4,9 @@
 use std::fmt::Debug;
 
 use domain::{
-    ApiKey, ApiKeyId, ConversationId, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId, MessageId,
-    MessageRole, MessageStatus, Role, RunId, TenantId, Tick, TickState, TriggerId, TriggerKind, UserId, VersionId,
+    ApiKey, ApiKeyId, ConversationId, DecisionTable, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId,
+    MessageId, MessageRole, MessageStatus, Role, RunId, TenantId, Tick, TickState, TriggerId, TriggerKind, UserId,
+    VersionId,
 };
 use serde_json::json;
 use storage::{
@@ -19,9 +20,9 @@ use super::knowledge::records;
 use super::plugins::plugin;
 use super::secrets::secret;
 use super::settings::entry;
+use super::triggers::trigger;
 use super::waits::{answer_of, lease, wait};
 use crate::support::{answering, base, begin, conversation, document, message, run, step, tenant, user, uuid, version};
-use super::triggers::trigger;
 
 /// Ids and names of things: either of tenant A's, or of nothing.
 #[derive(Clone)]
@@ -99,6 +100,8 @@ impl Things {
         storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
         storage.audit(tenant, entry(1)).await.unwrap();
         storage.put_secret(tenant, secret("secret", b"sealed")).await.unwrap();
+        let table = DecisionTable { name: "secret".into(), csv: "secret\n".into(), updated_at: 1 };
+        storage.put_table(tenant, table).await.unwrap();
         storage.keep_output(tenant, "secret", (json!({ "output": "secret" }), 1, 99)).await.unwrap();
         Things {
             user: person.id,
@@ -166,6 +169,7 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("list_triggers", said(storage.list_triggers(tenant).await)),
         ("trigger", said(storage.trigger(tenant, it.trigger).await)),
         ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
+        ("list_tables", said(storage.list_tables(tenant).await)),
         ("kept_output", said(storage.kept_output(tenant, &it.name, 2).await)),
         ("secret", said(storage.secret(tenant, &it.name).await)),
         ("list_secrets", said(storage.list_secrets(tenant).await)),
@@ -238,6 +242,7 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("delete_plugin", said(storage.delete_plugin(tenant, &it.name).await)),
         ("delete_setting", said(storage.delete_setting(tenant, &it.name).await)),
         ("delete_secret", said(storage.delete_secret(tenant, &it.name).await)),
+        ("delete_table", said(storage.delete_table(tenant, &it.name).await)),
     ]);
     answers
 }
@@ -274,9 +279,14 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
         ),
         ("create_conversation", answer(storage.create_conversation(tenant, talk).await)),
         (
-            "keep_output",
-            answer(storage.keep_output(tenant, &it.name, (json!({ "output": "theirs" }), 1, 99)).await),
+            "put_table",
+            answer(
+                storage
+                    .put_table(tenant, DecisionTable { name: it.name.clone(), csv: "theirs\n".into(), updated_at: 1 })
+                    .await,
+            ),
         ),
+        ("keep_output", answer(storage.keep_output(tenant, &it.name, (json!({ "output": "theirs" }), 1, 99)).await)),
         ("begin_run", answer(storage.begin_run(tenant, begin(work)).await)),
         ("create_knowledge_base", answer(storage.create_knowledge_base(tenant, menu).await)),
         ("create_document", answer(storage.create_document(tenant, file).await)),
