@@ -1,17 +1,29 @@
 //! The application: everything that outlives one request, and the use cases, one file per noun.
 
 pub mod accounts;
+pub mod again;
 pub mod catalog;
 pub mod chat;
 pub mod clock;
 pub mod definitions;
 pub mod error;
+mod instance;
 mod janitor;
+mod kept_outputs;
 pub mod knowledge;
+pub mod limits;
 pub mod models;
+pub mod passages;
 pub mod plugins;
 pub mod projects;
+mod recent;
 pub mod runs;
+pub mod secrets;
+pub mod tables;
+mod taking_up;
+mod timekeeper;
+pub mod triggers;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::egress::Egress;
 use crate::run::live::LiveRuns;
 use clock::Clock;
 pub use error::{AppError, Problem, Result};
@@ -37,6 +50,7 @@ struct Parts {
     clock: Clock,
     storage: Storage,
     live: LiveRuns,
+    instance: instance::Instance,
     plugin_host: plugin_host::PluginHost,
     /// Loaded plugins by the hash of their bytes; shared by all tenants, since a plugin holds nothing between calls.
     loaded_plugins: Mutex<HashMap<String, plugin_host::Plugin>>,
@@ -44,9 +58,16 @@ struct Parts {
     local_model: Option<Arc<::knowledge::LocalEmbedder>>,
     embedder: Option<Arc<dyn ::knowledge::Embedder>>,
     models: models::Models,
+    egress: Egress,
+    sealer: secrets::Sealer,
     programs: catalog::Programs,
+    /// Published versions by tenant, kind and name.
+    published: recent::Recent<definitions::Published, Arc<domain::Version>>,
+    /// API keys by their hash.
+    keys: recent::Recent<String, (domain::ApiKey, domain::Tenant)>,
     sign_ins: accounts::SignIns,
     turns: chat::Turns,
+    limits: limits::TenantLimits,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -64,6 +85,7 @@ impl App {
         let storage = Storage::open(&config.database())
             .await
             .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
+        let instance = instance::Instance::begin(&config.data)?;
         let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
             cache_dir: config.plugin_cache.clone(),
             pool_slots: config.plugins.pool_slots,
@@ -77,17 +99,23 @@ impl App {
         let app = App(Arc::new(Parts {
             clock: Clock::new(config.timezone.as_deref())?,
             models: models::Models::new(models::http_client()?, config.model.clone()),
+            egress: Egress::new(&config.allowed_hosts).context("`allowed_hosts` cannot be used")?,
+            sealer: secrets::Sealer::new(&secrets::master_key(&config)?)?,
             config,
             storage,
             live: LiveRuns::default(),
+            instance,
             plugin_host,
             loaded_plugins: Mutex::default(),
             knowledge,
             local_model,
             embedder,
             programs: catalog::Programs::default(),
+            published: recent::Recent::default(),
+            keys: recent::Recent::default(),
             sign_ins: accounts::SignIns::default(),
             turns: chat::Turns::default(),
+            limits: limits::TenantLimits::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }));
@@ -127,6 +155,11 @@ impl App {
         &self.0.live
     }
 
+    /// The one way out for what tenants name.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.0.egress
+    }
+
     pub fn embedder(&self) -> Option<&Arc<dyn ::knowledge::Embedder>> {
         self.0.embedder.as_ref()
     }
@@ -151,6 +184,7 @@ impl App {
         if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop within 10 s");
         }
+        self.free_own_leases().await;
         self.0.storage.close().await;
     }
 }

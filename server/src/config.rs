@@ -163,6 +163,21 @@ pub struct Settings {
     /// IANA time zone of dates in workflows; the machine's own if not given.
     #[arg(long, env = "PARLOUR_TIMEZONE", global = true, value_name = "ZONE")]
     pub timezone: Option<String>,
+    /// A host inside your network that workflows may fetch from, as `host` or `host:port`. May be given several times.
+    #[arg(
+        long = "allow-host",
+        value_name = "HOST",
+        env = "PARLOUR_ALLOWED_HOSTS",
+        global = true,
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
+    /// What a million tokens that the model reads cost, in whatever currency you count in.
+    #[arg(long, env = "PARLOUR_MODEL_INPUT_PRICE", global = true, value_name = "PRICE")]
+    pub model_input_price: Option<f64>,
+    /// What a million tokens that the model writes cost.
+    #[arg(long, env = "PARLOUR_MODEL_OUTPUT_PRICE", global = true, value_name = "PRICE")]
+    pub model_output_price: Option<f64>,
     /// What to log, for example `info` or `parlour=debug`.
     #[arg(long, env = "PARLOUR_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -178,14 +193,66 @@ struct ConfigFile {
     model_base_url: Option<String>,
     model_api_key: Option<String>,
     model_name: Option<String>,
+    model_input_price: Option<f64>,
+    model_output_price: Option<f64>,
     embedding: Option<String>,
     model_dir: Option<PathBuf>,
     package_index: Option<String>,
     public_url: Option<String>,
     timezone: Option<String>,
+    allowed_hosts: Option<Vec<String>>,
     log: Option<String>,
     #[serde(default)]
     plugins: Plugins,
+    #[serde(default)]
+    limits: LimitsFile,
+}
+
+/// `[limits]` in the file: what every run may use at most. Tenants and documents may ask for less.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsFile {
+    /// Nodes that may start in one run (500).
+    pub max_steps: Option<u32>,
+    /// Nodes of one run that may wait for effects at the same time (16).
+    pub max_parallel: Option<u32>,
+    /// Bytes of all inputs and outputs of one run (64 MiB).
+    pub max_value_bytes: Option<u64>,
+    /// Tokens of all models in one run (no limit).
+    pub max_tokens: Option<u64>,
+    /// In the currency of the models' prices (no limit).
+    pub max_cost: Option<f64>,
+    /// How long one run may work (1200).
+    pub run_seconds: Option<u64>,
+    /// Workflows inside of workflows (8).
+    pub max_depth: Option<u32>,
+    /// Runs in progress at one time (200).
+    pub concurrent_runs: Option<usize>,
+}
+
+impl LimitsFile {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        let LimitsFile {
+            max_steps,
+            max_parallel,
+            max_value_bytes,
+            max_tokens,
+            max_cost,
+            run_seconds,
+            max_depth,
+            concurrent_runs,
+        } = self;
+        limits.run.max_steps = max_steps.unwrap_or(limits.run.max_steps);
+        limits.run.max_parallel = max_parallel.unwrap_or(limits.run.max_parallel);
+        limits.run.max_value_bytes = max_value_bytes.unwrap_or(limits.run.max_value_bytes);
+        limits.run.max_tokens = max_tokens.or(limits.run.max_tokens);
+        limits.run.max_cost = max_cost.or(limits.run.max_cost);
+        limits.run_time = run_seconds.map_or(limits.run_time, Duration::from_secs);
+        limits.max_depth = max_depth.unwrap_or(limits.max_depth);
+        limits.concurrent_runs = concurrent_runs.unwrap_or(limits.concurrent_runs);
+        limits
+    }
 }
 
 /// `[plugins]` in the file: how much a plugin call may use.
@@ -217,6 +284,10 @@ pub struct Config {
     pub embedding: Option<EmbeddingSettings>,
     pub public_url: Option<String>,
     pub timezone: Option<String>,
+    /// Hosts that workflows may fetch from although they are not on the public internet.
+    pub allowed_hosts: Vec<String>,
+    /// None: the key is in a file of the data folder.
+    pub master_key: Option<MasterKey>,
     pub log: String,
     pub limits: Limits,
     pub plugins: Plugins,
@@ -227,15 +298,60 @@ pub struct ModelSettings {
     pub base_url: String,
     pub api_key: Option<String>,
     pub name: String,
+    /// None: nobody has said what it costs.
+    pub price: Option<ModelPrice>,
+}
+
+/// What a million tokens cost, in whatever currency the operator counts in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModelPrice {
+    pub input: f64,
+    pub output: f64,
+}
+
+/// The key that secrets are sealed under.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    /// # Errors
+    /// The text is not 64 hexadecimal digits. The error does not repeat it.
+    pub fn read(text: &str) -> anyhow::Result<MasterKey> {
+        let wrong = || anyhow::anyhow!("a master key is 64 hexadecimal digits, as `openssl rand -hex 32` makes them");
+        let mut key = [0; 32];
+        if text.len() != 2 * key.len() || !text.is_ascii() {
+            return Err(wrong());
+        }
+        for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits)?;
+            // `from_str_radix` would take a sign as well.
+            *byte = Some(digits)
+                .filter(|it| it.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|it| u8::from_str_radix(it, 16).ok())
+                .ok_or_else(wrong)?;
+        }
+        Ok(MasterKey(key))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
 }
 
 impl std::fmt::Debug for ModelSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { base_url, api_key, name } = self;
+        let Self { base_url, api_key, name, price } = self;
         f.debug_struct("ModelSettings")
             .field("base_url", base_url)
             .field("api_key", &api_key.as_ref().map(|_| "…"))
             .field("name", name)
+            .field("price", price)
             .finish()
     }
 }
@@ -255,10 +371,16 @@ pub struct Limits {
     pub upload_bytes: usize,
     /// One chat message, in characters: about eight pages of Chinese.
     pub message_chars: usize,
-    /// Runs in progress of one tenant; more are refused with 429.
+    /// Runs in progress at one time; more are refused with 429. Runs that wait are not in progress.
     pub concurrent_runs: usize,
-    /// How long a run may take.
+    /// How long a run may work; waiting for people and moments does not count.
     pub run_time: Duration,
+    /// Workflows inside of workflows.
+    pub max_depth: u32,
+    /// What the engine holds every run to.
+    pub run: workflow_engine::Limits,
+    /// How long a webhook's sender is kept waiting for outputs; most of them give up after about as long.
+    pub webhook_answer: Duration,
 }
 
 impl Default for Limits {
@@ -269,6 +391,9 @@ impl Default for Limits {
             message_chars: 16_000,
             concurrent_runs: 200,
             run_time: Duration::from_secs(20 * 60),
+            max_depth: 8,
+            run: workflow_engine::Limits::default(),
+            webhook_answer: Duration::from_secs(30),
         }
     }
 }
@@ -283,8 +408,12 @@ impl Config {
         let base_url = settings.model_base_url.or(file.model_base_url).filter(|it| !it.trim().is_empty());
         let api_key = settings.model_api_key.or(file.model_api_key).filter(|it| !it.trim().is_empty());
         let name = settings.model_name.or(file.model_name).filter(|it| !it.trim().is_empty());
+        let price = model_price(
+            settings.model_input_price.or(file.model_input_price),
+            settings.model_output_price.or(file.model_output_price),
+        )?;
         let model = match (base_url, name) {
-            (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name }),
+            (Some(base_url), Some(name)) => Some(ModelSettings { base_url, api_key, name, price }),
             (None, None) => None,
             (Some(_), None) => bail!(
                 "PARLOUR_MODEL_BASE_URL is set but PARLOUR_MODEL_NAME is not: name the provider's model, for example `qwen2.5:7b`"
@@ -307,6 +436,10 @@ impl Config {
         if projects.is_empty() {
             projects = file.project.unwrap_or_default();
         }
+        let mut allowed_hosts = settings.allowed_hosts;
+        if allowed_hosts.is_empty() {
+            allowed_hosts = file.allowed_hosts.unwrap_or_default();
+        }
         Ok(Config {
             plugin_cache: data.join("plugin-cache"),
             data,
@@ -317,8 +450,12 @@ impl Config {
             embedding,
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
             timezone: settings.timezone.or(file.timezone),
+            allowed_hosts,
+            master_key: variable("PARLOUR_MASTER_KEY")
+                .map(|it| MasterKey::read(it.trim()).context("PARLOUR_MASTER_KEY cannot be used"))
+                .transpose()?,
             log: settings.log.or(file.log).unwrap_or_else(|| "warn,parlour=info".to_owned()),
-            limits: Limits::default(),
+            limits: file.limits.limits(),
             plugins: file.plugins,
         })
     }
@@ -331,6 +468,17 @@ impl Config {
     pub fn database(&self) -> PathBuf {
         self.data.join("parlour.sqlite")
     }
+}
+
+fn model_price(input: Option<f64>, output: Option<f64>) -> anyhow::Result<Option<ModelPrice>> {
+    for price in [input, output].into_iter().flatten() {
+        if !price.is_finite() || price < 0.0 {
+            bail!("`{price}` is no price of a million tokens; write a number such as `0.5`");
+        }
+    }
+    // Who names one of the two pays nothing for the other.
+    let price = ModelPrice { input: input.unwrap_or(0.0), output: output.unwrap_or(0.0) };
+    Ok((input.is_some() || output.is_some()).then_some(price))
 }
 
 fn read_file(path: Option<&Path>) -> anyhow::Result<ConfigFile> {

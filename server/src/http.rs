@@ -1,6 +1,7 @@
 //! THE route table. Each row says who may call it; the router, the OpenAPI document and the access test are made from it.
 
 mod accounts;
+mod again;
 pub(crate) mod body;
 pub mod caller;
 mod conversations;
@@ -8,12 +9,17 @@ mod definitions;
 mod event_stream;
 mod health;
 mod knowledge_bases;
+mod limits;
 mod models;
 mod openai;
 pub mod openapi;
 mod plugins;
 pub mod problem;
 mod runs;
+mod secrets;
+mod tables;
+mod triggers;
+mod waits;
 mod web_ui;
 
 use axum::Router;
@@ -33,6 +39,9 @@ use openapi::Payload;
 pub enum Access {
     /// Anybody who reaches the server.
     Open,
+    /// Whoever knows the address, which is the secret. Sessions and keys do not matter, so a sender may put what it likes
+    /// into `Authorization`.
+    Address,
     /// A session or a key of any scope.
     SignedIn,
     /// A session or a key with this scope.
@@ -81,6 +90,11 @@ const RUN: Access = Access::Needs(Scope::Run);
 const MANAGE: Access = Access::Needs(Scope::Manage);
 
 pub fn operations() -> Vec<Operation> {
+    [account(), documents(), work(), chat(), supplies(), others()].into_iter().flatten().collect()
+}
+
+/// Who calls, and with what.
+fn account() -> Vec<Operation> {
     use Access::{Open, SignedIn};
     use Payload as P;
     operations! {
@@ -93,7 +107,13 @@ pub fn operations() -> Vec<Operation> {
         get    "/api/v1/keys" MANAGE, accounts::list_keys, "list_keys", "API keys, without their secrets", P::none() => P::json::<accounts::KeyList>();
         post   "/api/v1/keys" MANAGE, accounts::create_key, "create_key", "Make an API key; its text is shown this once", P::json::<accounts::NewKey>() => P::json::<accounts::CreatedKey>();
         delete "/api/v1/keys/{id}" MANAGE, accounts::delete_key, "delete_key", "Take an API key away", P::none() => P::none();
+    }
+}
 
+/// Assistants, workflows, and what workflows decide by.
+fn documents() -> Vec<Operation> {
+    use Payload as P;
+    operations! {
         get    "/api/v1/assistants" CHAT, definitions::list_assistants, "list_assistants", "Assistants", P::none() => P::json::<definitions::AssistantList>();
         get    "/api/v1/assistants/{name}" CHAT, definitions::show_assistant, "get_assistant", "One assistant", P::none() => P::json::<definitions::AssistantView>();
         put    "/api/v1/assistants/{name}" MANAGE, definitions::put_assistant, "put_assistant", "Check and publish an assistant", P::json::<definitions::Document>() => P::json::<definitions::Published>();
@@ -106,18 +126,52 @@ pub fn operations() -> Vec<Operation> {
         post   "/api/v1/validate" MANAGE, definitions::validate, "validate", "Check a document without publishing it", P::json::<definitions::Document>() => P::json::<definitions::Validation>();
         get    "/api/v1/node-kinds" RUN, definitions::node_kinds, "list_node_kinds", "Node kinds of the workflow language, with schemas", P::none() => P::json::<definitions::NodeKindList>();
 
+        get    "/api/v1/tables" RUN, tables::list, "list_tables", "Decision tables that workflows use by name", P::none() => P::json::<tables::TableList>();
+        post   "/api/v1/tables" MANAGE, tables::add, "add_table", "Keep a CSV or XLSX file as a decision table; the same name replaces", P::file() => P::json::<tables::TableView>();
+        delete "/api/v1/tables/{name}" MANAGE, tables::remove, "delete_table", "Delete a decision table that no workflow uses", P::none() => P::none();
+    }
+}
+
+/// Runs, what they wait for, what starts them, and what they may use.
+fn work() -> Vec<Operation> {
+    use Access::Address;
+    use Payload as P;
+    operations! {
         get    "/api/v1/runs" RUN, runs::list, "list_runs", "Runs, newest first", P::none() => P::json::<runs::RunList>();
         get    "/api/v1/runs/{id}" RUN, runs::show, "get_run", "One run with its nodes", P::none() => P::json::<runs::RunView>();
         get    "/api/v1/runs/{id}/events" CHAT, runs::events, "get_run_events", "A run's events: what was stored, then what happens", P::none() => P::events();
+        post   "/api/v1/runs/{id}/waits/{effect}" CHAT, waits::answer, "answer_wait", "Answer what a run asks a person; the first answer counts", P::json::<waits::ReplyBody>() => P::json::<runs::RunSummary>();
+        get    "/api/v1/waits" CHAT, waits::list, "list_waits", "Open questions that one may answer, newest first", P::none() => P::json::<waits::WaitList>();
         post   "/api/v1/runs/{id}/cancel" CHAT, runs::cancel, "cancel_run", "Stop a run; what it said so far is kept", P::none() => P::json::<runs::RunSummary>();
+        post   "/api/v1/runs/{id}/rerun" RUN, again::rerun, "rerun", "Run again from a node; what was finished before it is kept", P::json::<again::Rerun>() => P::json::<runs::RunSummary>();
+        post   "/api/v1/runs/{id}/replay" RUN, again::replay, "replay", "Run again with the recorded outcomes; nothing outside is called", P::none() => P::json::<runs::RunSummary>();
+        get    "/api/v1/triggers" MANAGE, triggers::list, "list_triggers", "What starts workflows by itself: schedules and webhooks with their addresses", P::none() => P::json::<triggers::TriggerList>();
+        put    "/api/v1/triggers/{id}" MANAGE, triggers::put, "put_trigger", "Switch a trigger on or off", P::json::<triggers::TriggerBody>() => P::json::<triggers::TriggerView>();
+        post   "/api/v1/triggers/{id}/rotate" MANAGE, triggers::rotate, "rotate_trigger", "Give a webhook a new address; the old one ends", P::none() => P::json::<triggers::TriggerView>();
+        post   "/api/v1/triggers/{id}/fire" MANAGE, triggers::fire, "fire_trigger", "Run a schedule's workflow now", P::none() => P::accepted::<triggers::StartedRun>();
+        post   "/hooks/{token}" Address, triggers::receive, "receive", "A webhook: starts its workflow with JSON, a form or text; some answer with the outputs", P::any() => P::accepted::<triggers::StartedRun>();
+        get    "/api/v1/limits" MANAGE, limits::show, "get_limits", "What the tenant's runs may use", P::none() => P::json::<limits::LimitsView>();
+        put    "/api/v1/limits" MANAGE, limits::put, "put_limits", "Hold the tenant's runs to less than the server allows", P::json::<crate::app::limits::RunLimits>() => P::json::<limits::LimitsView>();
+    }
+}
 
+/// Conversations.
+fn chat() -> Vec<Operation> {
+    use Payload as P;
+    operations! {
         get    "/api/v1/conversations" CHAT, conversations::list, "list_conversations", "One's own conversations, newest first", P::none() => P::json::<conversations::ConversationList>();
         post   "/api/v1/conversations" CHAT, conversations::create, "create_conversation", "Begin a conversation with an assistant", P::json::<conversations::NewConversation>() => P::json::<conversations::ConversationView>();
         get    "/api/v1/conversations/{id}" CHAT, conversations::show, "get_conversation", "One conversation", P::none() => P::json::<conversations::ConversationView>();
         delete "/api/v1/conversations/{id}" CHAT, conversations::remove, "delete_conversation", "Delete a conversation with its messages", P::none() => P::none();
         get    "/api/v1/conversations/{id}/messages" CHAT, conversations::messages, "list_messages", "Messages, oldest first", P::none() => P::json::<conversations::MessageList>();
         post   "/api/v1/conversations/{id}/messages" CHAT, conversations::send, "send_message", "Say something; JSON when it is answered, or the answer as it grows", P::json::<conversations::NewMessage>() => P::json_or_events::<conversations::Answered>();
+    }
+}
 
+/// What workflows use.
+fn supplies() -> Vec<Operation> {
+    use Payload as P;
+    operations! {
         get    "/api/v1/knowledge-bases" MANAGE, knowledge_bases::list, "list_knowledge_bases", "Knowledge bases", P::none() => P::json::<knowledge_bases::BaseList>();
         post   "/api/v1/knowledge-bases" MANAGE, knowledge_bases::create, "create_knowledge_base", "Make a knowledge base with its fields", P::json::<knowledge_bases::NewBase>() => P::json::<knowledge_bases::BaseView>();
         get    "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::show, "get_knowledge_base", "One knowledge base", P::none() => P::json::<knowledge_bases::BaseView>();
@@ -126,21 +180,28 @@ pub fn operations() -> Vec<Operation> {
         post   "/api/v1/knowledge-bases/{name}/documents" MANAGE, knowledge_bases::upload_file_or_records, "put_document", "Add a file (CSV, JSON, JSONL, text) or records; the same name replaces", P::json_or_file::<knowledge_bases::NewDocument>() => P::json::<knowledge_bases::DocumentView>();
         delete "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, knowledge_bases::remove_document, "delete_document", "Delete a document", P::none() => P::none();
         post   "/api/v1/knowledge-bases/{name}/search" RUN, knowledge_bases::search, "search", "Search a knowledge base; every hit with the scores of each stage", P::json::<knowledge_bases::SearchBody>() => P::json::<knowledge_bases::SearchView>();
-
         get    "/api/v1/plugins" MANAGE, plugins::list, "list_plugins", "Installed plugins with what they ask for and what is granted", P::none() => P::json::<plugins::PluginList>();
         post   "/api/v1/plugins" MANAGE, plugins::upload, "install_plugin", "Install a plugin from a .wasm file, with nothing granted", P::file() => P::json::<plugins::PluginView>();
         get    "/api/v1/plugins/{id}" MANAGE, plugins::show, "get_plugin", "One plugin", P::none() => P::json::<plugins::PluginView>();
         delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
         put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();
         post   "/api/v1/plugins/{id}/tools/{tool}/call" RUN, plugins::call, "call_tool", "Call a tool once", P::json::<plugins::CallBody>() => P::json::<plugins::CallView>();
+        get    "/api/v1/secrets" MANAGE, secrets::list, "list_secrets", "Names of the secrets that workflows can use", P::none() => P::json::<secrets::SecretList>();
+        put    "/api/v1/secrets/{name}" MANAGE, secrets::put, "put_secret", "Store a secret's value; it is never shown again", P::json::<secrets::SecretBody>() => P::json::<secrets::SecretView>();
+        delete "/api/v1/secrets/{name}" MANAGE, secrets::remove, "delete_secret", "Delete a secret", P::none() => P::none();
+    }
+}
 
+/// Models, the interfaces of other products, and the server itself.
+fn others() -> Vec<Operation> {
+    use Access::{Open, SignedIn};
+    use Payload as P;
+    operations! {
         get    "/api/v1/models" SignedIn, models::status, "get_models", "Which models there are, and what is missing", P::none() => P::json::<models::ModelsView>();
         post   "/api/v1/models/offer" MANAGE, models::accept_offer, "accept_model_offer", "Use a model of the local Ollama", P::json::<models::OfferBody>() => P::json::<models::ModelsView>();
-
         get    "/v1/models" CHAT, openai::models, "openai_list_models", "OpenAI-compatible: assistants as models", P::none() => P::any();
         get    "/v1/models/{name}" CHAT, openai::model, "openai_get_model", "OpenAI-compatible: one assistant", P::none() => P::any();
         post   "/v1/chat/completions" CHAT, openai::chat, "openai_chat", "OpenAI-compatible chat; `model` is an assistant's name", P::any() => P::any();
-
         get    "/api/v1/openapi.json" Open, openapi::serve, "get_openapi", "This document", P::none() => P::any();
         get    "/healthz" Open, health::alive, "healthz", "The process answers", P::none() => P::any();
         get    "/readyz" Open, health::ready, "readyz", "The database answers", P::none() => P::any();

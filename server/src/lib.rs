@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod egress;
 pub mod error_codes;
 pub mod http;
 pub mod run;

@@ -24,7 +24,23 @@ const mild = [
   { name: "蒜蓉西兰花", price: 18, spice_level: 0, category: "素菜", description: "清爽，不放辣椒", allergens: [] },
 ];
 
-export const graph = {
+export interface Graph {
+  nodes: { id: string; kind: string; title?: string | { en: string; zh: string }; parent?: string; ports?: string[]; dependencies?: (string | { node: string; port: string })[] }[];
+}
+
+/** What a step asks, and what follows from the answer. */
+export interface Question {
+  kind: "ask" | "approve" | "timer";
+  title?: string | { en: string; zh: string };
+  question?: string;
+  options?: { name: string; title: string }[];
+  fields?: unknown;
+  who?: string;
+  due_ms?: number;
+  then: (answer: Record<string, unknown>) => { port: string; steps: Step[] };
+}
+
+export const graph: Graph = {
   nodes: [
     { id: "intent", kind: "classify_intent", title: "识别意图", ports: ["recommend", "hours", "other"], dependencies: [] },
     { id: "taste", kind: "classify_intent", title: "判断口味", ports: ["spicy", "mild", "other"], dependencies: ["intent.recommend"] },
@@ -46,6 +62,12 @@ export interface Step {
   logs?: { level: string; message: string }[];
   fail?: { code: string; message: string; hint?: string };
   say?: string;
+  ask?: Question | undefined;
+  /** Of a container, which begins long before it ends. */
+  phase?: "start" | "finish";
+  handled?: boolean;
+  kept?: boolean;
+  saved?: { input_tokens: number; output_tokens: number };
 }
 
 function dishText(list: typeof dishes, opening: string, closing: string): string {
@@ -123,4 +145,14 @@ export const workflows = [
     name: "daily_report", title: "Daily ad report", description: "Spend, clicks, conversions and ROI by campaign", outputs: ["report", "text"],
     inputs: { type: "object", properties: { period: { enum: ["yesterday", "today", "last_7_days", "last_30_days"], default: "yesterday" }, from: { type: "string", format: "date" }, filter: { type: "object", description: "Only rows that match, as a filter" } } },
   },
+  {
+    name: "price_orders", title: "逐单计价", description: "Prices every order of a list, line by line", outputs: ["orders"],
+    inputs: { type: "object", properties: { count: { type: "integer", title: "How many orders · 订单数", default: 12, minimum: 1, maximum: 2000 } } },
+  },
+  {
+    name: "refund", title: "退款审批", description: "Asks an operator before money goes back", outputs: ["text"],
+    inputs: { type: "object", required: ["order"], properties: { order: { type: "string", default: "A-1042" }, amount: { type: "number", default: 68 } } },
+  },
+  { name: "book_table", title: "订座", description: "Asks for the room, then for the details", outputs: ["text"], inputs: { type: "object", properties: {} } },
+  { name: "greeting_later", title: "Greeting, later", description: "Waits a while first", outputs: ["text"], inputs: { type: "object", properties: {} } },
 ];

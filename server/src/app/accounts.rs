@@ -55,6 +55,8 @@ pub struct Caller {
     pub tenant: Tenant,
     /// None for an API key.
     pub user: Option<User>,
+    /// The API key, if it is one.
+    pub key: Option<ApiKeyId>,
     pub scopes: Vec<String>,
 }
 
@@ -66,6 +68,15 @@ impl Caller {
     /// People have their own; only a key that may manage the tenant reads everybody's.
     pub fn sees_all_conversations(&self) -> bool {
         self.user.is_none() && self.may(Scope::Manage)
+    }
+
+    /// As the audit log names whoever changed something.
+    pub(super) fn as_actor(&self) -> String {
+        match (&self.user, self.key) {
+            (Some(user), _) => format!("user/{}", user.id),
+            (None, Some(key)) => format!("key/{key}"),
+            (None, None) => "system".to_owned(),
+        }
     }
 
     /// What workflows see as `user`.
@@ -237,14 +248,34 @@ impl App {
                 Role::Operator => vec!["chat".to_owned(), "run".to_owned()],
                 Role::Member => vec!["chat".to_owned()],
             };
-            Caller { tenant, user: Some(user), scopes }
+            Caller { tenant, user: Some(user), key: None, scopes }
         }))
     }
 
     pub async fn caller_of_key(&self, key: &str) -> Result<Option<Caller>> {
         let now = self.clock().now_ms();
-        let found = self.storage().all_tenants_api_key(&fingerprint(key), now).await?;
-        Ok(found.map(|(key, tenant)| Caller { tenant, user: None, scopes: key.scopes }))
+        let hash = fingerprint(key);
+        let caller =
+            |(key, tenant): (ApiKey, Tenant)| Caller { tenant, user: None, key: Some(key.id), scopes: key.scopes };
+        let ticket = match self.0.keys.get(&hash) {
+            Ok((key, tenant)) => {
+                let valid = key.expires_at.is_none_or(|it| it > now);
+                return Ok(valid.then(|| caller((key, tenant))));
+            }
+            Err(ticket) => ticket,
+        };
+        let found = self.storage().all_tenants_api_key(&hash, now).await?;
+        if let Some(found) = &found {
+            self.0.keys.keep(hash, found.clone(), ticket);
+        }
+        Ok(found.map(caller))
+    }
+
+    /// False when the tenant has no such key.
+    pub async fn delete_key(&self, tenant: TenantId, id: ApiKeyId) -> Result<bool> {
+        let deleted = self.storage().delete_api_key(tenant, id).await?;
+        self.0.keys.forget_all();
+        Ok(deleted)
     }
 
     /// Changes the signed-in user's own name, e-mail and password; what is none stays as it is.

@@ -1,6 +1,7 @@
 //! What a tenant's workflows may refer to, and their compiled form.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{DefinitionKind, TenantId, VersionId};
@@ -11,6 +12,7 @@ use workflow_engine::{
 use super::{App, AppError, Result};
 use crate::app::error::problems;
 use crate::error_codes::ErrorCode;
+use crate::run::frames::Drawing;
 
 /// Compiled versions that are kept; a version never changes, so there is nothing to invalidate but room.
 const KEPT_PROGRAMS: usize = 2_000;
@@ -21,14 +23,34 @@ pub struct Programs(Mutex<HashMap<VersionId, Entry>>);
 
 #[derive(Clone)]
 pub(crate) enum Entry {
-    Workflow(Arc<Program>),
+    Workflow(Arc<Runnable>),
     Assistant(Arc<Ready>),
+}
+
+/// A program with what every run of it tells of it.
+pub(crate) struct Runnable {
+    program: Program,
+    pub drawing: Drawing,
+}
+
+impl Runnable {
+    fn new(program: Program) -> Runnable {
+        Runnable { drawing: Drawing::of(&program), program }
+    }
+}
+
+impl Deref for Runnable {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
 }
 
 /// An assistant with its program where the driver can share it.
 pub(crate) struct Ready {
     pub document: workflow_engine::AssistantDocument,
-    pub program: Arc<Program>,
+    pub program: Arc<Runnable>,
 }
 
 impl App {
@@ -45,18 +67,21 @@ impl App {
                 catalog.workflows.insert(definition.name, found);
             }
         }
+        for (stored, table) in self.tables(tenant).await? {
+            catalog.tables.insert(stored.name, table);
+        }
         for base in self.storage().list_knowledge_bases(tenant).await? {
             catalog.knowledge_bases.insert(base.name);
         }
         Ok(catalog)
     }
 
-    pub(crate) async fn program(&self, tenant: TenantId, version: &domain::Version) -> Result<Arc<Program>> {
+    pub(crate) async fn program(&self, tenant: TenantId, version: &domain::Version) -> Result<Arc<Runnable>> {
         if let Some(Entry::Workflow(program)) = self.0.programs.get(version.id) {
             return Ok(program);
         }
         let compiled = compile_workflow(&version.yaml, &self.catalog(tenant).await?);
-        let program = Arc::new(accept(compiled)?);
+        let program = Arc::new(Runnable::new(accept(compiled)?));
         self.0.programs.keep(version.id, Entry::Workflow(program.clone()));
         Ok(program)
     }
@@ -66,7 +91,7 @@ impl App {
             return Ok(ready);
         }
         let Assistant { document, program } = accept(compile_assistant(&version.yaml, &self.catalog(tenant).await?))?;
-        let ready = Arc::new(Ready { document, program: Arc::new(program) });
+        let ready = Arc::new(Ready { document, program: Arc::new(Runnable::new(program)) });
         self.0.programs.keep(version.id, Entry::Assistant(ready.clone()));
         Ok(ready)
     }

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, Run, RunKind,
-    TenantId,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -13,15 +12,12 @@ use workflow_engine::{ChatContext, ChatTurn};
 
 use super::accounts::Caller;
 use super::clock::new_uuid;
-use super::runs::{Around, Nesting, Started};
+use super::runs::{Around, Beginning, Nesting, Started};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 
 /// A conversation's name in the list, taken from its first message.
 const TITLE_CHARS: usize = 60;
-
-/// Messages that are read again for a run that is taken up; the assistant's own window cuts them further.
-const LONGEST_WINDOW: i64 = 200;
 
 /// A turn without a stored conversation: the caller brings the history (OpenAI-compatible clients).
 pub struct LooseTurn {
@@ -71,35 +67,36 @@ impl App {
         let tenant = caller.tenant.id;
         let conversation = self.conversation(caller, id).await?;
         let _turn = self.0.turns.take(id)?;
+        if let Some(question) = self.storage().open_question(tenant, id, self.clock().now_ms()).await? {
+            return self.answer_in_chat(caller, &conversation, &question, content).await;
+        }
         let version = self.definition(tenant, DefinitionKind::Assistant, &conversation.assistant).await?;
         let ready = self.assistant_program(tenant, &version).await?;
         let window = i64::from(ready.document.memory.window);
         let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
-        let answering = |it: &Message| it.run.is_some_and(|run| self.live().get(run).is_some());
-        if earlier.iter().any(|it| it.status == MessageStatus::Streaming && answering(it)) {
-            return Err(in_progress());
+        for message in earlier.iter().filter(|it| it.status == MessageStatus::Streaming) {
+            if let Some(run) = message.run
+                && self.is_driven(tenant, run).await?
+            {
+                return Err(in_progress());
+            }
         }
         let now = self.clock().now_ms();
         let mut run = self.new_run(RunKind::Chat, &conversation.assistant, &version);
-        let asked = new_message(id, MessageRole::User, content, MessageStatus::Complete, now);
-        let mut answer = new_message(id, MessageRole::Assistant, "", MessageStatus::Streaming, now);
-        answer.run = Some(run.id);
+        let asked = said(id, content, now);
+        let answer = going_on(id, run.id, now);
         run.conversation = Some(id);
         run.message = Some(answer.id);
         run.inputs = json!({ "message": content });
         let title = conversation.title.is_empty().then(|| content.chars().take(TITLE_CHARS).collect());
-        let turn = BeginTurn {
-            conversation: id,
-            user_message: asked.clone(),
-            assistant_message: answer.clone(),
-            run: run.clone(),
-            title,
-        };
-        self.storage().begin_chat_turn(tenant, turn).await?;
+        let turn =
+            BeginTurn { conversation: id, user_message: asked.clone(), assistant_message: answer.clone(), title };
         let chat = ChatContext { message: content.to_owned(), history: turns(&earlier), files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: conversation.state };
-        let input = self.run_input(&run, json!({}), around);
-        let started = self.launch(tenant, run, ready.program.clone(), (input, Nesting::default()));
+        let input = self.run_input(tenant, &run, json!({}), around).await?;
+        let program = ready.program.clone();
+        let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
+        let started = self.begin(tenant, beginning).await?;
         Ok((asked, answer, started))
     }
 
@@ -119,17 +116,25 @@ impl App {
         let history: Vec<Value> =
             turn.history.iter().map(|it| json!({ "role": it.role, "content": it.content })).collect();
         run.inputs = json!({ "message": turn.message, "history": history });
-        self.storage().create_run(tenant, run.clone()).await?;
         let chat = ChatContext { message: turn.message, history: turn.history, files: Vec::new() };
         let around = Around { chat: Some(chat), user: caller.as_workflow_user(), state: json!({}) };
-        let input = self.run_input(&run, json!({}), around);
-        Ok(self.launch(tenant, run, ready.program.clone(), (input, Nesting { depth: 0, usage })))
+        let input = self.run_input(tenant, &run, json!({}), around).await?;
+        let program = ready.program.clone();
+        self.begin(
+            tenant,
+            Beginning { run, program, input, nesting: Nesting { usage, ..Nesting::default() }, turn: None },
+        )
+        .await
     }
 
     fn check_message(&self, content: &str) -> Result<()> {
         if content.is_empty() {
             return Err(AppError::invalid("the message is empty"));
         }
+        self.check_length(content)
+    }
+
+    pub(super) fn check_length(&self, content: &str) -> Result<()> {
         let limit = self.config().limits.message_chars;
         let length = content.chars().count();
         if length > limit {
@@ -140,27 +145,6 @@ impl App {
             .hint("split it, or put long documents into a knowledge base"));
         }
         Ok(())
-    }
-
-    /// What a run started with, put together again after a restart. Only the visitor's later messages could differ.
-    pub(super) async fn around_again(&self, tenant: TenantId, run: &Run) -> Result<Around> {
-        let nothing = Around { chat: None, user: json!({}), state: json!({}) };
-        let message = run.inputs.get("message").and_then(Value::as_str).map(str::to_owned);
-        let (RunKind::Chat, Some(message)) = (run.kind, message) else { return Ok(nothing) };
-        let Some(id) = run.conversation else {
-            let history = run.inputs.get("history").cloned().unwrap_or_default();
-            let history = serde_json::from_value(history).unwrap_or_default();
-            return Ok(Around { chat: Some(ChatContext { message, history, files: Vec::new() }), ..nothing });
-        };
-        // The turn's own two messages are the end of the conversation, not its history.
-        let mut earlier = self.storage().messages(tenant, id, LONGEST_WINDOW, run.message).await?;
-        earlier.pop();
-        let state = match self.storage().conversation(tenant, id).await? {
-            Some(conversation) => conversation.state,
-            None => json!({}),
-        };
-        let chat = ChatContext { message, history: turns(&earlier), files: Vec::new() };
-        Ok(Around { chat: Some(chat), state, ..nothing })
     }
 }
 
@@ -191,6 +175,17 @@ impl Drop for Turn<'_> {
 fn in_progress() -> AppError {
     AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
         .hint("wait for it, or stop it first")
+}
+
+/// What a visitor says.
+pub(super) fn said(conversation: ConversationId, content: &str, at: i64) -> Message {
+    new_message(conversation, MessageRole::User, content, MessageStatus::Complete, at)
+}
+
+/// What a run is about to say.
+pub(super) fn going_on(conversation: ConversationId, run: RunId, at: i64) -> Message {
+    let message = new_message(conversation, MessageRole::Assistant, "", MessageStatus::Streaming, at);
+    Message { run: Some(run), ..message }
 }
 
 fn new_message(

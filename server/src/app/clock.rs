@@ -30,8 +30,23 @@ impl Clock {
         }
     }
 
+    /// The server's own time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     pub fn hold_at(&self, ms: i64) {
         self.fixed.store(ms, Ordering::Relaxed);
+    }
+
+    /// The moment that a text names: RFC 3339, or a date, or a date and time, of the server's zone. None for anything else.
+    pub(crate) fn moment(&self, text: &str) -> Option<i64> {
+        let text = text.trim();
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Some(moment.as_millisecond());
+        }
+        let local: jiff::civil::DateTime = text.parse().ok()?;
+        Some(self.zone.to_timestamp(local).ok()?.as_millisecond())
     }
 
     /// RFC 3339 with the server's offset, for example `2026-11-24T10:15:00+08:00`.
@@ -64,4 +79,22 @@ pub(crate) fn fingerprint(secret: &str) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn moments_are_read_in_the_zone_of_the_server_unless_they_name_another() {
+        let clock = Clock::new(Some("Asia/Shanghai")).unwrap();
+        let noon = clock.moment("2026-11-27T12:00:00+08:00").unwrap();
+        for same in ["2026-11-27T04:00:00Z", "2026-11-27T12:00:00", "2026-11-27 12:00", " 2026-11-27T12:00 "] {
+            assert_eq!(clock.moment(same), Some(noon), "{same}");
+        }
+        assert_eq!(clock.moment("2026-11-27"), Some(noon - 12 * 3_600_000));
+        for nonsense in ["", "tomorrow", "2026-13-01", "12:00", "2026-11-27T25:00"] {
+            assert_eq!(clock.moment(nonsense), None, "{nonsense}");
+        }
+    }
 }

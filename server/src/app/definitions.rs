@@ -1,12 +1,17 @@
 //! Assistants and workflows as documents: checked, versioned, published. A published version never changes.
 
+use std::sync::Arc;
+
 use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
-use workflow_engine::{Catalog, Compiled, Diagnostic, compile_assistant, compile_workflow};
+use workflow_engine::{Catalog, Compiled, Diagnostic, Trigger, compile_assistant, compile_workflow};
 
 use super::catalog::accept;
 use super::clock::new_uuid;
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
+
+/// What a published version is known by.
+pub(super) type Published = (TenantId, DefinitionKind, String);
 
 /// A document that compiled, and what it says of itself.
 pub struct Checked {
@@ -14,6 +19,8 @@ pub struct Checked {
     pub name: String,
     pub title: Option<String>,
     pub description: Option<String>,
+    /// What starts it by itself; an assistant has none.
+    pub triggers: Vec<Trigger>,
 }
 
 /// Which kind of document this is, by its first key.
@@ -39,6 +46,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
             name: it.document.name.clone(),
             title: it.document.title.clone(),
             description: it.document.description.clone(),
+            triggers: Vec::new(),
         });
         return (checked, diagnostics);
     }
@@ -48,6 +56,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
         name: it.name().to_owned(),
         title: it.title().map(str::to_owned),
         description: it.description().map(str::to_owned),
+        triggers: it.triggers().to_vec(),
     });
     (checked, diagnostics)
 }
@@ -65,10 +74,10 @@ impl App {
         author: Option<String>,
     ) -> Result<(Version, Vec<Diagnostic>)> {
         let (checked, diagnostics) = check(yaml, &self.catalog(tenant).await?);
-        let Checked { kind, name, title, description } =
-            accept(Compiled { value: checked, diagnostics: diagnostics.clone() })?;
+        let checked = accept(Compiled { value: checked, diagnostics: diagnostics.clone() })?;
+        let Checked { kind, name, .. } = &checked;
         if let Some((expected_kind, expected_name)) = expected {
-            if kind != expected_kind {
+            if *kind != expected_kind {
                 return Err(AppError::new(
                     ErrorCode::InvalidDefinition,
                     format!("this document is of kind `{}`, not `{}`", kind.as_str(), expected_kind.as_str()),
@@ -83,12 +92,11 @@ impl App {
                 .hint("make the two equal"));
             }
         }
-        let checked = Checked { kind, name, title, description };
         let stored = self.store_version(tenant, checked, yaml, author).await?;
         Ok((stored, diagnostics))
     }
 
-    /// Stores what compiled as the published version.
+    /// Stores what compiled as the published version, and brings a workflow's triggers up to date.
     pub(super) async fn store_version(
         &self,
         tenant: TenantId,
@@ -96,7 +104,7 @@ impl App {
         yaml: &str,
         author: Option<String>,
     ) -> Result<Version> {
-        let Checked { kind, name, title, description } = checked;
+        let Checked { kind, name, title, description, triggers } = checked;
         let version = Version {
             id: VersionId::from_uuid(new_uuid()),
             number: 0,
@@ -106,17 +114,34 @@ impl App {
             author,
             created_at: self.clock().now_ms(),
         };
-        let stored = self.storage().save_version(tenant, kind, &name, version).await?;
-        if kind == DefinitionKind::Workflow {
-            // Assistants and workflows that call this one were compiled against its old inputs.
-            self.programs().forget_all();
+        match kind {
+            DefinitionKind::Assistant => {
+                let stored = self.storage().save_version(tenant, kind, &name, version).await?;
+                self.0.published.forget_all();
+                Ok(stored)
+            }
+            DefinitionKind::Workflow => {
+                let triggers = self.declared_triggers(&name, &triggers)?;
+                let stored = self.storage().save_workflow(tenant, &name, version, triggers).await?;
+                self.0.published.forget_all();
+                // Assistants and workflows that call this one were compiled against its old inputs.
+                self.programs().forget_all();
+                Ok(stored)
+            }
         }
-        Ok(stored)
     }
 
-    pub async fn definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Version> {
+    /// The published version.
+    pub async fn definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Arc<Version>> {
+        let key = (tenant, kind, name.to_owned());
+        let ticket = match self.0.published.get(&key) {
+            Ok(version) => return Ok(version),
+            Err(ticket) => ticket,
+        };
         let found = self.storage().current_version(tenant, kind, name).await?;
-        found.ok_or_else(|| AppError::not_found(kind.as_str(), name))
+        let found = Arc::new(found.ok_or_else(|| AppError::not_found(kind.as_str(), name))?);
+        self.0.published.keep(key, found.clone(), ticket);
+        Ok(found)
     }
 
     pub async fn definitions(&self, tenant: TenantId, kind: DefinitionKind) -> Result<Vec<Definition>> {
@@ -135,6 +160,7 @@ impl App {
         if !self.storage().delete_definition(tenant, kind, name).await? {
             return Err(AppError::not_found(kind.as_str(), name));
         }
+        self.0.published.forget_all();
         self.programs().forget_all();
         Ok(())
     }

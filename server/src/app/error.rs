@@ -126,7 +126,7 @@ impl From<knowledge::KnowledgeError> for AppError {
             "embedding_unavailable" => ErrorCode::EmbeddingUnavailable,
             "too_large" => ErrorCode::TooLarge,
             "invalid_knowledge_base" | "invalid_filter" | "invalid_request" => ErrorCode::InvalidInput,
-            "invalid_document" | "unknown_encoding" => ErrorCode::InvalidDocument,
+            "invalid_document" | "unknown_encoding" | "unsupported_document" => ErrorCode::InvalidDocument,
             _ => return AppError::internal(error),
         };
         AppError::new(code, error.to_string()).maybe_hint(error.hint())

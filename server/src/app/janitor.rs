@@ -35,6 +35,8 @@ impl App {
     async fn sweep(&self) -> Result<()> {
         let now = self.clock().now_ms();
         self.storage().all_tenants_prune_expired(now).await?;
+        self.storage().all_tenants_prune_kept_outputs(now).await?;
+        self.storage().all_tenants_prune_ticks(now - RUN_RETENTION_MS).await?;
         while self.storage().all_tenants_prune_runs(now - RUN_RETENTION_MS, RUNS_AT_ONCE).await? > 0 {
             if self.is_stopping() {
                 break;

@@ -8,7 +8,7 @@ use model_client::{ModelClient, ModelConfig};
 use serde_json::json;
 
 use super::{App, AppError, Result};
-use crate::config::ModelSettings;
+use crate::config::{ModelPrice, ModelSettings};
 use crate::error_codes::ErrorCode;
 
 /// The tenant's setting that names the accepted local model.
@@ -73,6 +73,11 @@ impl App {
         }
     }
 
+    /// What the model's tokens cost, as far as the operator has said; a local one costs nothing that could be counted.
+    pub(crate) fn model_price(&self) -> Option<ModelPrice> {
+        self.0.models.configured.as_ref().and_then(|it| it.price)
+    }
+
     async fn model_settings(&self, tenant: TenantId) -> Result<Option<(ModelSettings, &'static str)>> {
         if let Some(settings) = &self.0.models.configured {
             return Ok(Some((settings.clone(), "configuration")));
@@ -81,8 +86,14 @@ impl App {
         let name = accepted.and_then(|it| it.get("model").and_then(|name| name.as_str().map(str::to_owned)));
         Ok(name.map(|name| {
             let base_url = self.config().ollama_url.clone();
-            (ModelSettings { base_url, api_key: None, name }, "local Ollama")
+            (ModelSettings { base_url, api_key: None, name, price: None }, "local Ollama")
         }))
+    }
+
+    /// What makes one model another one, for what is kept of its answers.
+    pub(crate) async fn model_fingerprint(&self, tenant: TenantId, role: &str) -> Result<serde_json::Value> {
+        let settings = self.model_settings(tenant).await?;
+        Ok(json!([role, settings.map(|(it, _)| [it.base_url, it.name])]))
     }
 
     pub async fn model_status(&self, tenant: TenantId) -> Result<ModelStatus> {

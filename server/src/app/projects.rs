@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use domain::{DefinitionKind, TenantId};
 use knowledge::BaseSpec;
-use workflow_engine::{Catalog, Diagnostic, signature};
+use workflow_engine::{Catalog, Diagnostic, Table, signature};
 
 use super::definitions::{check, kind_of};
 use super::knowledge::Embed;
+use super::tables::read_table;
 use super::{App, AppError, Result};
 
 /// How often a served project's files are looked at. A few dozen file stamps cost microseconds.
@@ -36,6 +37,8 @@ pub struct Project {
     pub workflows: Vec<SourceFile>,
     pub assistants: Vec<SourceFile>,
     pub bases: Vec<Base>,
+    /// Decision tables by their file's name.
+    pub tables: Vec<(PathBuf, String, Table)>,
     pub problems: Vec<(PathBuf, String)>,
 }
 
@@ -63,8 +66,13 @@ impl Project {
                 project.read_base(&folder);
             }
         }
+        for file in entries(&path.join("tables")) {
+            if file.is_file() && !is_note(&file) {
+                project.read_table(&file);
+            }
+        }
         if project.is_empty() && project.problems.is_empty() {
-            let text = "nothing here: a project has `workflows/*.yaml`, `assistants/*.yaml` or `knowledge/NAME/knowledge.yaml`";
+            let text = "nothing here: a project has `workflows/*.yaml`, `assistants/*.yaml`, `tables/*.csv` or `knowledge/NAME/knowledge.yaml`";
             project.problems.push((path.to_owned(), text.to_owned()));
         }
         project
@@ -84,6 +92,15 @@ impl Project {
                     Some(DefinitionKind::Workflow) | None => self.workflows.push(file),
                 }
             }
+        }
+    }
+
+    fn read_table(&mut self, path: &Path) {
+        let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+        let read = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"));
+        match read.and_then(|bytes| read_table(&name, bytes).map_err(|error| error.detail)) {
+            Ok(table) => self.tables.push((path.to_owned(), name, table)),
+            Err(problem) => self.problems.push((path.to_owned(), problem)),
         }
     }
 
@@ -113,6 +130,7 @@ impl Project {
                 catalog.workflows.insert(found.name.clone(), found);
             }
         }
+        catalog.tables.extend(self.tables.iter().map(|(_, name, table)| (name.clone(), table.clone())));
         catalog.knowledge_bases.extend(self.bases.iter().map(|it| it.spec.name.clone()));
     }
 
@@ -187,6 +205,10 @@ impl App {
                     error.detail
                 ));
             }
+        }
+        for (path, name, _) in &project.tables {
+            let bytes = tokio::fs::read(path).await.map_err(AppError::internal)?;
+            self.put_table(tenant, name, bytes).await?;
         }
         let mut catalog = self.catalog(tenant).await?;
         project.extend(&mut catalog);

@@ -1,24 +1,37 @@
-//! Starting runs, following them, picking them up after a restart.
+//! Starting runs: of workflows, of turns, and inside other runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use domain::{DefinitionKind, Run, RunId, RunKind, RunStatus, TenantId, Version, VersionId};
+use domain::{DefinitionKind, Run, RunId, RunKind, RunStatus, TenantId, Version};
 use serde_json::{Value, json};
-use workflow_engine::{ChatContext, Program, RunError, RunInput};
+use storage::{BeginRun, BeginTurn, RunStep};
+use workflow_engine::{ChatContext, EffectId, RunError, RunInput};
 
+use super::catalog::Runnable;
 use super::clock::new_uuid;
+use super::taking_up::{Purpose, TakenUp};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 use crate::run::driver::{Job, Start, launch};
 use crate::run::effects::{Surroundings, Usage};
-use crate::run::live::LiveRun;
+use crate::run::journal::cause;
+use crate::run::live::{Frame, LiveRun};
+use crate::run::recorder::{Recorded, Recorder, read_back};
+use crate::run::waiting::Asking;
+
+/// How long a nested run is left to another process before it is looked at again.
+const ELSEWHERE: Duration = Duration::from_millis(300);
 
 /// A workflow that a node of another run starts.
+#[derive(Clone)]
 pub(crate) struct Nested {
     pub parent: Surroundings,
     /// The node and the effect, so that a repeated effect finds what it began.
     pub node: String,
     pub workflow: String,
+    /// A published version by its number; none is the current one.
+    pub number: Option<i64>,
     pub inputs: Value,
 }
 
@@ -31,21 +44,80 @@ pub(super) struct Around {
 }
 
 /// Workflows that stand above a run, and the tokens that all of them use together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Nesting {
     pub depth: u32,
     pub usage: Arc<Usage>,
+    /// The run at the top; none is the run itself.
+    pub root: Option<RunId>,
 }
 
-/// A run that has just been started.
+/// Everything that a run begins with.
+pub(super) struct Beginning {
+    pub run: Run,
+    pub program: Arc<Runnable>,
+    pub input: RunInput,
+    pub nesting: Nesting,
+    /// The turn of a conversation that it answers.
+    pub turn: Option<BeginTurn>,
+}
+
+/// A run as the engine made it in its first step.
+pub(super) struct Begun {
+    pub engine: workflow_engine::Run,
+    pub events: Vec<workflow_engine::Event>,
+    /// What went into the engine, for the journal.
+    pub cause: String,
+    pub chat: Option<ChatContext>,
+    pub user: Value,
+}
+
+/// A run that has just been started, as it stands after its first step.
 pub struct Started {
     pub run: Run,
-    pub live: Arc<LiveRun>,
+    /// None when the first step was the last.
+    pub live: Option<Arc<LiveRun>>,
+    /// What happened in the first step.
+    pub frames: Vec<Frame>,
+    /// The number of the last event before.
+    pub after: i64,
+}
+
+impl Started {
+    /// Resolves when nobody drives the run any more.
+    pub async fn done(&self) {
+        if let Some(live) = &self.live {
+            live.done.cancelled().await;
+        }
+    }
+}
+
+/// The run behind a `workflow` node.
+pub(crate) enum NestedRun {
+    Live(RunId, Arc<LiveRun>),
+    Over(Box<Run>),
+    /// It waits, and nothing has come in for it.
+    Parked(RunId),
 }
 
 impl App {
     /// Starts a published workflow.
     pub async fn start_workflow(&self, tenant: TenantId, name: &str, inputs: Value, user: Value) -> Result<Started> {
+        self.start_workflow_as(tenant, (RunId::from_uuid(new_uuid()), None), name, (inputs, user)).await
+    }
+
+    /// Starts a published workflow as a run whose id was decided before: it can be started once only. `origin` is what
+    /// started it.
+    ///
+    /// # Errors
+    /// Besides everything that speaks against the workflow or its inputs, `Conflict` when there is such a run.
+    pub(super) async fn start_workflow_as(
+        &self,
+        tenant: TenantId,
+        (id, origin): (RunId, Option<Value>),
+        name: &str,
+        (inputs, user): (Value, Value),
+    ) -> Result<Started> {
         self.admit()?;
         let version = self.definition(tenant, DefinitionKind::Workflow, name).await?;
         let program = self.program(tenant, &version).await?;
@@ -56,10 +128,72 @@ impl App {
                 .errors(problems.iter().map(input_problem).collect()));
         }
         let mut run = self.new_run(RunKind::Workflow, name, &version);
+        run.id = id;
+        run.origin = origin;
         run.inputs = inputs.clone();
-        self.storage().create_run(tenant, run.clone()).await?;
-        let input = self.run_input(&run, inputs, Around { chat: None, user, state: json!({}) });
-        Ok(self.launch(tenant, run, program, (input, Nesting::default())))
+        let input = self.run_input(tenant, &run, inputs, Around { chat: None, user, state: json!({}) }).await?;
+        self.begin(tenant, Beginning { run, program, input, nesting: Nesting::default(), turn: None }).await
+    }
+
+    /// Lets the engine make the first step, stores the run as it stands then, and goes on with it unless it is over.
+    pub(super) async fn begin(&self, tenant: TenantId, beginning: Beginning) -> Result<Started> {
+        let Beginning { run, program, input, nesting, turn } = beginning;
+        let cause = cause("start", &input);
+        let (chat, user) = (input.chat.clone(), input.user.clone());
+        let (engine, events) = workflow_engine::Run::start(&program, input);
+        self.begin_with(tenant, (run, program, turn), Begun { engine, events, cause, chat, user }, nesting).await
+    }
+
+    /// Stores a run that the engine has begun, and goes on with it unless it is over.
+    pub(super) async fn begin_with(
+        &self,
+        tenant: TenantId,
+        (mut record, program, mut turn): (Run, Arc<Runnable>, Option<BeginTurn>),
+        begun: Begun,
+        nesting: Nesting,
+    ) -> Result<Started> {
+        let Begun { engine: run, events, cause, chat, user } = begun;
+        let mut recorder = Recorder::new(&program, &record);
+        let recorded = recorder.record(&run, cause, events, record.started_at);
+        let Nesting { depth, usage, root } = nesting;
+        let root = root.unwrap_or(record.id);
+        let asking = Asking { app: self, tenant, run: &record, root };
+        let mut recorded = recorded;
+        let opened = asking.open(&mut recorder, &mut recorded).await?;
+        let waiting = opened.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId).collect();
+        let over = recorded.is_over();
+        let Recorded { mut step, frames, requested, cancelled: _, kept: _ } = recorded;
+        end_at_once(&mut record, turn.as_mut(), &mut step);
+        // Before it is stored: nobody else may find the run without a driver and take it up.
+        let reserved = self.live().reserve(record.id);
+        let lease = (!over).then(|| self.lease());
+        let begin = BeginRun { run: record.clone(), first: step, turn, lease };
+        self.storage().begin_run(tenant, begin).await?;
+        let live = match reserved {
+            Some(reserved) if !over => {
+                let (app, start, active) = (self.clone(), Start::First(requested), Duration::ZERO);
+                let record = record.clone();
+                let job = Job {
+                    app,
+                    tenant,
+                    record,
+                    program,
+                    depth,
+                    usage,
+                    chat,
+                    user,
+                    run,
+                    recorder,
+                    root,
+                    active,
+                    waiting,
+                    start,
+                };
+                Some(launch(job, reserved))
+            }
+            Some(_) | None => None,
+        };
+        Ok(Started { run: record, live, frames, after: 0 })
     }
 
     /// Refuses new work when the server stops or has too much.
@@ -93,12 +227,19 @@ impl App {
             error: None,
             started_at: self.clock().now_ms(),
             finished_at: None,
+            origin: None,
         }
     }
 
-    pub(super) fn run_input(&self, run: &Run, inputs: Value, around: Around) -> RunInput {
+    pub(super) async fn run_input(
+        &self,
+        tenant: TenantId,
+        run: &Run,
+        inputs: Value,
+        around: Around,
+    ) -> Result<RunInput> {
         let Around { chat, user, state } = around;
-        RunInput {
+        Ok(RunInput {
             inputs,
             chat,
             user,
@@ -107,168 +248,107 @@ impl App {
             run_id: run.id.to_string(),
             started_at: self.clock().local_rfc3339(run.started_at),
             seed: u64::from_be_bytes(*run.id.as_uuid().as_bytes().last_chunk().unwrap_or(&[0; 8])),
-            limits: workflow_engine::Limits::default(),
-        }
+            limits: self.engine_limits(tenant).await?,
+        })
     }
 
-    pub(super) fn launch(
-        &self,
-        tenant: TenantId,
-        run: Run,
-        program: Arc<Program>,
-        (input, nesting): (RunInput, Nesting),
-    ) -> Started {
-        let Nesting { depth, usage } = nesting;
-        let job = Job {
-            app: self.clone(),
-            tenant,
-            run: run.clone(),
-            program,
-            depth,
-            usage,
-            start: Start::Fresh(Box::new(input)),
-        };
-        Started { run, live: launch(job) }
-    }
-
-    /// Begins, or finds again, the run behind a `workflow` node. No live run means that it has ended already.
-    pub(crate) async fn begin_nested(&self, nested: Nested) -> Result<(RunId, Option<Arc<LiveRun>>)> {
-        let Nested { parent, node, workflow, inputs } = nested;
+    /// Begins, or finds again, the run behind a `workflow` node.
+    pub(crate) async fn begin_nested(&self, nested: Nested, usage: Arc<Usage>) -> Result<NestedRun> {
+        let Nested { parent, node, workflow, number, inputs } = nested;
         let tenant = parent.tenant;
+        let nesting = Nesting { depth: parent.depth + 1, usage, root: Some(parent.root) };
         let begun = self.storage().child_runs(tenant, parent.run).await?;
         if let Some(child) = begun.into_iter().find(|it| it.parent_node.as_deref() == Some(node.as_str())) {
-            let id = child.id;
-            if let Some(live) = self.live().get(id) {
-                return Ok((id, Some(live)));
-            }
-            let live =
-                if child.status.is_terminal() { None } else { self.take_up(tenant, child, parent.depth + 1).await? };
-            return Ok((id, live));
+            return self.find_nested(tenant, child, nesting).await;
         }
-        let version = self.definition(tenant, DefinitionKind::Workflow, &workflow).await?;
+        let version = self.numbered(tenant, &workflow, number).await?;
         let program = self.program(tenant, &version).await?;
         let mut run = self.new_run(RunKind::Workflow, &workflow, &version);
         run.inputs = inputs.clone();
         run.conversation = parent.conversation;
         run.parent_run = Some(parent.run);
         run.parent_node = Some(node);
-        self.storage().create_run(tenant, run.clone()).await?;
         let around = Around { chat: parent.chat.clone(), user: parent.user.clone(), state: json!({}) };
-        let input = self.run_input(&run, inputs, around);
-        let nesting = Nesting { depth: parent.depth + 1, usage: parent.usage.clone() };
-        let started = self.launch(tenant, run, program, (input, nesting));
-        Ok((started.run.id, Some(started.live)))
+        let input = self.run_input(tenant, &run, inputs, around).await?;
+        let started = self.begin(tenant, Beginning { run, program, input, nesting, turn: None }).await?;
+        Ok(match started.live {
+            Some(live) => NestedRun::Live(started.run.id, live),
+            None => NestedRun::Over(Box::new(started.run)),
+        })
     }
 
-    /// How a run ended: its outputs and text, or its error.
-    pub(crate) async fn run_outcome(
-        &self,
-        tenant: TenantId,
-        id: RunId,
-    ) -> Result<std::result::Result<(Value, String), RunError>> {
-        let run = self.storage().run(tenant, id).await?.ok_or_else(|| AppError::not_found("run", id))?;
-        let text = run.answer.unwrap_or_default();
-        let error = |code: &str, message: &str| RunError {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            hint: None,
-            node: None,
-        };
-        Ok(match run.status {
-            RunStatus::Finished => Ok((run.outputs.unwrap_or(Value::Null), text)),
-            RunStatus::Cancelled => Err(error("cancelled", "the nested run was cancelled")),
-            RunStatus::Failed => Err(run
-                .error
-                .and_then(|it| serde_json::from_value(it).ok())
-                .unwrap_or_else(|| error("error", "the nested run failed"))),
-            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
-                Err(error("interrupted", "the nested run stopped before it was done"))
-            }
+    /// A version of a workflow by its number, or the published one.
+    async fn numbered(&self, tenant: TenantId, workflow: &str, number: Option<i64>) -> Result<Arc<Version>> {
+        let Some(number) = number else { return self.definition(tenant, DefinitionKind::Workflow, workflow).await };
+        let versions = self.storage().list_versions(tenant, DefinitionKind::Workflow, workflow).await?;
+        let newest = versions.iter().map(|it| it.number).max().unwrap_or(0);
+        versions.into_iter().find(|it| it.number == number).map(Arc::new).ok_or_else(|| {
+            AppError::not_found("version", format!("{number} of `{workflow}`"))
+                .hint(format!("its versions go from 1 to {newest}"))
         })
+    }
+
+    /// Goes on with a nested run that was begun before, if there is something to go on with.
+    async fn find_nested(&self, tenant: TenantId, child: Run, nesting: Nesting) -> Result<NestedRun> {
+        let id = child.id;
+        loop {
+            let child = self.run(tenant, id).await?;
+            let waits = child.status == RunStatus::Waiting && !self.live().has(id);
+            if child.status.is_terminal() {
+                return Ok(NestedRun::Over(Box::new(child)));
+            }
+            if waits && !self.storage().has_news(tenant, id).await? {
+                return Ok(NestedRun::Parked(id));
+            }
+            match self.take_up(tenant, id, (nesting.clone(), Purpose::GoOn)).await? {
+                TakenUp::Live(live) => return Ok(NestedRun::Live(id, live)),
+                TakenUp::Over => {}
+                TakenUp::Elsewhere => tokio::time::sleep(ELSEWHERE).await,
+            }
+        }
     }
 
     pub async fn run(&self, tenant: TenantId, id: RunId) -> Result<Run> {
         self.storage().run(tenant, id).await?.ok_or_else(|| AppError::not_found("run", id))
     }
+}
 
-    /// Asks a run to stop. A run that is over stays as it is.
-    pub async fn cancel_run(&self, tenant: TenantId, id: RunId) -> Result<Run> {
-        let run = self.run(tenant, id).await?;
-        if let Some(live) = self.live().get(id) {
-            live.cancel.cancel();
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), live.done.cancelled()).await;
-            return self.run(tenant, id).await;
+/// How a nested run ended: its outputs and text, or its error.
+pub(crate) fn outcome_of(run: Run) -> std::result::Result<(Value, String), RunError> {
+    let text = run.answer.unwrap_or_default();
+    let error = |code: &str, message: &str| RunError {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        hint: None,
+        node: None,
+    };
+    match run.status {
+        RunStatus::Finished => Ok((run.outputs.unwrap_or(Value::Null), text)),
+        RunStatus::Cancelled => Err(error("cancelled", "the nested run was cancelled")),
+        RunStatus::Failed => Err(run
+            .error
+            .and_then(|it| serde_json::from_value(it).ok())
+            .unwrap_or_else(|| error("error", "the nested run failed"))),
+        RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
+            Err(error("interrupted", "the nested run stopped before it was done"))
         }
-        Ok(run)
     }
+}
 
-    /// Picks up what a stopped or killed process left unfinished. Nested runs are taken up by their parents.
-    pub async fn resume_unfinished(&self) -> Result<usize> {
-        let mut count = 0;
-        for (tenant, run) in self.storage().all_tenants_unfinished_runs().await? {
-            if run.parent_run.is_some() || self.live().get(run.id).is_some() {
-                continue;
-            }
-            let id = run.id;
-            match self.take_up(tenant, run.clone(), 0).await {
-                Ok(Some(_)) => count += 1,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(run.id = %id, error = %error, "an unfinished run cannot be taken up");
-                    self.give_up_run(tenant, &run, &error).await?;
-                }
-            }
-        }
-        Ok(count)
+/// What the first step changes in the run and in the message is stored with them, not after them.
+fn end_at_once(run: &mut Run, turn: Option<&mut BeginTurn>, step: &mut RunStep) {
+    if let (Some(turn), Some(update)) = (turn, step.messages.pop()) {
+        turn.assistant_message.content = update.content;
+        turn.assistant_message.status = update.status;
+        turn.assistant_message.error = read_back(update.error.as_ref());
+        turn.assistant_message.finished_at = step.finished_at;
     }
-
-    async fn take_up(&self, tenant: TenantId, run: Run, depth: u32) -> Result<Option<Arc<LiveRun>>> {
-        let missing = || AppError::new(ErrorCode::RunFailed, "the version this run used is gone");
-        let version_id: VersionId = run.version.ok_or_else(missing)?;
-        let version = self.storage().version(tenant, version_id).await?.ok_or_else(missing)?;
-        let program = match run.kind {
-            RunKind::Workflow => self.program(tenant, &version).await?,
-            RunKind::Chat => self.assistant_program(tenant, &version).await?.program.clone(),
-        };
-        let around = self.around_again(tenant, &run).await?;
-        let input = self.run_input(&run, run.inputs.clone(), around);
-        let start = match self.storage().run_snapshot(tenant, run.id).await? {
-            // Killed before its first step was stored: nothing has happened yet.
-            None => Start::Fresh(Box::new(input)),
-            Some((snapshot, stored_through)) => Start::Again {
-                snapshot: serde_json::from_str(&snapshot).map_err(AppError::internal)?,
-                stored_through,
-                input: Box::new(input),
-            },
-        };
-        let job = Job { app: self.clone(), tenant, run, program, depth, usage: Arc::default(), start };
-        Ok(Some(launch(job)))
-    }
-
-    /// A run that can never go on must not stay "running" for ever.
-    async fn give_up_run(&self, tenant: TenantId, run: &Run, error: &AppError) -> Result<()> {
-        let now = self.clock().now_ms();
-        let error = json!({ "code": error.code.code(), "message": error.detail, "hint": error.hint, "node": null });
-        let after = self.storage().run_snapshot(tenant, run.id).await?.map_or(0, |(_, seq)| seq);
-        let step = storage::RunStep {
-            events: vec![storage::NewEvent {
-                seq: after + 1,
-                name: "run.failed".to_owned(),
-                data: json!({ "error": error, "answer": "", "at": now }).to_string(),
-                at: now,
-            }],
-            status: Some(RunStatus::Failed),
-            error: Some(error.to_string()),
-            finished_at: Some(now),
-            message: run.message.map(|id| storage::MessageUpdate {
-                id,
-                content: String::new(),
-                status: domain::MessageStatus::Failed,
-                error: Some(error.to_string()),
-            }),
-            ..storage::RunStep::default()
-        };
-        Ok(self.storage().record_step(tenant, run.id, step).await?)
+    if let Some(status) = step.status.take() {
+        run.status = status;
+        run.outputs = read_back(step.outputs.take().as_ref());
+        run.answer = step.answer.take();
+        run.error = read_back(step.error.take().as_ref());
+        run.finished_at = step.finished_at;
     }
 }
 

@@ -3,20 +3,24 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::{DefinitionKind, RunStatus};
+use domain::{DefinitionKind, RunStatus, WaitKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::validate::project_of;
 use crate::app::App;
+use crate::app::runs::Started;
 use crate::config::{Config, Format, RunArgs};
-use crate::run::live::{Frame, Subscription};
+use crate::run::live::{Frame, LiveRun, Subscription};
 
 /// A preview of a value in the trace, in characters; `--format json` has it whole.
 const PREVIEW: usize = 120;
+
+/// How often a run that waits for a moment is looked at.
+const LOOKS_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result<ExitCode> {
     let inputs = parse_inputs(&args.inputs)?;
@@ -46,15 +50,19 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
     let Some(name) = publish(&app, tenant, &args.file, &text).await? else { return Ok(ExitCode::FAILURE) };
     let started =
         app.start_workflow(tenant, &name, inputs, json!({ "id": "cli", "name": "CLI", "attributes": {} })).await?;
-    let live = started.live.clone();
-    let interrupted = live.cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            interrupted.cancel();
-        }
-    });
-    follow(&app, &live, tenant, started.run.id, args.format).await?;
-    let run = app.run(tenant, started.run.id).await?;
+    let mut trace = Trace { format: args.format, in_text: false, told: 0 };
+    let after = trace.begun(&started);
+    if let Some(live) = &started.live {
+        let interrupted = live.cancel.clone();
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupted.cancel();
+            }
+        });
+        trace.follow(&app, live, (tenant, started.run.id), after).await?;
+    }
+    let run = trace.wait(&app, (tenant, started.run.id)).await?;
+    trace.end_text();
     let ended = json!({
         "status": run.status.as_str(),
         "outputs": run.outputs,
@@ -92,48 +100,92 @@ fn parse_inputs(given: &[String]) -> anyhow::Result<Value> {
     Ok(Value::Object(inputs))
 }
 
-async fn follow(
-    app: &App,
-    live: &Arc<crate::run::live::LiveRun>,
-    tenant: domain::TenantId,
-    run: domain::RunId,
-    format: Format,
-) -> anyhow::Result<()> {
-    let mut trace = Trace { format, in_text: false };
-    let Subscription { stored_through, text, mut frames } = live.subscribe();
-    let mut after = trace.catch_up(app, (tenant, run), 0, stored_through).await?;
-    if !text.is_empty() {
-        trace.text(&text);
-    }
-    loop {
-        let frame = tokio::select! {
-            // What is still in the channel comes before the end.
-            biased;
-            frame = frames.recv() => frame,
-            () = live.done.cancelled() => break,
-        };
-        match frame {
-            Ok(Frame::Stored { seq, name, data }) if seq > after => {
-                after = seq;
-                trace.event(name, &data);
-            }
-            Ok(Frame::Delta { text }) => trace.text(&text),
-            Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
-            Err(RecvError::Lagged(_)) => after = trace.catch_up(app, (tenant, run), after, i64::MAX).await?,
-            Err(RecvError::Closed) => break,
-        }
-    }
-    trace.catch_up(app, (tenant, run), after, i64::MAX).await?;
-    trace.end_text();
-    Ok(())
-}
-
 struct Trace {
     format: Format,
     in_text: bool,
+    /// Bytes of the answer that were told.
+    told: usize,
 }
 
 impl Trace {
+    /// Tells what happened in the first step; answers the number of its last event.
+    fn begun(&mut self, started: &Started) -> i64 {
+        let mut after = 0;
+        for frame in &started.frames {
+            match frame {
+                Frame::Stored { seq, name, data } => {
+                    after = *seq;
+                    self.event(name, data);
+                }
+                Frame::Delta { text } => self.text(text),
+                Frame::Note { .. } => {}
+            }
+        }
+        after
+    }
+
+    /// Waits as long as the run waits for a moment. One that waits for a person is left: nobody could answer it here.
+    async fn wait(
+        &mut self,
+        app: &App,
+        (tenant, id): (domain::TenantId, domain::RunId),
+    ) -> anyhow::Result<domain::Run> {
+        app.keep_time();
+        loop {
+            let run = app.run(tenant, id).await?;
+            if run.status.is_terminal() {
+                return Ok(run);
+            }
+            if let Some(live) = app.live().get(id) {
+                let after = app.storage().last_event(tenant, id).await?;
+                self.follow(app, &live, (tenant, id), after).await?;
+                continue;
+            }
+            let waits = app.storage().open_waits(tenant, id).await?;
+            if let Some(question) = waits.iter().find(|it| it.kind != WaitKind::Timer) {
+                self.end_text();
+                eprintln!("  ? {} waits for a person: {}", question.node, question.title);
+                eprintln!("hint: `parlour serve` runs it where people can answer");
+                return Ok(run);
+            }
+            tokio::time::sleep(LOOKS_AGAIN).await;
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        app: &App,
+        live: &LiveRun,
+        run: (domain::TenantId, domain::RunId),
+        mut after: i64,
+    ) -> anyhow::Result<()> {
+        let Subscription { stored_through, text, mut frames } = live.subscribe();
+        after = self.catch_up(app, run, after, stored_through).await?;
+        if let Some(text) = text.get(self.told..).filter(|it| !it.is_empty()) {
+            self.text(text);
+        }
+        loop {
+            let frame = tokio::select! {
+                // What is still in the channel comes before the end.
+                biased;
+                frame = frames.recv() => frame,
+                () = live.done.cancelled() => break,
+            };
+            match frame {
+                Ok(Frame::Stored { seq, name, data }) if seq > after => {
+                    after = seq;
+                    self.event(name, &data);
+                }
+                Ok(Frame::Delta { text }) => self.text(&text),
+                Ok(Frame::Stored { .. } | Frame::Note { .. }) => {}
+                Err(RecvError::Lagged(_)) => after = self.catch_up(app, run, after, i64::MAX).await?,
+                Err(RecvError::Closed) => break,
+            }
+        }
+        self.catch_up(app, run, after, i64::MAX).await?;
+        Ok(())
+    }
+
     /// Tells what was stored after one event, up to another; answers where it got to.
     async fn catch_up(
         &mut self,
@@ -155,6 +207,7 @@ impl Trace {
     }
 
     fn text(&mut self, text: &str) {
+        self.told += text.len();
         if self.format == Format::Json {
             println!("{}", json!({ "event": "message.delta", "data": { "text": text } }));
             return;

@@ -28,9 +28,11 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
     }
     app.prepare_embeddings();
     let resumed = app.resume_unfinished().await?;
+    app.keep_time();
     if resumed > 0 {
         println!("picked up {resumed} unfinished runs");
     }
+    app.keep_schedules();
     let url = app.config().public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     println!("listening on {url}");
     if let Some(token) = app.setup_token().await? {

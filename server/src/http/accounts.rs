@@ -215,7 +215,7 @@ pub(super) async fn create_key(
 }
 
 pub(super) async fn delete_key(State(app): State<App>, caller: Caller, In(id): In<ApiKeyId>) -> Result<StatusCode> {
-    if !app.storage().delete_api_key(caller.tenant.id, id).await? {
+    if !app.delete_key(caller.tenant.id, id).await? {
         return Err(AppError::not_found("key", id));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -32,7 +32,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 /// listen, and would see a broken connection instead of the refusal.
 const READ_AND_DROPPED: usize = 64 << 20;
 
-async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>, AppError> {
+pub(super) async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>, AppError> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut seen = 0;
@@ -51,7 +51,7 @@ async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>, AppError>
     if seen > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-fn is_json(kind: Option<&axum::http::HeaderValue>) -> bool {
+pub(super) fn is_json(kind: Option<&axum::http::HeaderValue>) -> bool {
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or("").to_ascii_lowercase();
     kind.starts_with("application/json") || kind.split(';').next().is_some_and(|it| it.trim().ends_with("+json"))
 }

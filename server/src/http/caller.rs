@@ -33,13 +33,16 @@ pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next
 }
 
 async fn admit(guard: &Guard, method: Method, headers: HeaderMap) -> Result<Option<Caller>, AppError> {
+    if guard.access == Access::Address {
+        return Ok(None);
+    }
     let unsafe_method = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
     if unsafe_method && headers.get(header::AUTHORIZATION).is_none() {
         check_origin(&headers, guard.app.config().public_url.as_deref())?;
     }
     let caller = resolve(&guard.app, &headers).await?;
     match (guard.access, caller) {
-        (Access::Open, caller) => Ok(caller),
+        (Access::Open | Access::Address, caller) => Ok(caller),
         (_, None) => Err(AppError::new(ErrorCode::NotAuthenticated, "this needs a session or an API key")
             .hint("sign in, or send `Authorization: Bearer pk_…` (`parlour key create --name my-program` makes one)")),
         (Access::SignedIn, Some(caller)) => Ok(Some(caller)),

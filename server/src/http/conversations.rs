@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::{Conversation, ConversationId, Message, MessageStatus};
+use domain::{Conversation, ConversationId, Message, MessageStatus, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In};
-use super::event_stream::{respond, wants_events};
+use super::event_stream::{respond_begun, wants_events};
 use super::runs::page_size;
 use crate::app::accounts::Caller;
 use crate::app::{App, AppError, Result};
@@ -90,11 +90,14 @@ fn conversation_view(it: Conversation) -> ConversationView {
     }
 }
 
-fn message_view(app: &App, it: Message) -> MessageView {
+async fn message_view(app: &App, tenant: TenantId, it: Message) -> Result<MessageView> {
     // "streaming" in the database and nobody writing: the process was killed; the run goes on after the next start.
-    let orphaned = it.status == MessageStatus::Streaming && it.run.is_some_and(|run| app.live().get(run).is_none());
+    let orphaned = match it.run {
+        Some(run) if it.status == MessageStatus::Streaming => !app.is_driven(tenant, run).await?,
+        Some(_) | None => false,
+    };
     let status = if orphaned { MessageStatus::Failed } else { it.status };
-    MessageView {
+    Ok(MessageView {
         id: it.id.to_string(),
         role: it.role.as_str().to_owned(),
         content: it.content,
@@ -102,7 +105,7 @@ fn message_view(app: &App, it: Message) -> MessageView {
         error: it.error.unwrap_or(Value::Null),
         run: it.run.map(|it| it.to_string()),
         created_at: it.created_at,
-    }
+    })
 }
 
 pub(super) async fn list(
@@ -140,10 +143,8 @@ pub(super) async fn show(
 
 pub(super) async fn remove(State(app): State<App>, caller: Caller, In(id): In<ConversationId>) -> Result<StatusCode> {
     app.conversation(&caller, id).await?;
-    for message in app.storage().recent_messages(caller.tenant.id, id, 2).await? {
-        if let Some(run) = message.run.filter(|_| message.status == MessageStatus::Streaming) {
-            app.cancel_run(caller.tenant.id, run).await?;
-        }
+    for run in app.storage().unfinished_runs_of(caller.tenant.id, id).await? {
+        app.cancel_run(caller.tenant.id, run).await?;
     }
     if !app.storage().delete_conversation(caller.tenant.id, id).await? {
         return Err(AppError::not_found("conversation", id));
@@ -157,8 +158,11 @@ pub(super) async fn messages(
     In(id): In<ConversationId>,
 ) -> Result<Json<MessageList>> {
     app.conversation(&caller, id).await?;
-    let items = app.storage().recent_messages(caller.tenant.id, id, MAX_MESSAGES).await?;
-    Ok(Json(MessageList { items: items.into_iter().map(|it| message_view(&app, it)).collect() }))
+    let mut items = Vec::new();
+    for message in app.storage().recent_messages(caller.tenant.id, id, MAX_MESSAGES).await? {
+        items.push(message_view(&app, caller.tenant.id, message).await?);
+    }
+    Ok(Json(MessageList { items }))
 }
 
 pub(super) async fn send(
@@ -171,11 +175,12 @@ pub(super) async fn send(
     let (_, answer, started) = app.send(&caller, id, &body.content).await?;
     let tenant = caller.tenant.id;
     if wants_events(&headers) {
-        return Ok(respond(app, tenant, started.run.id, 0));
+        return Ok(respond_begun(app, tenant, started));
     }
-    started.live.done.cancelled().await;
+    started.done().await;
     let all = app.storage().recent_messages(tenant, id, MAX_MESSAGES).await?;
     let message = all.into_iter().find(|it| it.id == answer.id).unwrap_or(answer);
     let run = app.run(tenant, started.run.id).await?;
-    Ok(Json(Answered { message: message_view(&app, message), run: super::runs::summary(&run) }).into_response())
+    let message = message_view(&app, tenant, message).await?;
+    Ok(Json(Answered { message, run: super::runs::summary(&run) }).into_response())
 }

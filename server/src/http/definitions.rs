@@ -119,7 +119,7 @@ pub(super) async fn show_assistant(
 ) -> Result<Json<AssistantView>> {
     let version = app.definition(caller.tenant.id, DefinitionKind::Assistant, &name).await?;
     let mut view = assistant(&app, &caller, &name, &version).await?;
-    view.yaml = Some(version.yaml);
+    view.yaml = Some(version.yaml.clone());
     Ok(Json(view))
 }
 
@@ -196,8 +196,8 @@ pub(super) async fn show_workflow(
 ) -> Result<Json<WorkflowView>> {
     let version = app.definition(caller.tenant.id, DefinitionKind::Workflow, &name).await?;
     let program = app.program(caller.tenant.id, &version).await?;
-    let graph = crate::run::frames::graph(&program);
-    Ok(Json(WorkflowView { summary: summary(&name, &version), yaml: version.yaml, graph }))
+    let graph = crate::run::frames::graph(&program.nodes());
+    Ok(Json(WorkflowView { summary: summary(&name, &version), yaml: version.yaml.clone(), graph }))
 }
 
 pub(super) async fn validate(

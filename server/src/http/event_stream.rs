@@ -1,4 +1,5 @@
-//! A run as server-sent events: what was stored after the reader's last id, then what happens, until the run is over.
+//! A run as server-sent events: what was stored after the reader's last id, then what happens, until the run is over or
+//! waits.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::app::App;
+use crate::app::runs::Started;
 use crate::run::frames::is_terminal;
 use crate::run::live::{Frame, Subscription};
 
@@ -27,10 +29,24 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> i64 {
     headers.get("last-event-id").and_then(|it| it.to_str().ok()).and_then(|it| it.trim().parse().ok()).unwrap_or(0)
 }
 
+/// What was stored after `after`, then what happens.
 pub(super) fn respond(app: App, tenant: TenantId, run: RunId, after: i64) -> Response {
-    let (sender, receiver) = mpsc::channel(BUFFERED);
+    stream(Reader::of(app, tenant, run, after), Vec::new())
+}
+
+/// What happened in the first step, then what happens.
+pub(super) fn respond_begun(app: App, tenant: TenantId, started: Started) -> Response {
+    stream(Reader::of(app, tenant, started.run.id, started.after), started.frames)
+}
+
+fn stream((mut reader, receiver): (Reader, mpsc::Receiver<Told>), begun: Vec<Frame>) -> Response {
     tokio::spawn(async move {
-        let mut reader = Reader { app, tenant, run, after, sender };
+        for frame in begun {
+            match reader.pass(frame).await {
+                Ok(false) => {}
+                Ok(true) | Err(Gone) => return,
+            }
+        }
         // The reader is gone: nothing is left to tell.
         let _ = reader.follow().await;
     });
@@ -47,15 +63,22 @@ pub(super) fn wants_events(headers: &HeaderMap) -> bool {
 
 struct Gone;
 
+type Told = Result<Event, Infallible>;
+
 struct Reader {
     app: App,
     tenant: TenantId,
     run: RunId,
     after: i64,
-    sender: mpsc::Sender<Result<Event, Infallible>>,
+    sender: mpsc::Sender<Told>,
 }
 
 impl Reader {
+    fn of(app: App, tenant: TenantId, run: RunId, after: i64) -> (Reader, mpsc::Receiver<Told>) {
+        let (sender, receiver) = mpsc::channel(BUFFERED);
+        (Reader { app, tenant, run, after, sender }, receiver)
+    }
+
     async fn follow(&mut self) -> Result<(), Gone> {
         loop {
             let Some(live) = self.app.live().get(self.run) else {
@@ -63,7 +86,7 @@ impl Reader {
                 return Ok(());
             };
             let Subscription { stored_through, text, mut frames } = live.subscribe();
-            if self.replay(stored_through).await? {
+            if stored_through > self.after && self.replay(stored_through).await? {
                 return Ok(());
             }
             if !text.is_empty() {
@@ -123,7 +146,8 @@ impl Reader {
             Frame::Stored { seq, name, data } => {
                 self.after = seq;
                 self.send(Some(seq), name, &data).await?;
-                Ok(is_terminal(name))
+                // A run that waits may do so for days; whoever wants to see it go on connects again.
+                Ok(is_terminal(name) || name == "run.waiting")
             }
             Frame::Delta { text } => {
                 self.send(None, "message.delta", &serde_json::json!({ "text": text }).to_string()).await?;

@@ -104,7 +104,7 @@ pub(super) async fn chat(State(app): State<App>, caller: Caller, Body(body): Bod
     if stream {
         return Ok(reply.stream(app, caller, started, include_usage));
     }
-    started.live.done.cancelled().await;
+    started.done().await;
     let (_, text) = ended(&app, &caller, &started).await?;
     Ok(Json(json!({
         "id": reply.id,
@@ -148,9 +148,13 @@ fn loose_turn(body: ChatRequest) -> Result<LooseTurn> {
 
 /// The answer of a run that is over, or its error in OpenAI's terms.
 async fn ended(app: &App, caller: &Caller, started: &Started) -> Result<(RunStatus, String)> {
-    let run = app.run(caller.tenant.id, started.run.id).await?;
+    let run = match &started.live {
+        Some(_) => app.run(caller.tenant.id, started.run.id).await?,
+        None => started.run.clone(),
+    };
     let text = run.answer.unwrap_or_default();
-    if run.status == RunStatus::Finished {
+    // One that waits has said what it had to say for now.
+    if matches!(run.status, RunStatus::Finished | RunStatus::Waiting) {
         return Ok((run.status, text));
     }
     let error = run.error.unwrap_or(Value::Null);
@@ -203,22 +207,24 @@ impl Reply {
         let send = |value: Value| chunks.send(value.to_string());
         send(self.chunk(&json!({ "role": "assistant", "content": "" }), None)).await?;
         let mut sent = String::new();
-        let mut reader = started.live.subscribe();
-        let mut more = std::mem::take(&mut reader.text);
-        loop {
-            if !more.is_empty() {
-                sent.push_str(&more);
-                send(self.chunk(&json!({ "content": more }), None)).await?;
-                more = String::new();
-            }
-            tokio::select! {
-                biased;
-                frame = reader.frames.recv() => match frame {
-                    Ok(Frame::Delta { text }) => more = text.to_string(),
-                    Ok(Frame::Stored { .. } | Frame::Note { .. }) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
-                },
-                () = started.live.done.cancelled() => break,
+        if let Some(live) = &started.live {
+            let mut reader = live.subscribe();
+            let mut more = std::mem::take(&mut reader.text);
+            loop {
+                if !more.is_empty() {
+                    sent.push_str(&more);
+                    send(self.chunk(&json!({ "content": more }), None)).await?;
+                    more = String::new();
+                }
+                tokio::select! {
+                    biased;
+                    frame = reader.frames.recv() => match frame {
+                        Ok(Frame::Delta { text }) => more = text.to_string(),
+                        Ok(Frame::Stored { .. } | Frame::Note { .. }) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => break,
+                    },
+                    () = live.done.cancelled() => break,
+                }
             }
         }
         match ended(app, caller, &started).await {

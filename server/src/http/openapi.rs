@@ -17,6 +17,7 @@ pub struct Payload {
     events: bool,
     file: bool,
     any: bool,
+    accepted: bool,
 }
 
 struct Named {
@@ -27,7 +28,7 @@ struct Named {
 
 impl Payload {
     pub(super) fn none() -> Payload {
-        Payload { json: None, events: false, file: false, any: false }
+        Payload { json: None, events: false, file: false, any: false, accepted: false }
     }
 
     pub(super) fn json<T: ToSchema + PartialSchema>() -> Payload {
@@ -35,6 +36,11 @@ impl Payload {
         T::schemas(&mut others);
         let json = Some(Named { name: T::name().into_owned(), schema: T::schema(), others });
         Payload { json, ..Payload::none() }
+    }
+
+    /// JSON that tells of something which has begun and is not waited for.
+    pub(super) fn accepted<T: ToSchema + PartialSchema>() -> Payload {
+        Payload { accepted: true, ..Payload::json::<T>() }
     }
 
     pub(super) fn events() -> Payload {
@@ -160,14 +166,15 @@ fn describe(operation: &Operation) -> Value {
     let answer = if operation.response.is_none() {
         ("204", json!({ "description": "Done" }))
     } else {
-        ("200", json!({ "description": operation.summary, "content": operation.response.content() }))
+        let status = if operation.response.accepted { "202" } else { "200" };
+        (status, json!({ "description": operation.summary, "content": operation.response.content() }))
     };
     let problem = json!({ "schema": { "$ref": "#/components/schemas/ProblemBody" } });
     let refused =
         json!({ "description": "Refused, with the reason", "content": { "application/problem+json": problem } });
     it.insert("responses".into(), json!({ answer.0: answer.1, "default": refused }));
     match operation.access {
-        Access::Open => {
+        Access::Open | Access::Address => {
             it.insert("security".into(), json!([]));
         }
         Access::SignedIn => {

@@ -12,9 +12,13 @@ use storage::RunFilter;
 use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In};
-use super::event_stream::{last_event_id, respond, wants_events};
+use super::event_stream::{last_event_id, respond, respond_begun, wants_events};
+use super::waits::{WaitView, wait_view};
 use crate::app::accounts::{Caller, Scope};
+use crate::app::runs::Started;
+use crate::app::waits::Seen;
 use crate::app::{App, AppError, Result};
+use crate::run::live::Frame;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +43,15 @@ pub(crate) struct RunSummary {
     /// The run whose node started this one.
     parent_run: Option<String>,
     conversation: Option<String>,
+    /// What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`.
+    #[schema(value_type = Object)]
+    origin: Value,
+}
+
+impl RunSummary {
+    fn is_over(&self) -> bool {
+        self.finished_at.is_some()
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,7 +65,7 @@ pub(crate) struct NodeView {
     id: String,
     kind: String,
     title: String,
-    /// `waiting`, `running`, `done`, `skipped` or `failed`
+    /// `waiting`, `running`, `done`, `kept`, `skipped` or `failed`
     state: String,
     port: Option<String>,
     started_at: Option<i64>,
@@ -69,6 +82,9 @@ pub(crate) struct NodeView {
     #[schema(value_type = Vec<Object>)]
     logs: Vec<Value>,
     child_run: Option<String>,
+    /// The tokens that an output kept from an earlier run did not take again.
+    #[schema(value_type = Object)]
+    saved: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -86,6 +102,8 @@ pub(crate) struct RunView {
     #[schema(value_type = Object)]
     graph: Value,
     nodes: Vec<NodeView>,
+    /// What it waits for without anybody working on it: people's answers and moments, those of nested runs included.
+    waiting_for: Vec<WaitView>,
     /// The number of the last stored event.
     last_event_id: i64,
 }
@@ -116,6 +134,7 @@ pub(super) fn summary(run: &Run) -> RunSummary {
         finished_at: run.finished_at,
         parent_run: run.parent_run.map(|it| it.to_string()),
         conversation: run.conversation.map(|it| it.to_string()),
+        origin: run.origin.clone().unwrap_or(Value::Null),
     }
 }
 
@@ -130,9 +149,12 @@ pub(super) async fn start(
     let tenant = caller.tenant.id;
     let started = app.start_workflow(tenant, &name, inputs, caller.as_workflow_user()).await?;
     if wants_events(&headers) {
-        return Ok(respond(app, tenant, started.run.id, 0));
+        return Ok(respond_begun(app, tenant, started));
     }
-    started.live.done.cancelled().await;
+    if started.live.is_none() {
+        return Ok(Json(view_at_once(started)).into_response());
+    }
+    started.done().await;
     Ok(Json(view(&app, tenant, started.run.id).await?).into_response())
 }
 
@@ -166,14 +188,23 @@ pub(super) async fn list(
 }
 
 /// A run that this caller may see: with the scope `run` any of the tenant, else those of their own conversations.
+pub(super) async fn seen(app: &App, caller: &Caller, run: &Run) -> Seen {
+    if caller.may(Scope::Run) {
+        return Seen::Yes;
+    }
+    let Some(conversation) = run.conversation else { return Seen::No };
+    match app.conversation(caller, conversation).await {
+        Ok(_) => Seen::Yes,
+        Err(_) => Seen::No,
+    }
+}
+
 async fn visible(app: &App, caller: &Caller, id: RunId) -> Result<Run> {
     let run = app.run(caller.tenant.id, id).await?;
-    if caller.may(Scope::Run) {
-        return Ok(run);
+    match seen(app, caller, &run).await {
+        Seen::Yes => Ok(run),
+        Seen::No => Err(AppError::not_found("run", id)),
     }
-    let Some(conversation) = run.conversation else { return Err(AppError::not_found("run", id)) };
-    app.conversation(caller, conversation).await.map_err(|_| AppError::not_found("run", id))?;
-    Ok(run)
 }
 
 pub(super) async fn show(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<RunView>> {
@@ -197,74 +228,126 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, In(id): In<Ru
 
 pub(super) async fn view(app: &App, tenant: TenantId, id: RunId) -> Result<RunView> {
     let run = app.run(tenant, id).await?;
-    let mut nodes: IndexMap<String, NodeView> = IndexMap::new();
-    let mut graph = Value::Null;
-    let mut last_event_id = 0;
+    let mut folded = Folded::default();
     loop {
-        let page = app.storage().run_events(tenant, id, last_event_id, 500).await?;
+        let page = app.storage().run_events(tenant, id, folded.last_event_id, 500).await?;
         if page.is_empty() {
             break;
         }
         for event in page {
-            last_event_id = event.seq;
-            let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-            if event.name == "run.started" {
-                graph = data.get("graph").cloned().unwrap_or(Value::Null);
-                nodes = waiting_nodes(&graph);
-            } else {
-                fold(&mut nodes, &event.name, &data);
-            }
-        }
-    }
-    if run.status.is_terminal() {
-        // An answer that had begun to wait for a node that failed will never go on.
-        for node in nodes.values_mut().filter(|it| it.state == "running" || it.state == "waiting") {
-            node.state = "skipped".to_owned();
+            folded.take(event.seq, &event.name, &event.data);
         }
     }
     for child in app.storage().child_runs(tenant, id).await? {
         let node = child.parent_node.as_deref().and_then(|it| it.split('#').next());
-        if let Some(node) = node.and_then(|it| nodes.get_mut(it)) {
+        if let Some(node) = node.and_then(|it| folded.nodes.get_mut(it)) {
             node.child_run = Some(child.id.to_string());
         }
     }
-    Ok(RunView {
-        summary: summary(&run),
-        inputs: run.inputs,
-        outputs: run.outputs.unwrap_or(Value::Null),
-        answer: run.answer.unwrap_or_default(),
-        error: run.error.unwrap_or(Value::Null),
-        graph,
-        nodes: nodes.into_values().collect(),
-        last_event_id,
-    })
+    let mut view = folded.view(run);
+    if !view.summary.is_over() {
+        view.waiting_for = app.storage().open_waits(tenant, id).await?.iter().map(wait_view).collect();
+    }
+    Ok(view)
 }
 
+/// A run that was over with its first step; nothing of it has to be read back.
+fn view_at_once(started: Started) -> RunView {
+    let mut folded = Folded::default();
+    for frame in &started.frames {
+        if let Frame::Stored { seq, name, data } = frame {
+            folded.take(*seq, name, data);
+        }
+    }
+    folded.view(started.run)
+}
+
+/// What the events of a run come to.
+#[derive(Default)]
+struct Folded {
+    nodes: IndexMap<String, NodeView>,
+    graph: Value,
+    last_event_id: i64,
+}
+
+impl Folded {
+    fn take(&mut self, seq: i64, name: &str, data: &str) {
+        self.last_event_id = seq;
+        let data: Value = serde_json::from_str(data).unwrap_or(Value::Null);
+        if name == "run.started" {
+            self.graph = data.get("graph").cloned().unwrap_or(Value::Null);
+            self.nodes = waiting_nodes(&self.graph);
+        } else {
+            self.meet(&data);
+            fold(&mut self.nodes, name, &data);
+        }
+    }
+
+    /// A node of a container is met when its execution is told of for the first time.
+    fn meet(&mut self, data: &Value) {
+        let Some(id) = data.get("node").and_then(Value::as_str).filter(|it| !self.nodes.contains_key(*it)) else {
+            return;
+        };
+        let own = crate::run::frames::own_id(id);
+        let nodes = self.graph.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if let Some(node) = nodes.iter().find(|it| it.get("id").and_then(Value::as_str) == Some(own)) {
+            self.nodes.insert(id.to_owned(), NodeView::waiting(node, id.to_owned()));
+        }
+    }
+
+    fn view(mut self, run: Run) -> RunView {
+        if run.status.is_terminal() {
+            // An answer that had begun to wait for a node that failed will never go on.
+            for node in self.nodes.values_mut().filter(|it| it.state == "running" || it.state == "waiting") {
+                node.state = "skipped".to_owned();
+            }
+        }
+        RunView {
+            summary: summary(&run),
+            inputs: run.inputs,
+            outputs: run.outputs.unwrap_or(Value::Null),
+            answer: run.answer.unwrap_or_default(),
+            error: run.error.unwrap_or(Value::Null),
+            graph: self.graph,
+            nodes: self.nodes.into_values().collect(),
+            waiting_for: Vec::new(),
+            last_event_id: self.last_event_id,
+        }
+    }
+}
+
+/// The outermost nodes. Those of containers come as they are executed, once for every item or iteration.
 fn waiting_nodes(graph: &Value) -> IndexMap<String, NodeView> {
-    let text = |node: &Value, key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let nodes = graph.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default();
-    nodes
-        .iter()
-        .map(|node| {
-            let view = NodeView {
-                id: text(node, "id"),
-                kind: text(node, "kind"),
-                title: text(node, "title"),
-                state: "waiting".to_owned(),
-                port: None,
-                started_at: None,
-                finished_at: None,
-                duration_ms: None,
-                attempts: 0,
-                input: Value::Null,
-                output: Value::Null,
-                error: Value::Null,
-                logs: Vec::new(),
-                child_run: None,
-            };
-            (view.id.clone(), view)
-        })
-        .collect()
+    let nodes = graph.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let outermost = nodes.iter().filter(|it| it.get("parent").is_none_or(Value::is_null));
+    outermost.map(|node| NodeView::waiting(node, text_of(node, "id"))).map(|it| (it.id.clone(), it)).collect()
+}
+
+fn text_of(node: &Value, key: &str) -> String {
+    node.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+impl NodeView {
+    /// A node of the graph that has not begun, under the id that a trace gives it.
+    fn waiting(node: &Value, id: String) -> NodeView {
+        NodeView {
+            id,
+            kind: text_of(node, "kind"),
+            title: text_of(node, "title"),
+            state: "waiting".to_owned(),
+            port: None,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            attempts: 0,
+            input: Value::Null,
+            output: Value::Null,
+            error: Value::Null,
+            logs: Vec::new(),
+            child_run: None,
+            saved: Value::Null,
+        }
+    }
 }
 
 /// Brings a node's view up to date with one stored event.
@@ -288,8 +371,15 @@ fn fold(nodes: &mut IndexMap<String, NodeView>, name: &str, data: &Value) {
             node.duration_ms = data.get("duration_ms").and_then(Value::as_i64);
             node.port = data.get("port").and_then(Value::as_str).map(str::to_owned);
             node.output = take("output");
+            node.saved = take("saved");
             node.error = take("error");
             node.logs = data.get("logs").and_then(Value::as_array).cloned().unwrap_or_default();
+        }
+        "node.kept" => {
+            node.state = "kept".to_owned();
+            node.finished_at = at;
+            node.port = data.get("port").and_then(Value::as_str).map(str::to_owned);
+            node.output = take("output");
         }
         "node.skipped" => node.state = "skipped".to_owned(),
         _ => {}

@@ -1,309 +1,471 @@
-//! Drives one run: events are stored, then published, then the effects among them are performed; their outcomes go back
-//! into the engine until nothing is left to do.
+//! Drives one run: a step is stored, then published, then the effects that it asks for are performed; their outcomes go
+//! back into the engine until nothing is left to do.
 //!
 //! One task per run. Its client leaving does not end it; the run's `cancel` token does. The task owns the [`Run`]; nobody
 //! else sees it, so a panic here ends this run alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use domain::{RunStatus, TenantId};
+use domain::{RunId, RunStatus, TenantId};
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
-use storage::{MessageUpdate, NewEvent, RunStep};
-use tokio::sync::mpsc;
-use workflow_engine::{EffectId, Event, Outcome, Program, RequestedEffect, Run, RunError, RunInput};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use workflow_engine::{ChatContext, Delta, Effect, EffectId, Event, RequestedEffect, Run, RunError};
 
-use super::effects::{FromEffect, Surroundings, Usage, perform, safe_to_repeat};
-use super::frames::{Trace, error_json, is_terminal};
-use super::live::{Frame, LiveRun};
+use super::effects::{FromEffect, Performed, Surroundings, Usage, failed, perform, safe_to_repeat};
+use super::frames::error_json;
+use super::journal::{Settled, cause, end};
+use super::live::{Frame, LiveRun, Reserved};
+use super::recorder::{KeptOutput, Recorded, Recorder};
+use super::waiting::{Asking, told};
 use crate::app::App;
+use crate::app::catalog::Runnable;
+
+/// Outcomes that become one step when they are there at the same time.
+const OUTCOMES_AT_ONCE: usize = 32;
 
 /// A run that is about to be driven.
 pub(crate) struct Job {
     pub app: App,
     pub tenant: TenantId,
-    pub run: domain::Run,
-    pub program: Arc<Program>,
+    pub record: domain::Run,
+    pub program: Arc<Runnable>,
     pub depth: u32,
     pub usage: Arc<Usage>,
+    /// What nested workflows see as well.
+    pub chat: Option<ChatContext>,
+    pub user: Value,
+    pub run: Run,
+    pub recorder: Recorder,
+    /// The run at the top of those that this one is nested in.
+    pub root: RunId,
+    /// How long it was driven before it waited.
+    pub active: Duration,
+    /// Effects that are waits.
+    pub waiting: BTreeSet<EffectId>,
     pub start: Start,
 }
 
 pub(crate) enum Start {
-    Fresh(Box<RunInput>),
-    /// Picked up after a restart.
-    Again {
-        snapshot: Box<Run>,
-        stored_through: i64,
-        input: Box<RunInput>,
-    },
+    /// The first step is stored and asks for these.
+    First(Vec<RequestedEffect>),
+    /// Picked up from what was stored.
+    Again,
+    /// Picked up to be stopped: nothing is performed any more.
+    Cancelled,
 }
 
 /// Registers the run as live and drives it in a task of its own.
-pub(crate) fn launch(job: Job) -> Arc<LiveRun> {
-    let (stored_through, text) = match &job.start {
-        Start::Fresh(_) => (0, String::new()),
-        Start::Again { snapshot, stored_through, .. } => (*stored_through, snapshot.answer().to_owned()),
-    };
-    let live = job.app.live().begin(job.run.id, stored_through, text);
+pub(crate) fn launch(job: Job, reserved: Reserved<'_>) -> Arc<LiveRun> {
+    let live = reserved.begin(job.recorder.seq(), job.recorder.part(job.run.answer()).to_owned());
+    if matches!(job.start, Start::Cancelled) {
+        live.cancel.cancel();
+    }
     let app = job.app.clone();
-    let run_id = job.run.id;
+    let (tenant, run, root) = (job.tenant, job.record.id, job.root);
     let driven = live.clone();
     app.clone().spawn(async move {
         if AssertUnwindSafe(drive(job, driven)).catch_unwind().await.is_err() {
-            tracing::error!(run.id = %run_id, "a run panicked; it will be picked up at the next start");
+            tracing::error!(run.id = %run, "a run panicked; it will be picked up again");
         }
-        app.live().end(run_id);
+        if app.live().end(run) && !app.is_stopping() {
+            // Something came in after the driver had looked for the last time. The timekeeper would see it as well, later.
+            app.wake_soon(tenant, root);
+        }
     });
     live
 }
 
-type Performing = FuturesUnordered<BoxFuture<'static, Result<(EffectId, Outcome), Aborted>>>;
+type Performing = FuturesUnordered<BoxFuture<'static, Result<(EffectId, Performed), Aborted>>>;
 
 struct Driver {
     app: App,
     tenant: TenantId,
     record: domain::Run,
-    program: Arc<Program>,
+    program: Arc<Runnable>,
     run: Run,
-    seq: i64,
-    trace: Trace,
+    recorder: Recorder,
     live: Arc<LiveRun>,
     around: Surroundings,
     performing: Performing,
     aborts: HashMap<EffectId, AbortHandle>,
-    /// Set when the run must end with an error that the engine does not know of.
-    ended_by: Option<RunError>,
+    /// What effects in flight have said so far.
+    streamed: HashMap<EffectId, String>,
+    /// Bytes of the answer that watchers were told.
+    told: usize,
+    /// How many bytes of what an effect says have been heard already.
+    repeated: HashMap<EffectId, usize>,
+    root: RunId,
+    /// Effects that are rows in the database.
+    waiting: BTreeSet<EffectId>,
+    /// What nested runs are for, by their effect, so that a waiting one can be gone on with.
+    nested: HashMap<EffectId, RequestedEffect>,
+    /// Nested runs that wait.
+    parked: BTreeMap<EffectId, RunId>,
+    /// How long the run was driven before, and since when it is now.
+    active: (Duration, Instant),
+    /// How long it may be driven.
+    most: Duration,
 }
 
 async fn drive(job: Job, live: Arc<LiveRun>) {
     let (deltas, mut said) = mpsc::unbounded_channel();
-    let input = match &job.start {
-        Start::Fresh(input) | Start::Again { input, .. } => input.as_ref(),
-    };
+    let server = &job.app.config().limits;
+    let limits = job.app.driver_limits(job.tenant, job.program.limits()).await;
+    // A database that does not answer now will say so at the next step.
+    let (most, max_depth) = limits.unwrap_or((server.run_time, server.max_depth));
     let around = Surroundings {
         app: job.app.clone(),
         tenant: job.tenant,
-        run: job.run.id,
-        conversation: job.run.conversation,
+        run: job.record.id,
+        root: job.root,
+        conversation: job.record.conversation,
         depth: job.depth,
-        usage: job.usage.clone(),
-        chat: input.chat.clone(),
-        user: input.user.clone(),
+        max_depth,
+        usage: job.usage,
+        chat: job.chat,
+        user: job.user,
         deltas,
     };
-    let trace = Trace::new(&job.program, head(&job.run, &job.program));
-    let (run, first, seq) = match job.start {
-        Start::Fresh(input) => {
-            let (run, events) = Run::start(&job.program, *input);
-            (run, events, 0)
-        }
-        Start::Again { snapshot, stored_through, .. } => (*snapshot, Vec::new(), stored_through),
-    };
+    let told = job.run.answer().len();
     let mut driver = Driver {
         app: job.app,
         tenant: job.tenant,
-        record: job.run,
+        record: job.record,
         program: job.program,
-        run,
-        seq,
-        trace,
+        run: job.run,
+        recorder: job.recorder,
         live: live.clone(),
         around,
         performing: FuturesUnordered::new(),
         aborts: HashMap::new(),
-        ended_by: None,
+        streamed: HashMap::new(),
+        told,
+        repeated: HashMap::new(),
+        root: job.root,
+        waiting: job.waiting,
+        nested: HashMap::new(),
+        parked: BTreeMap::new(),
+        active: (job.active, Instant::now()),
+        most,
     };
-    let again = first.is_empty();
-    if !driver.absorb(first).await {
-        return;
-    }
-    if again {
-        driver.perform_again().await;
-    }
-    let deadline = tokio::time::sleep(driver.app.config().limits.run_time);
-    tokio::pin!(deadline);
-    loop {
-        let events = tokio::select! {
-            // Text before outcomes, so that a model's last words come before its node is done.
-            biased;
-            Some(said) = said.recv() => driver.hear(said),
-            Some(settled) = driver.performing.next() => match settled {
-                Ok((id, outcome)) => {
-                    driver.aborts.remove(&id);
-                    driver.run.resume(&driver.program, id, outcome)
-                }
-                Err(Aborted) => continue,
-            },
-            // Before cancel: a parent that stops drops its effects, and with them would cancel the nested run for good.
-            () = driver.app.stopping() => {
-                // The snapshot that is stored already is where the next process goes on.
+    match job.start {
+        Start::First(requested) => requested.into_iter().for_each(|it| driver.begin(it)),
+        Start::Again => {
+            driver.perform_again().await;
+            if !driver.look().await {
                 return;
             }
-            () = live.cancel.cancelled() => driver.run.cancel(),
-            () = &mut deadline => driver.give_up(),
+        }
+        Start::Cancelled => {
+            driver.cancel().await;
+            return;
+        }
+    }
+    let deadline = tokio::time::sleep(driver.most.saturating_sub(job.active));
+    tokio::pin!(deadline);
+    loop {
+        if driver.only_waits() {
+            match driver.park().await {
+                Parking::Done => return,
+                Parking::Refused => {
+                    if !driver.look().await {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        }
+        let going_on = tokio::select! {
+            // Text before outcomes, so that a model's last words come before its node is done.
+            biased;
+            Some(said) = said.recv() => {
+                driver.hear(said);
+                true
+            }
+            Some(settled) = driver.performing.next() => driver.settle(settled, &mut said).await,
+            // Before cancel: a parent that stops drops its effects, and with them would cancel the nested run for good.
+            // What is stored already is where the next process goes on.
+            () = driver.app.stopping() => false,
+            () = live.cancel.cancelled() => driver.cancel().await,
+            () = live.poked() => driver.look().await,
+            () = &mut deadline => driver.give_up().await,
         };
-        if !driver.absorb(events).await {
+        if !going_on {
             return;
         }
     }
 }
 
-/// What `run.started` tells before anything has happened.
-fn head(run: &domain::Run, program: &Program) -> Value {
-    json!({
-        "run_id": run.id,
-        "kind": run.kind.as_str(),
-        "name": run.name,
-        "conversation_id": run.conversation,
-        "message_id": run.message,
-        "graph": super::frames::graph(program),
-    })
+/// How an attempt to let the run wait without its driver ended.
+enum Parking {
+    Done,
+    /// Something has come in.
+    Refused,
 }
 
 impl Driver {
-    fn hear(&mut self, said: FromEffect) -> Vec<Event> {
+    fn hear(&mut self, said: FromEffect) {
         match said {
-            FromEffect::Delta(id, delta) => self.run.progress(&self.program, id, delta),
-            FromEffect::Log { node, lines } => {
-                self.trace.logs.entry(node).or_default().extend(lines);
-                Vec::new()
+            FromEffect::Delta(id, mut delta) => {
+                if let Delta::Text(text) = &mut delta {
+                    self.skip_repeated(id, text);
+                    self.streamed.entry(id).or_default().push_str(text);
+                }
+                for event in self.run.progress(&self.program, id, delta) {
+                    if let Event::AnswerDelta { text, .. } = event {
+                        self.publish(Frame::Delta { text: text.into() });
+                    }
+                }
             }
+            FromEffect::Log { node, lines } => self.recorder.trace.state.logs.entry(node).or_default().extend(lines),
             FromEffect::ChildRun { node, run } => {
                 let data = json!({ "node": node, "child_run": run }).to_string();
-                self.trace.children.insert(node, run.to_string());
+                self.recorder.trace.state.children.insert(node, run.to_string());
                 self.live.publish(Frame::Note { name: "node.child_run", data: data.into() });
-                Vec::new()
             }
         }
     }
 
-    fn give_up(&mut self) -> Vec<Event> {
-        let limit = self.app.config().limits.run_time.as_secs();
-        self.ended_by = Some(RunError {
+    /// A nested run that was gone on with says everything from its beginning; the engine has heard a part of it.
+    fn skip_repeated(&mut self, id: EffectId, text: &mut String) {
+        if let Some(left) = self.repeated.get_mut(&id) {
+            let known = text.len().min(*left);
+            *left -= known;
+            *text = text.get(known..).unwrap_or_default().to_owned();
+        }
+    }
+
+    /// Takes every outcome that is there into one step.
+    async fn settle(
+        &mut self,
+        first: Result<(EffectId, Performed), Aborted>,
+        said: &mut UnboundedReceiver<FromEffect>,
+    ) -> bool {
+        let mut outcomes = vec![first];
+        while outcomes.len() < OUTCOMES_AT_ONCE
+            && let Some(Some(more)) = self.performing.next().now_or_never()
+        {
+            outcomes.push(more);
+        }
+        // What they said before they ended.
+        while let Ok(said) = said.try_recv() {
+            self.hear(said);
+        }
+        let mut settled = Vec::new();
+        for (id, performed) in outcomes.into_iter().flatten() {
+            self.aborts.remove(&id);
+            match performed {
+                Performed::Done(outcome) => {
+                    self.nested.remove(&id);
+                    settled.push(Settled::new(id, outcome, self.streamed.remove(&id)));
+                }
+                Performed::Parked(run) => {
+                    self.parked.insert(id, run);
+                }
+            }
+        }
+        self.resume(settled, Vec::new()).await
+    }
+
+    /// Hands outcomes to the engine as one step. `closed` are those that were waits.
+    async fn resume(&mut self, settled: Vec<Settled>, closed: Vec<i64>) -> bool {
+        if settled.is_empty() && closed.is_empty() {
+            return true;
+        }
+        let cause = cause("outcomes", &settled);
+        let mut events = Vec::new();
+        for Settled { effect, outcome, said: _ } in settled {
+            events.extend(self.run.resume(&self.program, effect, outcome));
+        }
+        self.absorb(cause, events, closed).await
+    }
+
+    /// Takes what has come in: answers to the run's own waits, and news for the nested runs that wait.
+    async fn look(&mut self) -> bool {
+        match self.take_answers().await {
+            Ok((settled, closed)) => {
+                for (id, _) in std::mem::take(&mut self.parked) {
+                    if let Some(request) = self.nested.remove(&id) {
+                        self.repeated.insert(id, self.streamed.get(&id).map_or(0, String::len));
+                        self.begin(request);
+                    }
+                }
+                self.resume(settled, closed).await
+            }
+            Err(error) => {
+                self.abandon(&error);
+                false
+            }
+        }
+    }
+
+    async fn take_answers(&mut self) -> storage::Result<(Vec<Settled>, Vec<i64>)> {
+        let (mut settled, mut closed) = (Vec::new(), Vec::new());
+        for (effect, outcome) in self.app.storage().answered_waits(self.tenant, self.record.id).await? {
+            let id = EffectId(u64::try_from(effect).unwrap_or(0));
+            closed.push(effect);
+            if self.waiting.remove(&id) {
+                let broken = |error: serde_json::Error| failed("internal", error.to_string(), None);
+                let outcome = serde_json::from_value(outcome).unwrap_or_else(broken);
+                settled.push(Settled::new(id, outcome, None));
+            }
+        }
+        if self.record.message.is_some() && !settled.is_empty() {
+            // An answer that was a message of the conversation has its own message to go on in.
+            let now = self.app.storage().run(self.tenant, self.record.id).await?;
+            if let Some(message) = now.and_then(|it| it.message).filter(|_| self.recorder.next_message.is_none()) {
+                self.recorder.move_to(message, self.run.answer());
+            }
+        }
+        Ok((settled, closed))
+    }
+
+    /// Whether nothing is left but waits, the run's own and those of nested runs.
+    fn only_waits(&self) -> bool {
+        self.performing.is_empty() && !(self.waiting.is_empty() && self.parked.is_empty())
+    }
+
+    /// Stores that the run waits, unless something has come in meanwhile.
+    async fn park(&mut self) -> Parking {
+        let waits = match self.app.storage().open_waits(self.tenant, self.record.id).await {
+            Ok(waits) => waits,
+            Err(error) => return self.not_parked(&error),
+        };
+        let waiting_for: Vec<Value> = waits.iter().map(told).collect();
+        let before = self.recorder.mark();
+        let mut recorded = self.recorder.park(&self.run, &json!(waiting_for), self.app.clock().now_ms());
+        let (earlier, since) = self.active;
+        recorded.step.active_ms = i64::try_from((earlier + since.elapsed()).as_millis()).ok();
+        let nested = self.parked.values().copied().collect();
+        match self.app.storage().park_run(self.tenant, self.record.id, (recorded.step, nested)).await {
+            Ok(true) => {
+                for frame in recorded.frames {
+                    self.live.publish(frame);
+                }
+                Parking::Done
+            }
+            Ok(false) => {
+                self.recorder.go_back(before);
+                Parking::Refused
+            }
+            Err(error) => self.not_parked(&error),
+        }
+    }
+
+    fn not_parked(&self, error: &storage::StorageError) -> Parking {
+        self.abandon(error);
+        Parking::Done
+    }
+
+    async fn cancel(&mut self) -> bool {
+        let events = self.run.cancel();
+        self.absorb(cause("cancel", &()), events, Vec::new()).await
+    }
+
+    async fn give_up(&mut self) -> bool {
+        let limit = self.most.as_secs_f64();
+        let error = RunError {
             code: "budget_exceeded".into(),
-            message: format!("the run took longer than {limit} s"),
+            message: format!("the run worked longer than {limit} s: the limit `max_time`"),
             hint: Some("split the work into smaller runs".into()),
             node: None,
-        });
-        self.run.cancel()
+        };
+        let events = end(&mut self.run, &error);
+        self.absorb(cause("ended", &error), events, Vec::new()).await
     }
 
     /// Stores a step, publishes it, then performs what it asks for. False when the run is over.
-    async fn absorb(&mut self, events: Vec<Event>) -> bool {
-        if events.is_empty() {
-            return true;
-        }
-        let at = self.app.clock().now_ms();
-        let mut frames = Vec::new();
-        let mut stored = Vec::new();
-        let mut requested = Vec::new();
-        let mut state = None;
-        for event in events {
-            let event = self.overrule(event);
-            if let Event::AnswerDelta { text, .. } = &event {
-                frames.push(Frame::Delta { text: text.as_str().into() });
-                continue;
-            }
-            if let Some((name, data)) = self.trace.frame(&event, at) {
-                self.seq += 1;
-                let data: Arc<str> = data.to_string().into();
-                stored.push(NewEvent { seq: self.seq, name: name.to_owned(), data: data.to_string(), at });
-                frames.push(Frame::Stored { seq: self.seq, name, data });
-            }
-            match event {
-                Event::EffectRequested(request) => requested.push(request),
-                Event::EffectCancelled { id, .. } => {
-                    if let Some(abort) = self.aborts.remove(&id) {
-                        abort.abort();
-                    }
-                }
-                Event::StateChanged { state: new } => state = Some(new),
-                Event::RunStarted { .. }
-                | Event::NodeStarted { .. }
-                | Event::NodeFinished { .. }
-                | Event::NodeSkipped { .. }
-                | Event::NodeFailed { .. }
-                | Event::NodeKept { .. }
-                | Event::OutputKept { .. }
-                | Event::AnswerDelta { .. }
-                | Event::AnswerCompleted { .. }
-                | Event::RunFinished { .. }
-                | Event::RunFailed { .. }
-                | Event::RunCancelled => {}
-            }
-        }
-        let over = frames.iter().any(|it| matches!(it, Frame::Stored { name, .. } if is_terminal(name)));
-        if !stored.is_empty() || !requested.is_empty() {
-            let step = self.step(stored, state, over, at);
-            if let Err(error) = self.app.storage().record_step(self.tenant, self.record.id, step).await {
+    async fn absorb(&mut self, cause: String, events: Vec<Event>, mut closed: Vec<i64>) -> bool {
+        let mut recorded = self.recorder.record(&self.run, cause, events, self.app.clock().now_ms());
+        let asking = Asking { app: &self.app, tenant: self.tenant, run: &self.record, root: self.root };
+        let opened = match asking.open(&mut self.recorder, &mut recorded).await {
+            Ok(opened) => opened,
+            Err(error) => {
                 self.abandon(&error);
                 return false;
             }
+        };
+        let over = recorded.is_over();
+        let Recorded { mut step, frames, requested, cancelled, kept } = recorded;
+        for id in cancelled {
+            closed.extend(self.drop_effect(id));
         }
+        let ended = step.status;
+        step.closed = closed;
+        if let Err(error) = self.app.storage().record_step(self.tenant, self.record.id, step).await {
+            self.abandon(&error);
+            return false;
+        }
+        self.waiting.extend(opened.into_iter().filter_map(|it| u64::try_from(it).ok()).map(EffectId));
         for frame in frames {
-            self.live.publish(frame);
+            self.publish(frame);
         }
+        self.keep(kept);
         for request in requested {
             self.begin(request);
+        }
+        if ended.is_some_and(|it| it != RunStatus::Finished) {
+            // Those that wait know nothing of it yet.
+            self.app.cancel_nested_soon(self.tenant, self.record.id);
         }
         !over
     }
 
-    /// A run that ran out of time was cancelled inside the engine, but its record says why.
-    fn overrule(&mut self, event: Event) -> Event {
-        match (event, self.ended_by.take()) {
-            (Event::RunCancelled, Some(error)) => Event::RunFailed { error, answer: self.run.answer().to_owned() },
-            (event, ended_by) => {
-                self.ended_by = ended_by;
-                event
+    /// Keeps outputs beside the run's own work: losing one costs no more than having it made again.
+    fn keep(&self, kept: Vec<KeptOutput>) {
+        for KeptOutput { key, ports, output } in kept {
+            let (app, tenant, user) = (self.app.clone(), self.tenant, self.around.user.clone());
+            self.app.spawn(async move {
+                if let Err(error) = app.keep(tenant, &user, &key, (&ports, &output)).await {
+                    tracing::warn!(error = %error, "a node's output could not be kept");
+                }
+            });
+        }
+    }
+
+    /// Nobody wants the effect any more. Answers its number if it is a wait.
+    fn drop_effect(&mut self, id: EffectId) -> Option<i64> {
+        self.streamed.remove(&id);
+        self.nested.remove(&id);
+        if let Some(abort) = self.aborts.remove(&id) {
+            abort.abort();
+        }
+        if let Some(child) = self.parked.remove(&id) {
+            self.app.cancel_soon(self.tenant, child);
+        }
+        let waited = self.waiting.remove(&id);
+        i64::try_from(id.0).ok().filter(|_| waited)
+    }
+
+    /// Tells the run's watchers, and of a question also those of the run at the top: people look at that.
+    fn publish(&mut self, frame: Frame) {
+        if let Frame::Delta { text } = &frame {
+            let start = self.told;
+            self.told += text.len();
+            if start > 0 && start == self.recorder.message_from {
+                // The paragraph's end before it belongs to the message before.
+                let text = text.trim_start_matches('\n').into();
+                self.live.publish(Frame::Delta { text });
+                return;
             }
         }
-    }
-
-    fn step(&self, events: Vec<NewEvent>, state: Option<Value>, over: bool, at: i64) -> RunStep {
-        let mut step = RunStep { events, ..RunStep::default() };
-        step.conversation_state = state.map(|it| it.to_string());
-        if !over {
-            step.status = Some(RunStatus::Running);
-            // A value that cannot be written as JSON cannot be in a run: everything in it came from JSON.
-            step.snapshot = serde_json::to_string(&self.run).ok();
-            return step;
+        if let Frame::Stored { name: name @ "interrupt", data, .. } = &frame
+            && self.root != self.record.id
+            && let Some(root) = self.app.live().get(self.root)
+        {
+            root.publish(Frame::Note { name, data: data.clone() });
         }
-        let last = step.events.iter().rev().find(|it| is_terminal(&it.name));
-        let data: Value = last.and_then(|it| serde_json::from_str(&it.data).ok()).unwrap_or(Value::Null);
-        let status = match last.map(|it| it.name.as_str()) {
-            Some("run.finished") => RunStatus::Finished,
-            Some("run.cancelled") => RunStatus::Cancelled,
-            _ => RunStatus::Failed,
-        };
-        let answer = self.run.answer().to_owned();
-        step.status = Some(status);
-        step.outputs = data.get("outputs").map(Value::to_string);
-        step.error = data.get("error").map(Value::to_string);
-        step.finished_at = Some(at);
-        step.message = self.record.message.map(|id| MessageUpdate {
-            id,
-            content: answer.clone(),
-            status: match status {
-                RunStatus::Finished => domain::MessageStatus::Complete,
-                RunStatus::Cancelled => domain::MessageStatus::Cancelled,
-                RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Failed => {
-                    domain::MessageStatus::Failed
-                }
-            },
-            error: step.error.clone(),
-        });
-        step.answer = Some(answer);
-        step
+        self.live.publish(frame);
     }
 
-    /// Nothing can be stored: watchers are told, and the stored snapshot is taken up at the next start.
-    fn abandon(&self, error: &storage::StorageError) {
+    /// Nothing can be stored: watchers are told, and what is stored already is taken up again.
+    fn abandon(&self, error: &dyn std::error::Error) {
         tracing::error!(run.id = %self.record.id, error = %error, "a run's step could not be stored");
         let error = RunError {
             code: "storage".into(),
@@ -319,6 +481,9 @@ impl Driver {
         let id = request.id;
         let (abort, registration) = AbortHandle::new_pair();
         self.aborts.insert(id, abort);
+        if matches!(request.effect, Effect::RunWorkflow { .. }) {
+            self.nested.insert(id, request.clone());
+        }
         let work = perform(self.around.clone(), request);
         self.performing.push(Box::pin(Abortable::new(work, registration)));
     }
@@ -326,18 +491,18 @@ impl Driver {
     /// After a restart: effects without a stored outcome are performed again where that is safe.
     async fn perform_again(&mut self) {
         let tools = self.app.idempotent_tools(self.tenant).await;
-        for request in self.run.pending() {
+        for request in self.run.pending().into_iter().filter(|it| !self.waiting.contains(&it.id)).collect::<Vec<_>>() {
             if safe_to_repeat(&request.effect, |plugin, tool| tools.contains(&(plugin.to_owned(), tool.to_owned()))) {
                 self.begin(request);
                 continue;
             }
-            let outcome = super::effects::failed(
+            let outcome = failed(
                 "interrupted",
-                "the server stopped while this tool was being called, and it must not be called twice",
+                "the server stopped while this was being done, and it must not be done twice",
                 Some("use `on_error` on the node, or run again"),
             );
             let id = request.id;
-            self.performing.push(Box::pin(async move { Ok((id, outcome)) }));
+            self.performing.push(Box::pin(async move { Ok((id, Performed::Done(outcome))) }));
         }
     }
 }

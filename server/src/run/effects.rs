@@ -3,6 +3,9 @@
 mod call_tool;
 mod complete;
 mod embed;
+mod fetch;
+mod parse_document;
+mod recall;
 mod run_workflow;
 mod search;
 
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use domain::{ConversationId, RunId, TenantId};
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use workflow_engine::{Delta, Effect, EffectError, EffectId, Outcome, RequestedEffect};
 
@@ -23,12 +26,27 @@ use crate::app::App;
 pub(crate) struct Usage {
     pub input_tokens: AtomicU64,
     pub output_tokens: AtomicU64,
+    /// Of the run that this one is nested in.
+    above: Option<Arc<Usage>>,
 }
 
 impl Usage {
+    /// Counts for itself and for the run above.
+    pub(crate) fn within(above: Arc<Usage>) -> Arc<Usage> {
+        Arc::new(Usage { above: Some(above), ..Usage::default() })
+    }
+
     pub(crate) fn add(&self, input: u64, output: u64) {
         self.input_tokens.fetch_add(input, Ordering::Relaxed);
         self.output_tokens.fetch_add(output, Ordering::Relaxed);
+        if let Some(above) = &self.above {
+            above.add(input, output);
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let [input, output] = [&self.input_tokens, &self.output_tokens].map(|it| it.load(Ordering::Relaxed));
+        json!({ "input_tokens": input, "output_tokens": output })
     }
 }
 
@@ -38,9 +56,12 @@ pub(crate) struct Surroundings {
     pub app: App,
     pub tenant: TenantId,
     pub run: RunId,
+    /// The run at the top of those that this one is nested in.
+    pub root: RunId,
     pub conversation: Option<ConversationId>,
-    /// How many workflows stand above this run.
+    /// How many workflows stand above this run, and how many may.
     pub depth: u32,
+    pub max_depth: u32,
     pub usage: Arc<Usage>,
     /// Context that nested workflows see as well.
     pub chat: Option<workflow_engine::ChatContext>,
@@ -62,56 +83,80 @@ impl Surroundings {
     }
 }
 
+/// How the work on an effect ended.
+pub(crate) enum Performed {
+    Done(Outcome),
+    /// The nested run waits, and with it the effect: whoever is told that something has come in performs it again.
+    Parked(RunId),
+}
+
 /// Performs one effect, within its timeout.
-pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFuture<'static, (EffectId, Outcome)> {
+pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFuture<'static, (EffectId, Performed)> {
     Box::pin(async move {
         let id = request.id;
         let limit = request.timeout_ms;
         let work = dispatch(around, request);
-        let outcome = match limit {
+        let performed = match limit {
             None => work.await,
             Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), work).await {
-                Ok(outcome) => outcome,
-                Err(_) => failed("timeout", format!("no answer within {ms} ms"), Some("raise the node's `timeout`")),
+                Ok(performed) => performed,
+                Err(_) => {
+                    let message = format!("no answer within {ms} ms");
+                    Performed::Done(failed("timeout", message, Some("raise the node's `timeout`")))
+                }
             },
         };
-        (id, outcome)
+        (id, performed)
     })
 }
 
-async fn dispatch(around: Surroundings, request: RequestedEffect) -> Outcome {
-    let RequestedEffect { id, node, attempt: _, effect, timeout_ms: _ } = request;
-    match effect {
-        Effect::Complete { model, messages, temperature, max_tokens, schema, tools: _ } => {
+async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
+    let RequestedEffect { id, node, attempt: _, effect, timeout_ms } = request;
+    Performed::Done(match effect {
+        Effect::RunWorkflow { workflow, version, inputs } => {
+            return run_workflow::perform(&around, id, node, (workflow, version), inputs).await;
+        }
+        Effect::Complete { model, messages, temperature, max_tokens, schema, tools } => {
             let request = model_client::CompletionRequest {
                 messages: messages.into_iter().map(complete::message).collect(),
                 temperature,
                 max_tokens,
                 schema,
+                tools: tools.into_iter().map(complete::tool).collect(),
             };
             complete::perform(&around, id, &model, request).await
         }
         Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
-        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank: _, expand: _ } => {
+        Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank, expand } => {
             let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
-            search::perform(&around, knowledge_bases, request).await
+            let finish = crate::app::passages::Finish { rerank, expand };
+            search::perform(&around, knowledge_bases, request, finish).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
             call_tool::perform(&around, node, &plugin, &tool, arguments).await
         }
-        Effect::RunWorkflow { workflow, version: _, inputs } => {
-            run_workflow::perform(&around, id, node, workflow, inputs).await
-        }
-        Effect::Wait { ms } => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Outcome::Ok { value: Value::Null }
-        }
-        Effect::Fetch(_)
-        | Effect::ParseDocument { .. }
-        | Effect::AskHuman(_)
-        | Effect::WaitUntil { .. }
-        | Effect::Recall(_) => failed("unavailable", "this server cannot do that yet", None),
-    }
+        Effect::Wait { .. } | Effect::WaitUntil { .. } => sleep(&around, &effect).await,
+        // Nobody performs it: it is a row in the database from the step on that asks.
+        Effect::AskHuman(_) => failed("interrupted", "the question was lost", Some("run again")),
+        Effect::Recall(key) => recall::perform(&around, &key).await,
+        Effect::Fetch(request) => fetch::perform(&around, &node, *request, timeout_ms).await,
+        Effect::ParseDocument { file } => parse_document::perform(file).await,
+    })
+}
+
+/// A pause that is too short to be stored.
+async fn sleep(around: &Surroundings, timer: &Effect) -> Outcome {
+    let clock = around.app.clock();
+    let now = clock.now_ms();
+    let Some(due) = super::waiting::due(timer, now, clock) else {
+        return failed(
+            "invalid_input",
+            "this is no moment",
+            Some("for example 2026-11-27T12:00:00+08:00 or 2026-11-27"),
+        );
+    };
+    tokio::time::sleep(Duration::from_millis(u64::try_from(due - now).unwrap_or(0))).await;
+    Outcome::Ok { value: Value::Null }
 }
 
 /// Whether an effect whose outcome was lost in a crash may simply be performed again.

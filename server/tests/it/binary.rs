@@ -210,6 +210,73 @@ async fn a_clean_stop_in_the_middle_of_a_nested_workflow_is_no_cancel() {
     panic!("the run did not go on: {}", api.get(&messages).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kill_9_a_question_is_still_open_and_what_was_being_done_goes_on_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let model = MockModel::start().await;
+    model.on("long", Reply::text("word ".repeat(60)).delay(Duration::from_millis(30)));
+    let base_url = model.base_url().to_owned();
+    let with_model = |command: &mut Command| {
+        command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
+    };
+    let server = Server::start(data.path(), with_model);
+    let key = key(data.path(), "chat,run,manage");
+    let api = Api::new(&server, &key);
+    let put = |path: &'static str, yaml: &'static str| api.send(reqwest::Method::PUT, path, json!({ "yaml": yaml }));
+    put(
+        "/api/v1/workflows/order",
+        "workflow: order\nnodes:\n  place: { use: ask, with: { question: Where? } }\n  \
+         reply: { use: answer, with: { text: \"{{ place.answer }}!\" } }\n",
+    )
+    .await
+    .unwrap();
+    put(
+        "/api/v1/workflows/outer",
+        "workflow: outer\nnodes:\n  inner: { use: workflow/order }\n  say: { use: llm, with: { prompt: long } }\n  \
+         reply: { use: answer, with: { text: \"{{ inner.text }} {{ say.text }}\" } }\n",
+    )
+    .await
+    .unwrap();
+    let start = |name: &str| format!("/api/v1/workflows/{name}/runs");
+    let waiting = api.send(reqwest::Method::POST, &start("order"), json!({})).await.unwrap();
+    assert_eq!(waiting["status"], "waiting", "{waiting}");
+    // The model is still talking while the inner workflow waits.
+    let half = tokio::spawn({
+        let (api, path) = (Api::new(&server, &key), start("outer"));
+        async move { api.send(reqwest::Method::POST, &path, json!({})).await }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    server.kill();
+    assert!(half.await.unwrap().is_err());
+
+    let again = Server::start(data.path(), with_model);
+    let began = std::time::Instant::now();
+    let api = Api::new(&again, &key);
+    let runs = api.get("/api/v1/runs?workflow=outer").await;
+    let outer = format!("/api/v1/runs/{}", runs["items"][0]["id"].as_str().unwrap());
+    let answer = |wait: &Value| format!("/api/v1/runs/{}/waits/{}", wait["run"].as_str().unwrap(), wait["effect"]);
+    let until = async |path: String, status: &str| {
+        for _ in 0..200 {
+            let run = api.get(&path).await;
+            if run["status"] == status {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} is not {status}: {}", api.get(&path).await);
+    };
+    let parked = until(outer.clone(), "waiting").await;
+    assert!(began.elapsed() < Duration::from_secs(8), "no lease had to run out first");
+    for (path, wait) in [
+        (format!("/api/v1/runs/{}", waiting["id"].as_str().unwrap()), &waiting["waiting_for"][0]),
+        (outer, &parked["waiting_for"][0]),
+    ] {
+        api.send(reqwest::Method::POST, &answer(wait), json!({ "text": "here" })).await.unwrap();
+        let ended = until(path, "finished").await;
+        assert!(ended["answer"].as_str().unwrap().contains("here!"), "{ended}");
+    }
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

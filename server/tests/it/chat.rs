@@ -197,6 +197,7 @@ async fn domain_user<'a>(app: &'a TestApp, tenant: domain::TenantId) -> Client<'
     let caller = parlour::app::accounts::Caller {
         tenant: app.app.first_tenant().await.unwrap(),
         user: Some(user),
+        key: None,
         scopes: vec![],
     };
     let change = parlour::app::accounts::AccountChange {

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use parlour::app::accounts::Scope;
-use parlour::http::{Access, operations};
+use parlour::http::{Access, Operation, operations};
 use serde_json::{Value, json};
 
 use crate::support::{Client, TestApp};
@@ -10,7 +10,7 @@ use crate::support::{Client, TestApp};
 /// A word that stands in everything of the first tenant and nowhere else.
 const MARKER: &str = "marker-of-the-first-tenant";
 
-const WORKFLOW: &str = "workflow: private_flow\ntitle: marker-of-the-first-tenant\ninputs: { q: string? }\nnodes:\n  \
+const WORKFLOW: &str = "workflow: private_flow\ntitle: marker-of-the-first-tenant\non: { schedule: { cron: \"@daily\" } }\ninputs: { q: string? }\nnodes:\n  \
     reply: { use: answer, with: { text: marker-of-the-first-tenant } }\n";
 const ASSISTANT: &str =
     "assistant: private_desk\ntitle: marker-of-the-first-tenant\nfallback: { say: marker-of-the-first-tenant }\n";
@@ -28,9 +28,11 @@ async fn furnish(client: &Client<'_>) -> Things {
     client.post("/api/v1/knowledge-bases", base).await.ok();
     let records = json!({ "name": "words", "records": [{ "word": MARKER }] });
     let document = client.post("/api/v1/knowledge-bases/private_base/documents", records).await.ok();
+    client.put("/api/v1/secrets/private_desk", json!({ "value": MARKER })).await.ok();
     let run = client.post("/api/v1/workflows/private_flow/runs", json!({ "inputs": {} })).await.ok();
     let answer = client.ask("private_desk", "hello").await;
     let conversations = client.get("/api/v1/conversations").await.ok();
+    let triggers = client.get("/api/v1/triggers").await.ok();
     let key = client.post("/api/v1/keys", json!({ "name": MARKER })).await.ok();
     for (name, value) in [
         ("document", &document["id"]),
@@ -38,6 +40,7 @@ async fn furnish(client: &Client<'_>) -> Things {
         ("chat run", &answer["run"]["id"]),
         ("conversation", &conversations["items"][0]["id"]),
         ("key", &key["id"]),
+        ("trigger", &triggers["items"][0]["id"]),
     ] {
         ids.push((name, value.as_str().unwrap_or_else(|| panic!("no id for {name}")).to_owned()));
     }
@@ -55,6 +58,7 @@ impl Things {
             _ if path.contains("/runs/") => self.id("run"),
             _ if path.contains("/conversations/") => self.id("conversation"),
             _ if path.contains("/keys/") => self.id("key"),
+            _ if path.contains("/triggers/") => self.id("trigger"),
             _ if path.contains("/documents/") => self.id("document"),
             _ => "private_plugin",
         };
@@ -63,29 +67,37 @@ impl Things {
             _ if path.contains("/knowledge-bases/") => "private_base",
             _ => "private_desk",
         };
-        path.replace("{id}", id).replace("{name}", name).replace("{tool}", "private_tool")
+        path.replace("{id}", id).replace("{name}", name).replace("{tool}", "private_tool").replace("{effect}", "1")
     }
 }
 
 fn body(id: &str) -> Value {
     match id {
         "start_run" => json!({ "inputs": {} }),
+        "rerun" => json!({ "from": "say" }),
+        "answer_wait" => json!({ "text": "yes" }),
         "create_conversation" => json!({ "assistant": "private_desk" }),
         "send_message" => json!({ "content": "hello" }),
         "search" => json!({ "query": MARKER }),
         "put_document" => json!({ "name": "words", "records": [{ "word": "theirs" }] }),
         "openai_chat" => json!({ "model": "private_desk", "messages": [{ "role": "user", "content": "hello" }] }),
         "put_grants" => json!({ "knowledge": ["private_base"] }),
+        "put_trigger" => json!({ "enabled": false }),
         "call_tool" => json!({ "input": {} }),
         "validate" => json!({ "yaml": "workflow: x\nnodes:\n  go: { use: workflow/private_flow }\n" }),
         _ => json!({}),
     }
 }
 
+/// Whether there is nobody to be told apart.
+fn is_open(operation: &Operation) -> bool {
+    matches!(operation.access, Access::Open | Access::Address)
+}
+
 /// Everything the first tenant can see of its own, as one text.
 async fn inventory(client: &Client<'_>, things: &Things) -> String {
     let mut text = String::new();
-    for operation in operations().iter().filter(|it| it.method == Method::GET && it.access != Access::Open) {
+    for operation in operations().iter().filter(|it| it.method == Method::GET && !is_open(it)) {
         if operation.id == "get_session" || operation.id == "get_models" {
             continue;
         }
@@ -106,11 +118,11 @@ async fn a_foreign_tenant_is_told_nothing_and_changes_nothing() {
     assert!(before.contains(MARKER));
     let second = app.key("second", &Scope::ALL).await;
     let mut by_address = 0;
-    for operation in operations().iter().filter(|it| it.access != Access::Open) {
+    for operation in operations().iter().filter(|it| !is_open(it)) {
         let path = things.path(operation.path);
         let kind = (operation.method != Method::GET).then_some("application/json");
         // Publishing under the same name makes the second tenant's own document, and is checked below.
-        if operation.id == "put_workflow" || operation.id == "put_assistant" {
+        if ["put_workflow", "put_assistant", "put_secret"].contains(&operation.id) {
             continue;
         }
         let request = body(operation.id).to_string().into_bytes();

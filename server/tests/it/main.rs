@@ -9,12 +9,19 @@
 )]
 
 mod accounts;
+mod again;
 mod bad_input;
 mod binary;
 mod chat;
 mod clients;
+mod fetch;
 mod isolation;
 mod openapi;
+mod passages;
 mod plugins;
 mod projects;
+mod secrets;
 mod support;
+mod tables;
+mod triggers;
+mod waits;

@@ -3,7 +3,7 @@
 pub mod mock_model;
 
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,8 +23,9 @@ pub fn repository() -> PathBuf {
 pub struct TestApp {
     pub app: App,
     pub router: Router,
-    /// Gone when the test is.
-    _folder: TempDir,
+    config: Config,
+    /// Gone when the test is; none where somebody else keeps it.
+    folder: Option<Arc<TempDir>>,
 }
 
 /// A data folder of its own, no embedding model, no language model.
@@ -41,6 +42,8 @@ pub fn config(folder: &Path) -> Config {
         embedding: None,
         public_url: None,
         timezone: Some("Asia/Shanghai".to_owned()),
+        allowed_hosts: Vec::new(),
+        master_key: None,
         log: "warn".to_owned(),
         limits: Limits::default(),
         plugins: parlour::config::Plugins::default(),
@@ -48,7 +51,7 @@ pub fn config(folder: &Path) -> Config {
 }
 
 pub fn model_settings(model: &mock_model::MockModel) -> ModelSettings {
-    ModelSettings { base_url: model.base_url().to_owned(), api_key: None, name: "mock".to_owned() }
+    ModelSettings { base_url: model.base_url().to_owned(), api_key: None, name: "mock".to_owned(), price: None }
 }
 
 /// Where the embedding model is kept between test runs: the same place that a user's server takes.
@@ -77,8 +80,30 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = config(folder.path());
         change(&mut config);
-        let app = App::open(config).await.expect("the app opens");
-        TestApp { router: parlour::router(app.clone()), app, _folder: folder }
+        TestApp::open(config, Some(Arc::new(folder))).await
+    }
+
+    /// One more server on a data folder that outlives it.
+    pub async fn at(folder: &Path, change: impl FnOnce(&mut Config)) -> TestApp {
+        let mut config = config(folder);
+        change(&mut config);
+        TestApp::open(config, None).await
+    }
+
+    async fn open(config: Config, folder: Option<Arc<TempDir>>) -> TestApp {
+        let app = App::open(config.clone()).await.expect("the app opens");
+        TestApp { router: parlour::router(app.clone()), app, config, folder }
+    }
+
+    /// Stops, and starts again on the same data folder.
+    pub async fn restart(self) -> TestApp {
+        self.app.stop().await;
+        self.beside().await
+    }
+
+    /// A second server on the same data folder.
+    pub async fn beside(&self) -> TestApp {
+        TestApp::open(self.config.clone(), self.folder.clone()).await
     }
 
     /// Loads a shipped project; it must have no problems.
@@ -107,6 +132,35 @@ impl TestApp {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         let cookie =
             answer.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a pair").to_owned();
+        let mut client = self.anonymous();
+        client.headers.insert(header::COOKIE, cookie.parse().expect("a header"));
+        client
+    }
+
+    /// A person of the first tenant, signed in with a password; their name is their address.
+    pub async fn person(&self, role: domain::Role, email: &str) -> Client<'_> {
+        let tenant = self.app.first_tenant().await.expect("a tenant");
+        let user = domain::User {
+            id: domain::UserId::from_uuid(uuid::Uuid::now_v7()),
+            tenant: tenant.id,
+            name: email.to_owned(),
+            email: Some(email.to_owned()),
+            password_hash: None,
+            role,
+            created_at: 1,
+        };
+        self.app.storage().create_user(tenant.id, user.clone()).await.expect("a user");
+        let caller = parlour::app::accounts::Caller { tenant, user: Some(user), key: None, scopes: vec![] };
+        let change = parlour::app::accounts::AccountChange {
+            name: None,
+            email: None,
+            password: Some("a long enough password".into()),
+            current_password: None,
+        };
+        self.app.change_account(&caller, change).await.expect("a password");
+        let body = json!({ "email": email, "password": "a long enough password" });
+        let signed_in = self.anonymous().post("/api/v1/session", body).await;
+        let cookie = signed_in.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a pair");
         let mut client = self.anonymous();
         client.headers.insert(header::COOKIE, cookie.parse().expect("a header"));
         client

@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod bench;
 mod browser;
 mod codegen;
 mod lint;
@@ -36,6 +37,7 @@ cargo xtask COMMAND
   web                                     build the web page into web/dist
   models                                  fetch the embedding model (about 90 MB, once per user)
   codegen                                 rewrite server/openapi.json, the web client's types, and the language's schema and reference in workflows/
+  bench [--quick] [PART…]                 measure the release build and write bench/RESULTS.md; needs Linux, takes 10 minutes
   lint [--fix]                            formatting, clippy and the web page's linter
 
 `cargo xtask run` needs Rust, a C compiler and Node 20.19 or newer. `test` also needs Python 3 and Chromium; as root on
@@ -65,6 +67,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "web" => web::build(&root),
         "models" => codegen::models(&root),
         "codegen" => codegen::codegen(&root),
+        "bench" => bench::bench(&root, rest),
         "lint" => lint::lint(&root, rest),
         // Not for people: `run` starts it beside the server.
         run::OPEN_LINK => run::open_link(),

@@ -13,14 +13,18 @@ struct Allowed {
 }
 
 const ALLOWED: &[Allowed] = &[
+    Allowed { folder: "bench", dependencies: &["anyhow", "futures", "jiff", "serde_json", "tokio"], for_tests: &[] },
     Allowed {
         folder: "server",
         dependencies: &[
             "anyhow",
             "argon2",
             "axum",
+            "base64",
+            "calamine",
             "clap",
             "domain",
+            "encoding_rs",
             "futures",
             "getrandom",
             "indexmap",
@@ -31,6 +35,7 @@ const ALLOWED: &[Allowed] = &[
             "model-client",
             "plugin-host",
             "reqwest",
+            "ring",
             "rust-embed",
             "rustls",
             "serde",
@@ -132,9 +137,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         folder: "server/crates/workflow-engine",
         dependencies: &[
+            "croner",
             "csv",
             "granit-parser",
             "indexmap",
+            "jiff",
             "jsonschema",
             "minijinja",
             "serde",

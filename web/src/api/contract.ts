@@ -2,11 +2,14 @@
 // Fields that the document leaves open (statuses as plain text, values of any shape) are compared by the page at run time.
 
 import type { components } from "./schema";
-import type { AssistantSummary, Conversation, Message, RunDetail, RunNode, RunSummary, WorkflowSummary } from "./types";
+import type {
+  AssistantSummary, Conversation, LimitsView, Message, OpenWait, RunDetail, RunNode, RunSummary, Secret, Trigger, Wait, WorkflowSummary,
+} from "./types";
 
 type Sent = components["schemas"];
 type Accepts<Page, Server extends Page> = Server;
-type Open = "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs";
+type Open =
+  | "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs" | "origin" | "waiting_for" | "saved" | "options" | "fields";
 
 export type Contract = [
   Accepts<AssistantSummary, Sent["AssistantView"]>,
@@ -16,4 +19,9 @@ export type Contract = [
   Accepts<Omit<RunDetail, Open>, Sent["RunView"]>,
   Accepts<Omit<RunNode, Open>, Sent["NodeView"]>,
   Accepts<Omit<WorkflowSummary, "inputs">, Sent["WorkflowSummary"]>,
+  Accepts<Omit<Wait, Open>, Sent["WaitView"]>,
+  Accepts<Omit<OpenWait, Open>, Sent["WaitView"]>,
+  Accepts<Omit<Trigger, Open>, Sent["TriggerView"]>,
+  Accepts<Secret, Sent["SecretView"]>,
+  Accepts<Partial<LimitsView>, Partial<Sent["LimitsView"]>>,
 ];

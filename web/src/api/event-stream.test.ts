@@ -91,6 +91,32 @@ describe("follow", () => {
     expect(opened).toBe(1);
   });
 
+  it("leaves a run that does nothing but wait, and takes it up again after the last event", async () => {
+    const asked: (string | null)[] = [];
+    const frames: string[] = [];
+    const options = { run: "r1", signal: new AbortController().signal, onFrame: (frame: { event: string }) => frames.push(frame.event), pause };
+    await follow({ ...options, open: async (_, last) => {
+      asked.push(last);
+      // It had waited before: that is not the end yet. A snapshot says nothing of whether it goes on.
+      return answer('id: 1\nevent: run.waiting\ndata: {}\n\nid: 2\nevent: node.finished\ndata: {}\n\nid: 3\nevent: run.waiting\ndata: {}\n\nevent: message.snapshot\ndata: {}\n\n');
+    } });
+    await follow({ ...options, after: "3", open: async (_, last) => {
+      asked.push(last);
+      return answer('id: 3\nevent: run.waiting\ndata: {}\n\nid: 4\nevent: run.finished\ndata: {}\n\n');
+    } });
+    expect(asked).toEqual([null, "3"]);
+    expect(frames).toEqual(["run.waiting", "node.finished", "run.waiting", "message.snapshot", "run.finished"]);
+  });
+
+  it("counts from the beginning when an answer turns out to be another run", async () => {
+    const frames: string[] = [];
+    await follow({
+      first: answer('id: 1\nevent: run.started\ndata: {"run_id":"r2"}\n\nid: 2\nevent: run.finished\ndata: {}\n\n'), run: "r1", after: "9",
+      signal: new AbortController().signal, onFrame: (frame) => frames.push(frame.event), pause,
+    });
+    expect(frames).toEqual(["run.started", "run.finished"]);
+  });
+
   it("gives up at once when the server refuses, and in the end when it stays away", async () => {
     const signal = new AbortController().signal;
     const refused = follow({ run: "r1", signal, onFrame: () => undefined, pause, open: () => Promise.reject(new Problem(404, { code: "not_found" })) });

@@ -1,6 +1,6 @@
 // Server-sent events over fetch: EventSource can neither POST nor set headers, and hides why it failed.
-// `FrameParser` turns text into frames; `readFrames` reads a response; `follow` stays with a run until its last event,
-// coming back with Last-Event-ID after a lost connection.
+// `FrameParser` turns text into frames; `readFrames` reads a response; `follow` stays with a run until its last event or
+// until it does nothing but wait, coming back with Last-Event-ID after a lost connection.
 import { Problem, send } from "./client";
 
 export interface Frame {
@@ -100,6 +100,8 @@ export interface FollowOptions {
   first?: Response | undefined;
   /** The run, when it is known beforehand; else it is learned from `run.started`. */
   run?: string | undefined;
+  /** The last event that was seen before, when a run is taken up again. */
+  after?: string | null | undefined;
   signal: AbortSignal;
   onFrame: (frame: Frame) => void;
   /** True while the connection is lost and being sought again. */
@@ -114,13 +116,17 @@ const RETRY_AFTER = [500, 1000, 2000, 4000, 8000];
 /** Streams that end without a terminal event and without news, in a row, before giving up. */
 const MAX_EMPTY = 8;
 
-/** Follows a run to its terminal event. Resolves at the end or when aborted; throws `Problem` when it cannot go on. */
+/**
+ * Follows a run to its terminal event, or to where it waits for a person or a moment: the server closes the stream there.
+ * Resolves then or when aborted; throws `Problem` when it cannot go on.
+ */
 export async function follow(options: FollowOptions): Promise<void> {
   const open = options.open ?? openRun;
   const pause = options.pause ?? sleep;
   let run = options.run ?? null;
   let response = options.first ?? null;
-  let last: string | null = null;
+  let last: string | null = options.after ?? null;
+  let resting = false;
   let failures = 0;
   while (!options.signal.aborted) {
     try {
@@ -130,14 +136,22 @@ export async function follow(options: FollowOptions): Promise<void> {
       }
       options.onWaiting?.(false);
       for await (const frame of readFrames(response)) {
+        const begun: string | null = frame.event === "run.started" ? runIdOf(frame) : null;
+        // Another run than the one expected counts its events from the beginning.
+        if (begun !== null && begun !== run) {
+          run = begun;
+          last = null;
+        }
         // After a reconnect the server may send again what was already seen.
         if (frame.id !== null && last !== null && Number(frame.id) <= Number(last)) continue;
         if (frame.id !== null) last = frame.id;
         failures = 0;
-        if (frame.event === "run.started") run = runIdOf(frame) ?? run;
+        // A run may have waited before and gone on since: only the newest event tells. A snapshot repeats, it tells nothing.
+        if (frame.event !== "message.snapshot") resting = frame.event === "run.waiting";
         options.onFrame(frame);
         if (isTerminal(frame.event)) return;
       }
+      if (resting) return;
     } catch (error) {
       if (options.signal.aborted) return;
       // A refusal will not change by asking again; a lost connection may.
@@ -153,7 +167,7 @@ export async function follow(options: FollowOptions): Promise<void> {
   }
 }
 
-function runIdOf(frame: Frame): string | null {
+export function runIdOf(frame: Frame): string | null {
   const data = parseData(frame);
   return typeof data["run_id"] === "string" ? data["run_id"] : null;
 }

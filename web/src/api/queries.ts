@@ -2,7 +2,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { Problem, request } from "./client";
 import type {
-  AssistantSummary, Conversation, ModelsStatus, Page, RunDetail, RunSummary, Session, WorkflowSummary,
+  AssistantSummary, Conversation, LimitsView, ModelsStatus, OpenWait, Page, RunDetail, RunSummary, Secret, Session, Trigger, WorkflowSummary,
 } from "./types";
 import { isOver } from "./run-progress";
 
@@ -64,8 +64,39 @@ export const runsQuery = (filter: RunFilter) =>
       query.state.data?.pages.some((page) => page.items.some((run) => !isOver(run.status))) ? 3000 : false,
   });
 
+/** How often a run that waits is looked at: somebody elsewhere may have answered. */
+export const WAITING_POLL_MS = 5000;
+
 export const runQuery = (id: string) =>
-  queryOptions({ queryKey: ["run", id], queryFn: () => request<RunDetail>(`/api/v1/runs/${encodeURIComponent(id)}`) });
+  queryOptions({
+    queryKey: ["run", id],
+    queryFn: () => request<RunDetail>(`/api/v1/runs/${encodeURIComponent(id)}`),
+    refetchInterval: (query) => (query.state.data?.status === "waiting" ? WAITING_POLL_MS : false),
+  });
+
+/** How often the list of open questions is read again, in milliseconds. */
+const WAITS_POLL_MS = 20_000;
+
+export const waitsQuery = infiniteQueryOptions({
+  queryKey: ["waits"],
+  queryFn: ({ pageParam }) => request<Page<OpenWait>>(`/api/v1/waits?limit=50${pageParam ? `&cursor=${encodeURIComponent(pageParam)}` : ""}`),
+  initialPageParam: "",
+  getNextPageParam: (last) => last.next_cursor ?? null,
+  // Whoever may not see the list does not ask again and again.
+  refetchInterval: (query) => (query.state.status === "error" ? false : WAITS_POLL_MS),
+});
+
+export const triggersQuery = queryOptions({
+  queryKey: ["triggers"],
+  queryFn: async () => (await request<Page<Trigger>>("/api/v1/triggers")).items,
+});
+
+export const secretsQuery = queryOptions({
+  queryKey: ["secrets"],
+  queryFn: async () => (await request<Page<Secret>>("/api/v1/secrets")).items,
+});
+
+export const limitsQuery = queryOptions({ queryKey: ["limits"], queryFn: () => request<LimitsView>("/api/v1/limits") });
 
 export const workflowsQuery = queryOptions({
   queryKey: ["workflows"],

@@ -216,6 +216,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Decision tables that workflows use by name */
+        get: operations["list_tables"];
+        put?: never;
+        /** Keep a CSV or XLSX file as a decision table; the same name replaces */
+        post: operations["add_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tables/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a decision table that no workflow uses */
+        delete: operations["delete_table"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -267,6 +302,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/waits/{effect}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer what a run asks a person; the first answer counts */
+        post: operations["answer_wait"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open questions that one may answer, newest first */
+        get: operations["list_waits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -278,6 +347,143 @@ export interface paths {
         put?: never;
         /** Stop a run; what it said so far is kept */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run again from a node; what was finished before it is kept */
+        post: operations["rerun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run again with the recorded outcomes; nothing outside is called */
+        post: operations["replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What starts workflows by itself: schedules and webhooks with their addresses */
+        get: operations["list_triggers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Switch a trigger on or off */
+        put: operations["put_trigger"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a webhook a new address; the old one ends */
+        post: operations["rotate_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a schedule's workflow now */
+        post: operations["fire_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A webhook: starts its workflow with JSON, a form or text; some answer with the outputs */
+        post: operations["receive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the tenant's runs may use */
+        get: operations["get_limits"];
+        /** Hold the tenant's runs to less than the server allows */
+        put: operations["put_limits"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -491,6 +697,41 @@ export interface paths {
         /** Call a tool once */
         post: operations["call_tool"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Names of the secrets that workflows can use */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Store a secret's value; it is never shown again */
+        put: operations["put_secret"];
+        post?: never;
+        /** Delete a secret */
+        delete: operations["delete_secret"];
         options?: never;
         head?: never;
         patch?: never;
@@ -764,6 +1005,10 @@ export interface components {
             prefix: string;
             scopes: string[];
         };
+        LimitsView: components["schemas"]["RunLimits"] & {
+            /** @description What the server allows at most; null is no limit. */
+            server: components["schemas"]["RunLimits"];
+        };
         MessageList: {
             items: components["schemas"]["MessageView"][];
         };
@@ -842,9 +1087,11 @@ export interface components {
             logs: Record<string, never>[];
             output: Record<string, never>;
             port?: string | null;
+            /** @description The tokens that an output kept from an earlier run did not take again. */
+            saved: Record<string, never>;
             /** Format: int64 */
             started_at?: number | null;
-            /** @description `waiting`, `running`, `done`, `skipped` or `failed` */
+            /** @description `waiting`, `running`, `done`, `kept`, `skipped` or `failed` */
             state: string;
             title: string;
         };
@@ -910,6 +1157,60 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description To a question: `text`, `option` or `fields`. To an approval: `approved`, and a `comment` if there is something to say. */
+        ReplyBody: {
+            approved?: boolean | null;
+            comment?: string | null;
+            fields: Record<string, never>;
+            /** @description The name of one of the options. */
+            option?: string | null;
+            text?: string | null;
+        };
+        Rerun: {
+            /** @description The outermost node to begin from; what was finished before it is kept. */
+            from: string;
+            /** @description With the version that is published now, instead of the one that the run used. */
+            latest?: boolean;
+        };
+        /** @description Limits of the runs of one tenant; what is absent is the server's. */
+        RunLimits: {
+            /**
+             * Format: double
+             * @description In the currency of the models' prices.
+             * @default null
+             */
+            max_cost: number | null;
+            /**
+             * Format: int32
+             * @description Workflows inside of workflows.
+             * @default null
+             */
+            max_depth: number | null;
+            /**
+             * Format: int32
+             * @description Nodes that may wait for effects at the same time.
+             * @default null
+             */
+            max_parallel: number | null;
+            /**
+             * Format: int32
+             * @description Nodes that may start.
+             * @default null
+             */
+            max_steps: number | null;
+            /**
+             * Format: int64
+             * @description How long a run may work, in milliseconds; waiting for people and moments does not count.
+             * @default null
+             */
+            max_time_ms: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of all models together, in and out.
+             * @default null
+             */
+            max_tokens: number | null;
+        };
         RunList: {
             items: components["schemas"]["RunSummary"][];
             next_cursor?: string | null;
@@ -923,6 +1224,8 @@ export interface components {
             kind: string;
             /** @description The workflow's or assistant's name. */
             name: string;
+            /** @description What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`. */
+            origin: Record<string, never>;
             /** @description The run whose node started this one. */
             parent_run?: string | null;
             /**
@@ -945,6 +1248,8 @@ export interface components {
             last_event_id: number;
             nodes: components["schemas"]["NodeView"][];
             outputs: Record<string, never>;
+            /** @description What it waits for without anybody working on it: people's answers and moments, those of nested runs included. */
+            waiting_for: components["schemas"]["WaitView"][];
         };
         SearchBody: {
             /** @description For example `{"spice_level": {"gte": 2}}` */
@@ -966,6 +1271,24 @@ export interface components {
             /** @description `ok`, `empty`, `below_threshold` or `degraded` */
             status: string;
         };
+        SecretBody: {
+            /** @description Kept sealed and never shown again. */
+            value: string;
+        };
+        SecretList: {
+            items: components["schemas"]["SecretView"][];
+        };
+        SecretView: {
+            /** Format: int64 */
+            created_at: number;
+            /** @description What workflows write: `secrets.NAME`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description When its value was last set.
+             */
+            updated_at: number;
+        };
         SessionView: {
             scopes: string[];
             tenant: components["schemas"]["TenantView"];
@@ -977,10 +1300,68 @@ export interface components {
         SetupToken: {
             token: string;
         };
+        /** @description A run that was started and is not waited for. */
+        StartedRun: {
+            run: string;
+        };
+        TableList: {
+            items: components["schemas"]["TableView"][];
+        };
+        TableView: {
+            columns: string[];
+            /** @description As workflows refer to it. */
+            name: string;
+            rows: number;
+            /**
+             * Format: int64
+             * @description Milliseconds since the epoch.
+             */
+            updated_at: number;
+        };
         TenantView: {
             id: string;
             name: string;
             slug: string;
+        };
+        TriggerBody: {
+            enabled: boolean;
+        };
+        TriggerList: {
+            items: components["schemas"]["TriggerView"][];
+        };
+        TriggerView: {
+            /** @description A schedule's cron expression. */
+            cron?: string | null;
+            enabled: boolean;
+            id: string;
+            /** @description A schedule's fixed inputs. */
+            inputs: Record<string, never>;
+            /** @description `schedule` or `webhook` */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The last tick, or when the last request came.
+             */
+            last_at?: number | null;
+            /** @description Why the last tick has no run: `{code, message}`. */
+            last_error: Record<string, never>;
+            last_run?: string | null;
+            /**
+             * Format: int64
+             * @description When a schedule is due next, in milliseconds since the epoch.
+             */
+            next_at?: number | null;
+            /** @description What a webhook answers: `accepted` or `outputs` */
+            response?: string | null;
+            /** @description The name of the secret that a webhook's requests are signed with. */
+            secret?: string | null;
+            /** @description None means the server's own zone. */
+            time_zone?: string | null;
+            /** Format: int64 */
+            updated_at: number;
+            /** @description A webhook's address; without the host where the server was not told its public address. */
+            url?: string | null;
+            workflow: string;
         };
         UserView: {
             email?: string | null;
@@ -993,6 +1374,40 @@ export interface components {
         Validation: {
             diagnostics: components["schemas"]["Problem"][];
             ok: boolean;
+        };
+        WaitList: {
+            items: components["schemas"]["WaitView"][];
+            next_cursor?: string | null;
+        };
+        WaitView: {
+            conversation?: string | null;
+            /**
+             * Format: int64
+             * @description Milliseconds since the epoch.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it is too late.
+             */
+            due_at?: number | null;
+            /**
+             * Format: int64
+             * @description Together with the run it is where the answer goes: `/api/v1/runs/{run}/waits/{effect}`.
+             */
+            effect: number;
+            /** @description JSON Schema of `fields`. */
+            fields: Record<string, never>;
+            /** @description `ask`, `approve`, or `timer` for a moment that nobody can answer. */
+            kind: string;
+            node: string;
+            /** @description `{name, title}` */
+            options: Record<string, never>[];
+            question: string;
+            run: string;
+            title: string;
+            /** @description The least role that may answer; none is whoever the conversation is with. */
+            who?: string | null;
         };
         WorkflowList: {
             items: components["schemas"]["WorkflowSummary"][];
@@ -1644,6 +2059,100 @@ export interface operations {
             };
         };
     };
+    list_tables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Decision tables that workflows use by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    add_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Keep a CSV or XLSX file as a decision table; the same name replaces */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    delete_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: never;
@@ -1735,6 +2244,71 @@ export interface operations {
             };
         };
     };
+    answer_wait: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                effect: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyBody"];
+            };
+        };
+        responses: {
+            /** @description Answer what a run asks a person; the first answer counts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_waits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Open questions that one may answer, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     cancel_run: {
         parameters: {
             query?: never;
@@ -1753,6 +2327,295 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    rerun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rerun"];
+            };
+        };
+        responses: {
+            /** @description Run again from a node; what was finished before it is kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Run again with the recorded outcomes; nothing outside is called */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSummary"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_triggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What starts workflows by itself: schedules and webhooks with their addresses */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerBody"];
+            };
+        };
+        responses: {
+            /** @description Switch a trigger on or off */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    rotate_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Give a webhook a new address; the old one ends */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    fire_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Run a schedule's workflow now */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedRun"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    receive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description A webhook: starts its workflow with JSON, a form or text; some answer with the outputs */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedRun"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the tenant's runs may use */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunLimits"];
+            };
+        };
+        responses: {
+            /** @description Hold the tenant's runs to less than the server allows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
                 };
             };
             /** @description Refused, with the reason */
@@ -2396,6 +3259,99 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CallView"];
                 };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Names of the secrets that workflows can use */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            /** @description Store a secret's value; it is never shown again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused, with the reason */
             default: {

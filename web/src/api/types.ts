@@ -41,7 +41,8 @@ export interface Conversation {
   updated_at?: Timestamp;
 }
 
-export type MessageStatus = "complete" | "streaming" | "failed" | "cancelled";
+/** `waiting`: the run behind the message waits for a person or a moment; the conversation may go on meanwhile. */
+export type MessageStatus = "complete" | "streaming" | "waiting" | "failed" | "cancelled";
 
 export interface RunErrorBody {
   code: string;
@@ -61,7 +62,8 @@ export interface Message {
 }
 
 export type RunStatus = "queued" | "running" | "waiting" | "finished" | "failed" | "cancelled";
-export type NodeState = "waiting" | "running" | "done" | "skipped" | "failed";
+/** `kept`: taken over from an earlier run, not done again. */
+export type NodeState = "waiting" | "running" | "done" | "kept" | "skipped" | "failed";
 
 export interface GraphNode {
   id: string;
@@ -69,6 +71,8 @@ export interface GraphNode {
   title?: LocalText | null;
   ports?: string[] | null;
   dependencies?: Dependency[] | null;
+  /** The container that the node stands in. */
+  parent?: string | null;
 }
 
 /** What a node waits for: a node's id, `node.port`, or the two apart. */
@@ -83,7 +87,42 @@ export interface LogLine {
   message: string;
 }
 
+/** What a node did not take again because its output was kept from an earlier call. */
+export interface SavedTokens {
+  input_tokens?: number | null;
+  output_tokens?: number | null;
+}
+
+/** What a run waits for: an answer, a verdict, or a moment. */
+export interface Wait {
+  /** The effect's number in the run. */
+  effect: number;
+  kind: "ask" | "approve" | "timer";
+  node: string;
+  title?: LocalText | null;
+  question?: string | null;
+  options?: { name: string; title: string }[] | null;
+  fields?: JsonSchema | null;
+  /** The least role that may answer; nobody in particular in a conversation. */
+  who?: string | null;
+  due_at?: Timestamp | null;
+}
+
+/** An open question in the list of them all. */
+export interface OpenWait extends Wait {
+  run: string;
+  workflow?: string | null;
+  created_at?: Timestamp | null;
+}
+
+export interface RunOrigin {
+  kind: "rerun" | "replay" | "schedule" | "webhook";
+  run?: string | null;
+  from?: string | null;
+}
+
 export interface RunNode {
+  /** Of a node in a container, the path: `orders[2].price`. */
   id: string;
   kind: string;
   title?: LocalText | null;
@@ -98,6 +137,7 @@ export interface RunNode {
   attempts?: number | null;
   child_run?: string | null;
   logs?: LogLine[] | null;
+  saved?: SavedTokens | null;
 }
 
 export interface RunSummary {
@@ -110,6 +150,7 @@ export interface RunSummary {
   finished_at?: Timestamp | null;
   parent_run?: string | null;
   conversation?: string | null;
+  origin?: RunOrigin | null;
 }
 
 export interface RunDetail extends RunSummary {
@@ -119,6 +160,7 @@ export interface RunDetail extends RunSummary {
   error?: RunErrorBody | null;
   graph?: RunGraph | null;
   nodes?: RunNode[] | null;
+  waiting_for?: Wait[] | null;
 }
 
 export interface WorkflowSummary {
@@ -127,6 +169,42 @@ export interface WorkflowSummary {
   description?: string | null;
   inputs?: JsonSchema | null;
   outputs?: string[] | null;
+}
+
+export interface Trigger {
+  id: string;
+  workflow: string;
+  kind: "schedule" | "webhook";
+  cron?: string | null;
+  time_zone?: string | null;
+  next_at?: Timestamp | null;
+  last_at?: Timestamp | null;
+  last_run?: string | null;
+  enabled: boolean;
+  url?: string | null;
+  /** The name of the secret that requests are signed with. */
+  secret?: string | null;
+}
+
+export interface Secret {
+  name: string;
+  created_at?: Timestamp | null;
+  updated_at?: Timestamp | null;
+}
+
+/** What a run may use at most; null is what the server allows. */
+export interface RunLimits {
+  max_steps: number | null;
+  max_parallel: number | null;
+  max_tokens: number | null;
+  max_cost: number | null;
+  max_time_ms: number | null;
+  max_depth: number | null;
+}
+
+export interface LimitsView extends RunLimits {
+  /** The ceilings. */
+  server: RunLimits;
 }
 
 export interface JsonSchema {

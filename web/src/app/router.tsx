@@ -2,7 +2,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { AssistantsPage } from "@/features/assistants";
-import { AccountPage, SetupPage, SignInPage } from "@/features/settings";
+import { AccountPage, SettingsPage, SetupPage, SignInPage } from "@/features/settings";
 import { Button, buttonClass } from "@/ui/button";
 import { PersonMenu } from "@/ui/navigation";
 import { useTitle } from "@/ui/page";
@@ -54,6 +54,10 @@ const run = createRoute({
 const workflows = createRoute({
   getParentRoute: () => house, path: "/workflows", component: lazyRouteComponent(() => import("@/features/workflows"), "WorkflowsPage"),
 });
+const waits = createRoute({
+  getParentRoute: () => house, path: "/waits", component: lazyRouteComponent(() => import("@/features/waits"), "WaitsPage"),
+});
+const settings = createRoute({ getParentRoute: () => house, path: "/settings", component: SettingsPage });
 const help = createRoute({
   getParentRoute: () => house, path: "/help", component: lazyRouteComponent(() => import("@/features/help"), "HelpPage"),
 });
@@ -61,7 +65,7 @@ const help = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     outside.addChildren([setup, signIn]),
-    house.addChildren([assistants, account, chat.addChildren([newConversation, oneConversation]), runs, run, workflows, help]),
+    house.addChildren([assistants, account, settings, chat.addChildren([newConversation, oneConversation]), runs, run, waits, workflows, help]),
   ]),
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -23,7 +23,7 @@ export function Shell() {
   return (
     <div className={`flex flex-col ${inChat ? "h-dvh" : "min-h-dvh"}`}>
       <a href="#main" className="sr-only focus:not-sr-only focus:fixed focus:start-2 focus:top-2 focus:z-50 focus:rounded-lg focus:bg-raised focus:px-4 focus:py-2">{t("nav.skip")}</a>
-      <header className={`sticky top-0 z-30 h-14 shrink-0 items-center gap-4 border-b border-line bg-wall px-3 sm:px-5 ${inChat ? "hidden md:flex" : "flex"}`}>
+      <header className={`sticky top-0 z-30 h-14 shrink-0 items-center gap-2 border-b border-line bg-wall px-3 sm:px-5 md:gap-4 ${inChat ? "hidden md:flex" : "flex"}`}>
         <IconButton label={t("nav.menu")} className="sm:hidden" onClick={() => setDrawer(true)}><Menu /></IconButton>
         <Wordmark />
         <div className="hidden sm:block"><Places /></div>

@@ -7,6 +7,7 @@ const BEAD: Record<NodeState, string> = {
   waiting: "border border-faint/70",
   running: "bg-brass animate-lamp",
   done: "bg-lacquer dark:bg-[#6fb59d]",
+  kept: "border border-lacquer dark:border-[#6fb59d]",
   skipped: "h-px! w-2 rounded-none! bg-faint/60",
   failed: "bg-seal",
 };

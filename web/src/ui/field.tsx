@@ -1,6 +1,6 @@
 // A labelled input with its hint and its error, wired for assistive technology.
 import { useId } from "react";
-import type { InputHTMLAttributes } from "react";
+import type { InputHTMLAttributes, Ref } from "react";
 
 export const INPUT =
   "w-full rounded-lg border border-line bg-raised px-3 min-h-10 text-base text-ink placeholder:text-faint focus-visible:border-brass focus-visible:outline-offset-0";
@@ -9,6 +9,7 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   hint?: string | undefined;
   error?: string | undefined;
+  ref?: Ref<HTMLInputElement>;
 }
 
 export function Field({ label, hint, error, className = "", ...rest }: FieldProps) {

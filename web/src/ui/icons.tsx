@@ -30,6 +30,9 @@ export const Skip = () => <Icon><path d="M4 10h9M10 6.5l3.5 3.5-3.5 3.5M16 5.5v9
 export const Menu = () => <Icon><path d="M3.5 6h13M3.5 10h13M3.5 14h9" /></Icon>;
 export const Dots = () => <Icon><circle cx="4.5" cy="10" r="1" fill="currentColor" /><circle cx="10" cy="10" r="1" fill="currentColor" /><circle cx="15.5" cy="10" r="1" fill="currentColor" /></Icon>;
 export const Retry = () => <Icon><path d="M15.8 8A6 6 0 1 0 16 11.5M16 4v4h-4" /></Icon>;
+export const Rewind = () => <Icon><path d="M9.5 5 3.5 10l6 5zM16.5 5l-6 5 6 5z" /></Icon>;
+export const Clock = () => <Icon><circle cx="10" cy="10" r="6.8" /><path d="M10 6v4.2l2.8 1.8" /></Icon>;
+export const Hook = () => <Icon><circle cx="10" cy="5.8" r="2.3" /><path d="M9 8 6.2 13M11.2 7.8 14 13M7 14.2h6" /><circle cx="5.4" cy="14.2" r="1.6" /><circle cx="14.6" cy="14.2" r="1.6" /></Icon>;
 export const Chevron = (props: SVGProps<SVGSVGElement>) => <Icon {...props}><path d="m7 4.5 5.5 5.5L7 15.5" /></Icon>;
 export const Person = () => <Icon><circle cx="10" cy="7" r="3.2" /><path d="M4 17c.6-3.6 3-5 6-5s5.4 1.4 6 5" /></Icon>;
 export const Steps = () => <Icon><rect x="7" y="2.8" width="6" height="4" rx="1.2" /><rect x="2.5" y="13.2" width="6" height="4" rx="1.2" /><rect x="11.5" y="13.2" width="6" height="4" rx="1.2" /><path d="M10 6.8v3M5.5 13.2V11.5q0-1.7 1.7-1.7h5.6q1.7 0 1.7 1.7v1.7" /></Icon>;

@@ -1,10 +1,10 @@
 // The house's parts, for the header and for the drawer on a phone, and the menu of the person signed in.
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { request } from "@/api/client";
-import { sessionQuery } from "@/api/queries";
+import { sessionQuery, waitsQuery } from "@/api/queries";
 import { LANGUAGES, setLanguage } from "@/i18n";
 import { Bell, Check, Person } from "./icons";
 import { setTheme, THEMES, useTheme } from "./theme";
@@ -13,6 +13,7 @@ const PLACES = [
   { to: "/", label: "nav.assistants" },
   { to: "/workflows", label: "nav.workflows" },
   { to: "/runs", label: "nav.runs" },
+  { to: "/waits", label: "nav.waits" },
   { to: "/help", label: "nav.help" },
 ] as const;
 
@@ -31,12 +32,28 @@ export function Places({ upright = false, onGo }: { upright?: boolean; onGo?: ()
     <nav aria-label={t("nav.main")} className={upright ? "flex flex-col" : "flex items-center gap-1"}>
       {PLACES.map((place) => (
         <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === "/" }} {...(onGo ? { onClick: onGo } : {})}
-          className="rounded-lg px-3 py-2 text-[0.94rem] text-quiet transition-colors hover:bg-wash hover:text-ink"
+          className={`rounded-lg py-2 text-[0.94rem] whitespace-nowrap text-quiet ${upright ? "px-3" : "px-2 md:px-3"} transition-colors hover:bg-wash hover:text-ink`}
           activeProps={{ className: "!text-ink font-medium", "aria-current": "page" }}>
           {t(place.label)}
+          {place.to === "/waits" && <WaitsCount />}
         </Link>
       ))}
     </nav>
+  );
+}
+
+/** How many questions are open. Whoever may not see them sees no number. */
+function WaitsCount() {
+  const { t } = useTranslation();
+  const pages = useInfiniteQuery(waitsQuery).data?.pages ?? [];
+  const count = pages.reduce((sum, page) => sum + page.items.length, 0);
+  if (count === 0) return null;
+  const more = Boolean(pages.at(-1)?.next_cursor);
+  return (
+    <span data-testid="waits-count" className="ms-1.5 inline-flex min-w-5 justify-center rounded-full bg-brass px-1.5 text-xs leading-5 font-medium text-[#2b2008] tabular-nums">
+      <span aria-hidden="true">{count}{more && "+"}</span>
+      <span className="sr-only">{t("waits.count", { count })}</span>
+    </span>
   );
 }
 
@@ -69,6 +86,7 @@ export function PersonMenu() {
             <>
               <div className="px-3 py-2 text-sm"><p className="font-medium">{session.user.name || session.user.email || session.tenant.name}</p></div>
               <Dropdown.Item className={ITEM} onSelect={() => void navigate({ to: "/account" })}>{t("nav.account")}</Dropdown.Item>
+              <Dropdown.Item className={ITEM} onSelect={() => void navigate({ to: "/settings" })}>{t("nav.settings")}</Dropdown.Item>
               <Dropdown.Separator className="my-1 h-px bg-line" />
             </>
           )}

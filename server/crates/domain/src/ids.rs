@@ -65,3 +65,4 @@ id!(
     PluginId
 );
 id!(AuditEntryId);
+id!(TriggerId);

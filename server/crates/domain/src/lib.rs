@@ -12,16 +12,22 @@ mod knowledge;
 mod names;
 mod plugins;
 mod runs;
+mod secrets;
+mod tables;
+mod triggers;
 
 pub use accounts::{ApiKey, Role, Session, Tenant, User};
 pub use audit::AuditEntry;
 pub use conversations::{Conversation, Message, MessageRole, MessageStatus};
 pub use definitions::{Definition, DefinitionKind, Version};
 pub use ids::{
-    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginId, RunId, TenantId, UserId,
-    VersionId,
+    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginId, RunId, TenantId,
+    TriggerId, UserId, VersionId,
 };
 pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
 pub use names::UnknownName;
 pub use plugins::Plugin;
-pub use runs::{Run, RunEvent, RunKind, RunStatus};
+pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};
+pub use secrets::Secret;
+pub use tables::DecisionTable;
+pub use triggers::{Tick, TickState, Trigger, TriggerKind};

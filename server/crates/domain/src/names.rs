@@ -59,7 +59,7 @@ pub(crate) use named;
 
 #[cfg(test)]
 mod tests {
-    use crate::{DefinitionKind, DocumentState, MessageRole, MessageStatus, Role, RunKind, RunStatus};
+    use crate::{DefinitionKind, DocumentState, MessageRole, MessageStatus, Role, RunKind, RunStatus, WaitKind};
 
     fn reads_back<T>(all: &[T], text: impl Fn(T) -> &'static str)
     where
@@ -84,6 +84,7 @@ mod tests {
         reads_back(MessageStatus::ALL, MessageStatus::as_str);
         reads_back(DocumentState::ALL, DocumentState::as_str);
         reads_back(DefinitionKind::ALL, DefinitionKind::as_str);
+        reads_back(WaitKind::ALL, WaitKind::as_str);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::names::named;
-use crate::{ConversationId, MessageId, RunId, VersionId};
+use crate::{ConversationId, MessageId, Role, RunId, UserId, VersionId};
 
 named!(
     RunKind, "kind of run", {
@@ -58,6 +58,44 @@ pub struct Run {
     pub error: Option<Value>,
     pub started_at: i64,
     pub finished_at: Option<i64>,
+    /// What started it, where it was not simply asked for: `{kind: rerun | replay | schedule | webhook, run?, from?, trigger?}`.
+    pub origin: Option<Value>,
+}
+
+named!(
+    WaitKind, "kind of wait", {
+        /// A question to a person.
+        Ask = "ask",
+        /// Something that a person has to allow.
+        Approve = "approve",
+        /// A moment that has to come.
+        Timer = "timer",
+    }
+);
+
+/// An effect of a run that nobody works on: it ends when a person answers or a moment comes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    pub run: RunId,
+    /// The effect's number in the run.
+    pub effect: i64,
+    /// The run at the top of those that `run` is nested in.
+    pub root_run: RunId,
+    pub kind: WaitKind,
+    pub node: String,
+    pub title: String,
+    /// What is asked: `{text, options: [{name, title}], fields?}`.
+    pub body: Value,
+    pub conversation: Option<ConversationId>,
+    /// Whose conversation it is; none for an API key's.
+    pub assignee: Option<UserId>,
+    /// The least role that may answer; none is whoever the conversation is with.
+    pub who: Option<Role>,
+    pub created_at: i64,
+    pub due_at: Option<i64>,
+    /// The outcome when nobody has answered by then.
+    pub at_due: Value,
+    pub answered_at: Option<i64>,
 }
 
 /// One stored event. Its number is what a reader gives back to go on from there.

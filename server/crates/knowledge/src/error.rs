@@ -50,6 +50,8 @@ pub enum KnowledgeError {
     /// `count` is the number of all problems; `problems` holds the first ones.
     #[error("`{file}` has {count} {}: {}", if *.count == 1 { "problem" } else { "problems" }, first_of(.problems))]
     InvalidDocument { file: String, problems: Vec<Problem>, count: usize },
+    #[error("`{file}` is {kind}, which is not read")]
+    UnsupportedDocument { file: String, kind: String, hint: String },
     #[error("the filter is not valid: {message}")]
     InvalidFilter { message: String, hint: String },
     #[error("{message}")]
@@ -96,6 +98,7 @@ impl KnowledgeError {
             KnowledgeError::UnreadableFile { .. } | KnowledgeError::InvalidDocument { .. } => "invalid_document",
             KnowledgeError::UnknownEncoding { .. } => "unknown_encoding",
             KnowledgeError::TooLarge { .. } => "too_large",
+            KnowledgeError::UnsupportedDocument { .. } => "unsupported_document",
             KnowledgeError::InvalidFilter { .. } => "invalid_filter",
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
@@ -111,6 +114,7 @@ impl KnowledgeError {
             KnowledgeError::InvalidSpec { .. } => Some("mend every point, then save `knowledge.yaml` again".to_owned()),
             KnowledgeError::UnreadableFile { hint, .. }
             | KnowledgeError::TooLarge { hint, .. }
+            | KnowledgeError::UnsupportedDocument { hint, .. }
             | KnowledgeError::InvalidFilter { hint, .. }
             | KnowledgeError::InvalidRequest { hint, .. }
             | KnowledgeError::EmbeddingUnavailable { hint, .. } => Some(hint.clone()),
@@ -136,6 +140,7 @@ impl KnowledgeError {
             KnowledgeError::UnreadableFile { .. }
             | KnowledgeError::UnknownEncoding { .. }
             | KnowledgeError::TooLarge { .. }
+            | KnowledgeError::UnsupportedDocument { .. }
             | KnowledgeError::InvalidFilter { .. }
             | KnowledgeError::InvalidRequest { .. }
             | KnowledgeError::EmbeddingUnavailable { .. }

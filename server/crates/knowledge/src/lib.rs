@@ -18,5 +18,5 @@ pub use index::{
     BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, SearchMode, SearchRequest, SearchResponse,
     SearchStatus, Stage, Stages,
 };
-pub use parse::{Parsed, Record, parse};
+pub use parse::{Content, DocumentText, Parsed, Record, parse, read_document};
 pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};

@@ -2,12 +2,14 @@
 //! markdown as passages. Nothing is guessed silently: what was recognised is reported, and everything that does not fit the
 //! knowledge base's fields is collected with row and column before the file is refused.
 
+mod document;
 mod encoding;
 mod json;
 mod table;
 mod text;
 pub(crate) mod value;
 
+pub use document::{Content, DocumentText, read_document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -1,11 +1,12 @@
 //! Puts the chunks of a stream together into a completion.
 //!
 //! Chunks are read as plain JSON: what is asked of them is little, and a field of an unexpected type in one that does not
-//! matter (`tool_calls`, `logprobs`, a provider's own) must not cost the answer.
+//! matter (`logprobs`, a provider's own) must not cost the answer.
 
 use serde_json::Value;
 
 use crate::think::ThinkSplitter;
+use crate::tool_calls::ToolCalls;
 use crate::{Completion, ModelDelta, Usage, json_answer};
 
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct Answer {
     model: Option<String>,
     finish_reason: Option<String>,
     think: ThinkSplitter,
+    calls: ToolCalls,
 }
 
 /// What a chunk brought.
@@ -35,6 +37,7 @@ impl Answer {
             model: None,
             finish_reason: None,
             think: ThinkSplitter::new(),
+            calls: ToolCalls::default(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Answer {
         // `message` is the answer in one piece, of a provider that does not stream.
         let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) else { return Brought::default() };
         let deltas = self.words(delta);
+        self.calls.take(delta);
         let calls = delta.get("tool_calls").is_some_and(|calls| !calls.is_null());
         for delta in &deltas {
             self.keep(delta);
@@ -71,10 +75,11 @@ impl Answer {
         if let Some(last) = &last {
             self.keep(last);
         }
-        let Answer { text, reasoning, usage, model, finish_reason, think: _ } = self;
+        let Answer { text, reasoning, usage, model, finish_reason, think: _, calls } = self;
         let completion = Completion {
             text: if as_json { json_answer::extracted(&text) } else { text },
             reasoning: Some(reasoning).filter(|reasoning| !reasoning.is_empty()),
+            tool_calls: calls.finish(),
             usage,
             model: model.unwrap_or_else(|| asked_model.to_owned()),
             finish_reason: finish_reason.unwrap_or_else(|| "stop".to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! Providers agree on the shape of that wire and differ in the rest: which optional parameters they refuse, where they
 //! put a model's reasoning, what an error looks like, whether a JSON schema is obeyed. This crate takes those differences
-//! upon itself. A caller gives messages and gets text, with deltas on the way, or one [`ModelError`] that says in words
+//! upon itself. A caller gives messages and gets text and calls of tools, with deltas on the way, or one [`ModelError`] that says in words
 //! what went wrong and what to do. Dropping the future of a call cancels it and closes the connection.
 
 mod abilities;
@@ -17,6 +17,7 @@ mod request;
 mod retry;
 mod stream;
 mod think;
+mod tool_calls;
 
 use std::fmt;
 use std::sync::Once;
@@ -101,12 +102,45 @@ pub enum Role {
     System,
     User,
     Assistant,
+    /// What a tool answered to the call that the message names.
+    Tool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub role: Role,
     pub content: String,
+    /// Addresses of pictures, `https:` or `data:`; for models that can see.
+    pub images: Vec<String>,
+    /// What an assistant's message asked to be called.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's message answers.
+    pub tool_call_id: Option<String>,
+}
+
+impl Message {
+    pub fn new(role: Role, content: impl Into<String>) -> Message {
+        Message { role, content: content.into(), images: Vec::new(), tool_calls: Vec::new(), tool_call_id: None }
+    }
+}
+
+/// A function that the model may ask to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// `[a-zA-Z0-9_-]{1,64}`, as providers want it.
+    pub name: String,
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub parameters: Value,
+}
+
+/// A call that the model asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// An object; the model's own text where it wrote none.
+    pub arguments: Value,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,6 +151,8 @@ pub struct CompletionRequest {
     /// The answer shall be JSON of this schema. Where the provider cannot enforce it the model is asked in words, so the
     /// caller validates what comes back.
     pub schema: Option<Value>,
+    /// None of them must be called; which one the model wants is in [`Completion::tool_calls`].
+    pub tools: Vec<Tool>,
 }
 
 /// A piece of the answer, in the order in which it came.
@@ -132,6 +168,8 @@ pub struct Completion {
     pub text: String,
     /// What the model thought aloud, if it did.
     pub reasoning: Option<String>,
+    /// In the order in which the model asked; empty where it only answered.
+    pub tool_calls: Vec<ToolCall>,
     pub usage: Usage,
     /// The model's name as the provider tells it, which may be more exact than the one asked for.
     pub model: String,

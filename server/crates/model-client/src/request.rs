@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::abilities::{Abilities, LimitName, SchemaMode};
-use crate::{CompletionRequest, Message, Role};
+use crate::{CompletionRequest, Message, Role, Tool, ToolCall};
 
 /// The name that a schema must have on the wire; models see it, so it is a plain word.
 const SCHEMA_NAME: &str = "answer";
 
 pub(crate) fn body(model: &str, request: &CompletionRequest, abilities: Abilities) -> Value {
-    let CompletionRequest { messages, temperature, max_tokens, schema } = request;
+    let CompletionRequest { messages, temperature, max_tokens, schema, tools } = request;
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("messages".into(), wire_messages(messages, schema.as_ref(), abilities.schema));
@@ -41,24 +41,67 @@ pub(crate) fn body(model: &str, request: &CompletionRequest, abilities: Abilitie
             SchemaMode::Prompt => {}
         }
     }
+    if !tools.is_empty() {
+        body.insert("tools".into(), tools.iter().map(wire_tool).collect());
+    }
     Value::Object(body)
 }
 
+fn wire_tool(tool: &Tool) -> Value {
+    let Tool { name, description, parameters } = tool;
+    json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
+}
+
+fn wire_message(message: &Message) -> Value {
+    let Message { role, content, images, tool_calls, tool_call_id } = message;
+    let mut wire = Map::new();
+    wire.insert("role".into(), json!(role));
+    wire.insert("content".into(), wire_content(content, images));
+    if !tool_calls.is_empty() {
+        wire.insert("tool_calls".into(), tool_calls.iter().map(wire_call).collect());
+    }
+    if let Some(id) = tool_call_id {
+        wire.insert("tool_call_id".into(), json!(id));
+    }
+    Value::Object(wire)
+}
+
+/// Plain text wherever there are no pictures: parts are unknown to many servers.
+fn wire_content(content: &str, images: &[String]) -> Value {
+    if images.is_empty() {
+        return content.into();
+    }
+    let text = (!content.is_empty()).then(|| json!({ "type": "text", "text": content }));
+    let pictures = images.iter().map(|url| json!({ "type": "image_url", "image_url": { "url": url } }));
+    text.into_iter().chain(pictures).collect()
+}
+
+fn wire_call(call: &ToolCall) -> Value {
+    let ToolCall { id, name, arguments } = call;
+    let arguments = match arguments {
+        Value::String(text) => text.clone(),
+        value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            value.to_string()
+        }
+    };
+    json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
+}
+
 fn wire_messages(messages: &[Message], schema: Option<&Value>, mode: SchemaMode) -> Value {
-    let mut wire: Vec<Value> = messages.iter().map(|message| json!(message)).collect();
+    let mut wire: Vec<Value> = messages.iter().map(wire_message).collect();
     let instruction = match (schema, mode) {
         (Some(schema), SchemaMode::JsonObject | SchemaMode::Prompt) => in_words(schema),
         (Some(_), SchemaMode::Native) | (None, _) => return Value::Array(wire),
     };
     // One system message in front is what every chat template knows; a second one is not.
     match messages.first() {
-        Some(Message { role: Role::System, content }) => {
+        Some(Message { role: Role::System, content, .. }) => {
             let content = format!("{content}\n\n{instruction}");
             if let Some(first) = wire.first_mut() {
                 *first = json!({ "role": "system", "content": content });
             }
         }
-        Some(Message { role: Role::User | Role::Assistant, .. }) | None => {
+        Some(Message { role: Role::User | Role::Assistant | Role::Tool, .. }) | None => {
             wire.insert(0, json!({ "role": "system", "content": instruction }));
         }
     }

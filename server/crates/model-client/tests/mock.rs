@@ -25,10 +25,7 @@ fn client_of(base_url: &str, model: &str) -> ModelClient {
 }
 
 fn question(text: &str) -> CompletionRequest {
-    CompletionRequest {
-        messages: vec![Message { role: Role::User, content: text.to_owned() }],
-        ..CompletionRequest::default()
-    }
+    CompletionRequest { messages: vec![Message::new(Role::User, text)], ..CompletionRequest::default() }
 }
 
 async fn ask(client: &ModelClient, request: CompletionRequest) -> (Result<Completion, ModelError>, Vec<ModelDelta>) {

@@ -13,7 +13,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use futures::{StreamExt, stream};
-use model_client::{CompletionRequest, Message, ModelClient, ModelConfig, ModelDelta, ModelError, Role};
+use model_client::{
+    CompletionRequest, Message, ModelClient, ModelConfig, ModelDelta, ModelError, Role, Tool, ToolCall,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -33,11 +35,59 @@ struct Cassette {
     max_tokens: Option<u32>,
     #[serde(default)]
     schema: Option<Value>,
+    #[serde(default)]
+    tools: Vec<Offered>,
+    /// What was said after the first two messages, which are always the same.
+    #[serde(default)]
+    said: Vec<Said>,
     /// The client asks this often, one after the other, to show what it remembers.
     #[serde(default = "once")]
     asks: u32,
     exchanges: Vec<Exchange>,
     outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offered {
+    name: String,
+    description: String,
+    parameters: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    role: Role,
+    #[serde(default)]
+    content: String,
+    #[serde(default)]
+    images: Vec<String>,
+    #[serde(default)]
+    tool_calls: Vec<Called>,
+    #[serde(default)]
+    tool_call_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Called {
+    id: String,
+    name: String,
+    arguments: Value,
+}
+
+impl From<&Said> for Message {
+    fn from(said: &Said) -> Message {
+        let call = |it: &Called| ToolCall { id: it.id.clone(), name: it.name.clone(), arguments: it.arguments.clone() };
+        Message {
+            role: said.role,
+            content: said.content.clone(),
+            images: said.images.clone(),
+            tool_calls: said.tool_calls.iter().map(call).collect(),
+            tool_call_id: said.tool_call_id.clone(),
+        }
+    }
 }
 
 fn once() -> u32 {
@@ -134,6 +184,8 @@ struct Completed {
     text: Option<String>,
     text_chars: Option<usize>,
     reasoning: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<Called>,
     finish_reason: Option<String>,
     model: Option<String>,
     usage: Option<[u64; 2]>,
@@ -263,15 +315,19 @@ async fn replay(path: &Path) -> Vec<String> {
     let client = ModelClient::new(config, reqwest::Client::builder().no_proxy().build().unwrap()).unwrap();
     let mut problems = Vec::new();
     for _ in 0..cassette.asks {
-        let messages = vec![
-            Message { role: Role::System, content: "你是餐厅的助手。".to_owned() },
-            Message { role: Role::User, content: "几点关门".to_owned() },
-        ];
+        let mut messages = vec![Message::new(Role::System, "你是餐厅的助手。"), Message::new(Role::User, "几点关门")];
+        messages.extend(cassette.said.iter().map(Message::from));
+        let tools = cassette.tools.iter().map(|Offered { name, description, parameters }| Tool {
+            name: name.clone(),
+            description: description.clone(),
+            parameters: parameters.clone(),
+        });
         let request = CompletionRequest {
             messages,
             temperature: cassette.temperature,
             max_tokens: cassette.max_tokens,
             schema: cassette.schema.clone(),
+            tools: tools.collect(),
         };
         let mut deltas = Vec::new();
         let result = client.complete(request, &mut |delta| deltas.push(delta)).await;
@@ -298,7 +354,8 @@ impl Outcome {
         let mut problems = Vec::new();
         match (self, result) {
             (Outcome::Completion(should), Ok(is)) => {
-                let Completed { text, text_chars, reasoning, finish_reason, model, usage, deltas: count } = &**should;
+                let Completed { text, text_chars, reasoning, tool_calls, finish_reason, model, usage, deltas: count } =
+                    &**should;
                 let mut check = |what: &str, is: Value, should: Option<Value>| {
                     if should.as_ref().is_some_and(|should| *should != is) {
                         problems.push(format!("{what} is {is}, should be {}", should.unwrap_or_default()));
@@ -310,6 +367,14 @@ impl Outcome {
                 check("text", json!(is.text), text.as_ref().map(|text| json!(text)));
                 check("text_chars", json!(is.text.chars().count()), text_chars.map(|count| json!(count)));
                 check("reasoning", json!(is.reasoning), Some(json!(reasoning)));
+                let calls: Vec<_> = is
+                    .tool_calls
+                    .iter()
+                    .map(|it| json!({ "id": it.id, "name": it.name, "arguments": it.arguments }))
+                    .collect();
+                let should_call =
+                    tool_calls.iter().map(|it| json!({ "id": it.id, "name": it.name, "arguments": it.arguments }));
+                check("tool_calls", json!(calls), Some(should_call.collect()));
                 check("finish_reason", json!(is.finish_reason), finish_reason.as_ref().map(|reason| json!(reason)));
                 check("model", json!(is.model), model.as_ref().map(|model| json!(model)));
                 let counted = is.usage.reported.then_some([is.usage.input_tokens, is.usage.output_tokens]);

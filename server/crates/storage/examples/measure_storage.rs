@@ -5,14 +5,14 @@
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::{Run, RunId, RunKind, RunStatus, Tenant, TenantId};
 use serde_json::json;
-use storage::{Durability, NewEvent, RunStep, Storage};
+use serde_json::value::RawValue;
+use storage::{BeginRun, Durability, NewEvent, RunStep, Storage};
 use uuid::Uuid;
 
 const MEASURED: Duration = Duration::from_secs(5);
@@ -23,12 +23,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = arguments.next().map_or_else(std::env::temp_dir, Into::into);
     let asked = arguments.map(|it| it.parse()).collect::<Result<Vec<u32>, _>>()?;
     let all = if asked.is_empty() { vec![1, 8, 64] } else { asked };
-    for durability in [Durability::PowerLoss, Durability::ProcessCrash] {
+    let each = [Durability::PowerLoss, Durability::ProcessCrash].map(|it| [(it, 256, "together"), (it, 1, "apart")]);
+    for (durability, group, commits) in each.into_iter().flatten() {
         for &ways in &all {
             let path = folder.join(format!("measure-{}.sqlite", Uuid::now_v7().simple()));
-            let (rate, median, slow) = measure(&path, durability, ways).await?;
+            let storage = Storage::open_grouping(&path, durability, group).await?;
+            let (rate, median, slow) = measure(&storage, ways).await?;
             println!(
-                "{durability:?}: {ways:>2} at a time: {rate:>6.0} steps/s, median {median:?}, 99th of 100 {slow:?}"
+                "{durability:?}, commits {commits}: {ways:>2} at a time: {rate:>6.0} steps/s, median {median:?}, \
+                 99th of 100 {slow:?}"
             );
             for suffix in ["", "-wal", "-shm"] {
                 // The log and its index are gone already after a clean close.
@@ -39,8 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn measure(path: &Path, durability: Durability, ways: u32) -> Result<(f64, Duration, Duration), Box<dyn Error>> {
-    let storage = Storage::open_with(path, durability).await?;
+async fn measure(storage: &Storage, ways: u32) -> Result<(f64, Duration, Duration), Box<dyn Error>> {
     let tenant = TenantId::from_uuid(Uuid::now_v7());
     let first = Tenant { id: tenant, slug: "measured".into(), name: "Measured".into(), created_at: 0 };
     storage.all_tenants_create_tenant(first).await?;
@@ -53,11 +55,12 @@ async fn measure(path: &Path, durability: Durability, ways: u32) -> Result<(f64,
             let mut times = Vec::new();
             while began.elapsed() < MEASURED {
                 let run = RunId::from_uuid(Uuid::now_v7());
-                storage.create_run(tenant, new_run(run)).await?;
+                let begin = BeginRun { run: new_run(run), first: step(1), turn: None, lease: None };
+                storage.begin_run(tenant, begin).await?;
                 // A run of ten nodes: as many steps as a model, a search and a few tools make.
-                for seq in 0..10 {
+                for number in 2..=10 {
                     let before = Instant::now();
-                    storage.record_step(tenant, run, step(seq)).await?;
+                    storage.record_step(tenant, run, step(number)).await?;
                     times.push(before.elapsed());
                     count.fetch_add(1, Ordering::Relaxed);
                 }
@@ -94,16 +97,19 @@ fn new_run(id: RunId) -> Run {
         error: None,
         started_at: 0,
         finished_at: None,
+        origin: None,
     }
 }
 
-/// Two events of 300 bytes and a snapshot of 4 KB, as a step with a short prompt has.
+/// Two events of 300 bytes and an outcome of the same size, as a step with a short prompt has.
 fn step(number: i64) -> RunStep {
-    let event = |seq| NewEvent { seq, name: "node.finished".into(), data: format!("{:300}", "{}"), at: 0 };
+    let text = format!("{{\"text\":\"{:280}\"}}", "");
+    let event = || NewEvent { name: "node.finished", data: RawValue::from_string(text.clone()).unwrap_or_default() };
     RunStep {
-        events: vec![event(number * 2 + 1), event(number * 2 + 2)],
-        snapshot: Some(format!("{:4096}", "{}")),
-        status: Some(RunStatus::Running),
+        number,
+        cause: format!("{{\"outcomes\":[{text}]}}"),
+        first_seq: number * 2 - 1,
+        events: vec![event(), event()],
         ..RunStep::default()
     }
 }

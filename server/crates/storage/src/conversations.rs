@@ -1,6 +1,6 @@
 //! Conversations and their messages.
 
-use domain::{Conversation, ConversationId, Message, MessageId, MessageStatus, Run, TenantId, UserId};
+use domain::{Conversation, ConversationId, Message, MessageId, MessageStatus, TenantId, UserId};
 use serde_json::Value;
 use sqlx::Row as _;
 
@@ -9,7 +9,6 @@ use crate::columns::{self, Stored, maybe_parsed, parsed};
 use crate::database::{Connection, Row};
 use crate::error::{Failure, Operation};
 use crate::pages::{Cursor, Page, page, with_one_more};
-use crate::runs::insert_run;
 use crate::{Result, Storage, StorageError};
 
 macro_rules! conversation_columns {
@@ -23,13 +22,12 @@ macro_rules! message_columns {
     };
 }
 
-/// A visitor's message, the answer that will be written to it, and the run that writes it.
+/// A visitor's message, and the answer that a run writes to it.
 #[derive(Clone, Debug)]
 pub struct BeginTurn {
     pub conversation: ConversationId,
     pub user_message: Message,
     pub assistant_message: Message,
-    pub run: Run,
     /// The conversation's new title, if it gets one.
     pub title: Option<String>,
 }
@@ -212,39 +210,6 @@ impl Storage {
         .await
     }
 
-    /// Stores a turn as a whole: both messages, the run, and the conversation's place in the list.
-    ///
-    /// # Errors
-    /// `NotFound` when the tenant has no such conversation (or version), `Conflict` when an id is taken.
-    pub async fn begin_chat_turn(&self, tenant: TenantId, turn: BeginTurn) -> Result<()> {
-        const BEGIN: Operation =
-            Operation::new("begin a turn of a conversation").conflict("a turn with this id").missing("version");
-        self.write(BEGIN, move |connection| {
-            Box::pin(async move {
-                let BeginTurn { conversation, user_message, assistant_message, run, title } = turn;
-                if [user_message.conversation, assistant_message.conversation] != [conversation; 2]
-                    || run.conversation != Some(conversation)
-                {
-                    return Err(StorageError::NotFound { what: "conversation" }.into());
-                }
-                let done = sqlx::query(
-                    "update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2",
-                )
-                .bind(tenant.to_string())
-                .bind(conversation.to_string())
-                .bind(user_message.created_at)
-                .bind(title)
-                .execute(&mut *connection)
-                .await?;
-                found(done.rows_affected(), "conversation")?;
-                insert_message(connection, tenant, user_message).await?;
-                insert_message(connection, tenant, assistant_message).await?;
-                insert_run(connection, tenant, run).await
-            })
-        })
-        .await
-    }
-
     /// # Errors
     /// `NotFound` when the tenant has no such message.
     pub async fn update_message(
@@ -299,7 +264,31 @@ impl Storage {
     }
 }
 
-async fn insert_message(connection: &mut Connection, tenant: TenantId, message: Message) -> Result<(), Failure> {
+/// Stores both messages of a turn, and the conversation's place in the list.
+pub(crate) async fn write_turn(connection: &mut Connection, tenant: TenantId, turn: BeginTurn) -> Result<(), Failure> {
+    let BeginTurn { conversation, user_message, assistant_message, title } = turn;
+    if [user_message.conversation, assistant_message.conversation] != [conversation; 2] {
+        return Err(StorageError::NotFound { what: "conversation" }.into());
+    }
+    let done = sqlx::query(
+        "update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2",
+    )
+    .bind(tenant.to_string())
+    .bind(conversation.to_string())
+    .bind(user_message.created_at)
+    .bind(title)
+    .execute(&mut *connection)
+    .await?;
+    found(done.rows_affected(), "conversation")?;
+    insert_message(connection, tenant, user_message).await?;
+    insert_message(connection, tenant, assistant_message).await
+}
+
+pub(crate) async fn insert_message(
+    connection: &mut Connection,
+    tenant: TenantId,
+    message: Message,
+) -> Result<(), Failure> {
     let Message { id, conversation, role, content, status, error, run, created_at, finished_at } = message;
     let sql = concat!(
         "insert into messages (tenant, ",

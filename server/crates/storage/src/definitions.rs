@@ -57,30 +57,7 @@ impl Storage {
     ) -> Result<Version> {
         const SAVE: Operation = Operation::new("save a version").conflict("a version with this id");
         let name = name.to_owned();
-        self.write(SAVE, move |connection| {
-            Box::pin(async move {
-                let sql =
-                    concat!("select d.id as definition, ", version_columns!(), current_from!(), "and d.name = $3");
-                let current = sqlx::query(sql)
-                    .bind(tenant.to_string())
-                    .bind(kind.as_str())
-                    .bind(name.clone())
-                    .fetch_optional(&mut *connection)
-                    .await?;
-                let definition = match current {
-                    Some(row) => {
-                        let current = Version::read(&row)?;
-                        if current.yaml == version.yaml {
-                            return Ok(current);
-                        }
-                        row.try_get("definition")?
-                    }
-                    None => insert_definition(connection, tenant, (kind, name), &version).await?,
-                };
-                insert_version(connection, tenant, definition, version).await
-            })
-        })
-        .await
+        self.write(SAVE, move |connection| Box::pin(save(connection, tenant, (kind, name), version))).await
     }
 
     pub async fn current_version(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Option<Version>> {
@@ -118,7 +95,8 @@ impl Storage {
         self.all("list the versions", query).await
     }
 
-    /// Frees the name. The versions stay for the runs that used them. False when there is no such definition.
+    /// Frees the name and takes a workflow's triggers away. The versions stay for the runs that used them. False when there
+    /// is no such definition.
     pub async fn delete_definition(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<bool> {
         const DELETE: Operation = Operation::new("delete a definition");
         let name = name.to_owned();
@@ -129,14 +107,43 @@ impl Storage {
                 )
                 .bind(tenant.to_string())
                 .bind(kind.as_str())
-                .bind(name)
-                .execute(connection)
+                .bind(name.clone())
+                .execute(&mut *connection)
                 .await?;
+                if kind == DefinitionKind::Workflow {
+                    crate::triggers::remove_all(connection, &tenant.to_string(), &name).await?;
+                }
                 Ok(done.rows_affected() > 0)
             })
         })
         .await
     }
+}
+
+pub(crate) async fn save(
+    connection: &mut Connection,
+    tenant: TenantId,
+    (kind, name): (DefinitionKind, String),
+    version: Version,
+) -> Result<Version, Failure> {
+    let sql = concat!("select d.id as definition, ", version_columns!(), current_from!(), "and d.name = $3");
+    let current = sqlx::query(sql)
+        .bind(tenant.to_string())
+        .bind(kind.as_str())
+        .bind(name.clone())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let definition = match current {
+        Some(row) => {
+            let current = Version::read(&row)?;
+            if current.yaml == version.yaml {
+                return Ok(current);
+            }
+            row.try_get("definition")?
+        }
+        None => insert_definition(connection, tenant, (kind, name), &version).await?,
+    };
+    insert_version(connection, tenant, definition, version).await
 }
 
 async fn insert_definition(

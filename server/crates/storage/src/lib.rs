@@ -13,23 +13,34 @@ mod conversations;
 mod database;
 mod definitions;
 mod error;
+mod journal;
+mod kept_outputs;
 mod knowledge;
+mod leases;
 mod migrations;
 mod pages;
 mod plugins;
 mod records;
 mod runs;
+mod secrets;
 mod settings;
+mod tables;
+mod triggers;
+mod waits;
 mod writer;
 
 use std::path::Path;
 
 pub use conversations::{BeginTurn, MessageUpdate};
 pub use error::{Cause, StorageError};
+pub use journal::{JournalStep, NewEvent, RunSnapshot, RunStep};
 pub use knowledge::{DocumentProgress, KnowledgeBaseSize};
+pub use leases::{ClaimedRun, Lease};
 pub use pages::{Cursor, Page};
 pub use records::{NewRecord, NewRecords};
-pub use runs::{NewEvent, RunFilter, RunStep};
+pub use runs::{BeginRun, RunFilter};
+pub use triggers::{TickClaim, TickEnd};
+pub use waits::{NewAnswer, WaitFilter, WhoseConversations};
 
 use database::{Arguments, Database, Pool};
 use sqlx::query::Query;
@@ -67,9 +78,17 @@ impl Storage {
     /// # Errors
     /// As [`Storage::open`].
     pub async fn open_with(path: &Path, durability: Durability) -> Result<Storage> {
+        Storage::open_grouping(path, durability, writer::GROUP).await
+    }
+
+    /// With another bound on how many writes share a transaction, to measure what sharing is worth.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    pub async fn open_grouping(path: &Path, durability: Durability, group: usize) -> Result<Storage> {
         let mut connection = database::connect_writer(path, durability).await?;
         migrations::apply(&mut connection, path).await?;
-        let writer = Writer::start(connection, path.to_owned(), durability);
+        let writer = Writer::start(connection, path.to_owned(), (durability, group));
         Ok(Storage { readers: database::readers(path), writer })
     }
 

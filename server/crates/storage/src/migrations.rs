@@ -12,8 +12,15 @@ use crate::database::{BEGIN_WRITE, Connection};
 use crate::{Result, StorageError};
 
 /// Number, what it brings, text. Only ever added to.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first_light", include_str!("../../../../migrations/sqlite/0001_first_light.sql")),
+    (2, "journal", include_str!("../../../../migrations/sqlite/0002_journal.sql")),
+    (3, "triggers", include_str!("../../../../migrations/sqlite/0003_triggers.sql")),
+    (4, "secrets", include_str!("../../../../migrations/sqlite/0004_secrets.sql")),
+    (5, "kept_outputs", include_str!("../../../../migrations/sqlite/0005_kept_outputs.sql")),
+    (6, "run_origin", include_str!("../../../../migrations/sqlite/0006_run_origin.sql")),
+    (7, "tables", include_str!("../../../../migrations/sqlite/0007_tables.sql")),
+];
 
 /// Applies what is missing in one transaction: two processes that open a new file at once take turns, and a migration
 /// that fails leaves the database as it was.

@@ -21,7 +21,7 @@ use crate::error::{Cause, Failure, Operation};
 use crate::{Durability, Result, Storage, StorageError};
 
 /// Bounds how long the first write of a group waits for the others.
-const GROUP: usize = 256;
+pub(crate) const GROUP: usize = 256;
 /// Writes that may queue up; whoever comes then waits before their write is taken, which slows callers down instead of
 /// filling the memory.
 const QUEUE: usize = 1024;
@@ -126,10 +126,10 @@ impl Storage {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, path: PathBuf, durability: Durability) -> Writer {
+    pub(crate) fn start(connection: Connection, path: PathBuf, (durability, group): (Durability, usize)) -> Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let closing = Arc::new(Notify::new());
-        let task = tokio::spawn(serve(Some(connection), queue, closing.clone(), (path, durability)));
+        let task = tokio::spawn(serve(Some(connection), queue, closing.clone(), (path, durability, group)));
         Writer { jobs, task: Arc::new(Mutex::new(Some(task))), closing }
     }
 
@@ -151,13 +151,13 @@ async fn serve(
     mut connection: Option<Connection>,
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     closing: Arc<Notify>,
-    (path, durability): (PathBuf, Durability),
+    (path, durability, limit): (PathBuf, Durability, usize),
 ) {
-    let mut group = Vec::with_capacity(GROUP);
+    let mut group = Vec::with_capacity(limit);
     loop {
         let taken = tokio::select! {
             biased;
-            taken = queue.recv_many(&mut group, GROUP) => taken,
+            taken = queue.recv_many(&mut group, limit) => taken,
             () = closing.notified() => {
                 // What is queued is still written; what comes later is refused.
                 queue.close();

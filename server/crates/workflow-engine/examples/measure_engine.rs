@@ -1,5 +1,5 @@
-//! What the engine itself costs: compiling and running chains of template nodes, which should be linear in their number, and
-//! deciding by a large table.
+//! What the engine itself costs: compiling and running chains of template and of branch nodes. Should be linear in
+//! their number, and deciding by a large table.
 //!
 //! `cargo run --release -p workflow-engine --example measure_engine`
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use workflow_engine::{Catalog, Event, Limits, Run, RunInput, Table, compile_workflow};
 
 /// A chain of templates, each writing on what the one before wrote.
-fn chain(nodes: usize) -> String {
+fn templates(nodes: usize) -> String {
     let mut text = String::from("workflow: chain\ninputs: { word: string }\nnodes:\n");
     text.push_str("  n0: { use: template, with: { text: \"{{ inputs.word }}\" } }\n");
     for number in 1..nodes {
@@ -23,10 +23,23 @@ fn chain(nodes: usize) -> String {
     text
 }
 
-fn measure(nodes: usize, rounds: u32) -> (Duration, Duration) {
-    let text = chain(nodes);
+/// A chain of branches, each looking at the way that the one before took.
+fn branches(nodes: usize) -> String {
+    let mut text = String::from("workflow: chain\ninputs: { word: string }\nnodes:\n");
+    text.push_str("  n0: { use: branch, with: { cases: { on: inputs.word == 'hello', off: inputs.word == '' } } }\n");
+    for number in 1..nodes {
+        let before = number - 1;
+        text.push_str(&format!(
+            "  n{number}: {{ use: branch, after: [n{before}.on], with: {{ cases: {{ on: n{before}.case == 'on' }} }} }}\n"
+        ));
+    }
+    text.push_str(&format!("outputs:\n  last: \"{{{{ n{}.case }}}}\"\n", nodes - 1));
+    text
+}
+
+fn measure(text: &str, rounds: u32) -> (Duration, Duration) {
     let begun = Instant::now();
-    let program = compile_workflow(&text, &Catalog::default()).value.expect("the chain compiles");
+    let program = compile_workflow(text, &Catalog::default()).value.expect("the chain compiles");
     let compile = begun.elapsed();
     let limits = Limits { max_steps: 1_000_000, ..Limits::default() };
     let input = RunInput { inputs: serde_json::json!({ "word": "hello" }), limits, ..RunInput::default() };
@@ -69,9 +82,12 @@ fn decide(rows: usize) -> Duration {
 
 fn main() {
     println!("a decision table of 10,000 rows and five conditions: {:?}", decide(10_000));
-    for (nodes, rounds) in [(10, 200), (100, 100), (1_000, 20), (10_000, 8)] {
-        let (compile, run) = measure(nodes, rounds);
-        let ns = run.as_nanos() / nodes as u128;
-        println!("{nodes:>6} nodes: {ns} ns a node, run {run:?}, compile {compile:?}");
+    let chains: [(&str, fn(usize) -> String); 2] = [("template", templates), ("branch", branches)];
+    for (kind, chain) in chains {
+        for (nodes, rounds) in [(10, 200), (100, 100), (1_000, 20), (10_000, 8)] {
+            let (compile, run) = measure(&chain(nodes), rounds);
+            let ns = run.as_nanos() / nodes as u128;
+            println!("{kind:>8} {nodes:>6} nodes: {ns} ns a node, run {run:?}, compile {compile:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * `inputs`: the `inputs:` section.
 //! * `limits`: the `limits:` section.
+//! * `triggers`: the `on:` section: what starts the workflow by itself.
 //! * `settings`: what every node has besides its kind: `after`, `if`, `retry`, `timeout`, `on_error`, `cache`.
 //! * `containers`: the nodes inside of nodes.
 //! * `context`: what all of them share: the catalog, the diagnostics, and every reference that was read.
@@ -13,6 +14,7 @@ mod graph;
 mod inputs;
 mod limits;
 mod settings;
+mod triggers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use crate::program::{Body, Outputs, Program, ProgramNode, Spot};
 use crate::template::Template;
 use crate::yaml::{Node, Span, Yaml};
 
-const WORKFLOW_KEYS: [&str; 7] = ["workflow", "title", "description", "inputs", "limits", "nodes", "outputs"];
+const WORKFLOW_KEYS: [&str; 8] = ["workflow", "title", "description", "on", "inputs", "limits", "nodes", "outputs"];
 const NODE_KEYS: [&str; 10] =
     ["use", "title", "description", "with", "after", "if", "retry", "timeout", "on_error", "cache"];
 
@@ -56,6 +58,24 @@ pub fn signature(text: &str) -> Option<WorkflowSignature> {
     let mut context = Context::new(text, &catalog);
     let inputs = Inputs::read(&mut context, root.get("inputs"));
     Some(header(&root, name, &inputs))
+}
+
+/// The names of the tables that a document's `rules` decide by.
+#[must_use]
+pub fn tables_of(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(root) = crate::yaml::parse(text, &mut Diagnostics::default()) {
+        collect_tables(root.get("nodes"), &mut found);
+    }
+    found
+}
+
+fn collect_tables(nodes: Option<&Node>, found: &mut Vec<String>) {
+    for entry in nodes.map(Node::entries).unwrap_or_default() {
+        let table = entry.value.get("with").and_then(|it| it.get("rules")).and_then(|it| it.get("table"));
+        found.extend(table.and_then(Node::as_str).map(str::to_owned));
+        collect_tables(entry.value.get("do"), found);
+    }
 }
 
 fn header(root: &Node, name: String, inputs: &Inputs) -> WorkflowSignature {
@@ -99,7 +119,10 @@ fn workflow(context: &mut Context<'_>, root: &Node) -> Option<Program> {
     };
     let name = name.unwrap_or_default();
     let signature = header(root, name, &inputs);
-    compile_program(context, signature, (inputs, limits), (sources, root.get("outputs")))
+    let triggers = triggers::read(context, root.get("on"), &inputs);
+    let mut program = compile_program(context, signature, (inputs, limits), (sources, root.get("outputs")))?;
+    program.triggers = triggers;
+    Some(program)
 }
 
 /// The entries of `nodes`, or of a container's `do`.

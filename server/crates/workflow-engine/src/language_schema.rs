@@ -30,6 +30,7 @@ pub fn workflow_json_schema() -> Value {
     definitions.insert("duration".to_owned(), duration);
     definitions.insert("node".to_owned(), node(&branches));
     definitions.insert("input".to_owned(), input());
+    definitions.insert("on".to_owned(), on());
     definitions.insert("limits".to_owned(), limits());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -41,6 +42,7 @@ pub fn workflow_json_schema() -> Value {
             "workflow": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" },
             "title": { "type": "string" },
             "description": { "type": "string" },
+            "on": { "$ref": "#/$defs/on" },
             "inputs": { "type": "object", "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/input" } },
             "limits": { "$ref": "#/$defs/limits" },
             "nodes": { "type": "object", "minProperties": 1, "propertyNames": id, "additionalProperties": { "$ref": "#/$defs/node" } },
@@ -85,6 +87,46 @@ fn node(branches: &[Value]) -> Value {
             "next": { "type": "object", "description": "A loop's variables in the next iteration · 循环变量的下一轮取值" },
         },
         "allOf": branches,
+    })
+}
+
+fn on() -> Value {
+    let schedule = json!({
+        "type": "object",
+        "required": ["cron"],
+        "additionalProperties": false,
+        "properties": {
+            "cron": { "type": "string", "description": "Minute, hour, day, month, weekday; or @daily · 分 时 日 月 星期" },
+            "time_zone": { "type": "string", "description": "IANA name; else the server's zone · 时区，默认用服务器的" },
+            "inputs": { "type": "object", "description": "Fixed values · 固定的输入" },
+        },
+    });
+    let hmac = json!({
+        "type": "object",
+        "required": ["secret"],
+        "additionalProperties": false,
+        "properties": {
+            "secret": { "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,62}$", "description": "Name of a secret · 密钥名" },
+            "header": { "type": "string", "default": "X-Hub-Signature-256" },
+        },
+    });
+    let webhook = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "hmac": hmac,
+            "inputs": { "type": "object", "description": "Values that may read `request` · 可引用 `request` 的值" },
+            "response": { "enum": ["accepted", "outputs"], "default": "accepted" },
+        },
+    });
+    json!({
+        "type": "object",
+        "description": "What starts the workflow by itself · 触发器",
+        "additionalProperties": false,
+        "properties": {
+            "schedule": { "oneOf": [schedule, { "type": "array", "items": schedule }] },
+            "webhook": { "oneOf": [{ "const": true }, webhook] },
+        },
     })
 }
 

@@ -13,6 +13,7 @@
 mod assistant;
 mod catalog;
 mod compile;
+mod cron;
 mod diagnostic;
 mod duration;
 mod effect;
@@ -31,11 +32,12 @@ mod segments;
 mod slices;
 mod table;
 mod template;
+mod trigger;
 mod yaml;
 
 pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
 pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
-pub use compile::{LimitsAsked, compile_workflow, signature};
+pub use compile::{LimitsAsked, compile_workflow, signature, tables_of};
 pub use diagnostic::{Compiled, Diagnostic, Severity};
 pub use effect::{
     CacheKey, CacheScope, Delta, Effect, EffectError, EffectId, EmbedPurpose, HttpAuth, HttpBody, HttpRequest, Message,
@@ -51,3 +53,4 @@ pub use nodes::node_kinds;
 pub use program::{NodeInfo, Program};
 pub use run::{PastNode, RerunError, Run};
 pub use table::{Table, TableError};
+pub use trigger::{Hmac, Schedule, Trigger, Webhook, WebhookResponse};

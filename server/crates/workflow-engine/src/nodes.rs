@@ -77,8 +77,13 @@ pub(crate) fn container(context: &NodeContext<'_, '_>) -> Option<ContainerKind> 
 /// Whether an output of what `use` names may be kept, and whether it asks the default model when it names none.
 pub(crate) fn caching(use_name: &str) -> (bool, bool) {
     let Some(kind) = KINDS.iter().find(|it| it.name == use_name) else { return (true, false) };
-    let asks_model = (kind.config)().pointer("/properties/model").is_some();
+    // `guard` has its model inside of a check.
+    let asks_model = (kind.config)().pointer("/properties/model").is_some() || name_of_guard(use_name);
     (kind.caches, asks_model)
+}
+
+fn name_of_guard(use_name: &str) -> bool {
+    use_name == guard::DECLARATION.name
 }
 
 /// Compiles one node by what its `use` names.

@@ -15,6 +15,7 @@ use crate::expression::Expression;
 use crate::input::InputProblem;
 use crate::node::{Behaviour, Built};
 use crate::template::{Piece, Template};
+use crate::trigger::Triggers;
 
 /// Node ids and their numbers.
 pub(crate) type NodeIndex = HashMap<Arc<str>, usize>;
@@ -29,6 +30,7 @@ pub struct Program {
     limits: LimitsAsked,
     pub(crate) bodies: Vec<Body>,
     pub(crate) outputs: Outputs,
+    pub(crate) triggers: Triggers,
 }
 
 /// Nodes that are executed together.
@@ -256,7 +258,7 @@ impl Program {
                 node.says = says;
             }
         }
-        Program { signature, inputs, limits, bodies, outputs }
+        Program { signature, inputs, limits, bodies, outputs, triggers: Triggers::default() }
     }
 
     pub(crate) fn node(&self, spot: Spot) -> Option<&ProgramNode> {

@@ -87,6 +87,30 @@ impl Table {
         }
         Ok(table)
     }
+
+    /// The same for rows of cells, of which the first is the header.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::from_csv`].
+    pub fn from_cells(rows: &[Vec<String>]) -> Result<Table, TableError> {
+        Table::from_csv(&written(rows.iter()))
+    }
+
+    /// The table as CSV with commas.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        written(std::iter::once(&self.header).chain(&self.rows))
+    }
+}
+
+fn written<'r>(rows: impl Iterator<Item = &'r Vec<String>>) -> String {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    for row in rows {
+        // Writing to memory does not fail.
+        let _ = writer.write_record(row);
+    }
+    writer.into_inner().ok().and_then(|it| String::from_utf8(it).ok()).unwrap_or_default()
 }
 
 /// The separator that the first line has most of.

@@ -18,10 +18,10 @@ mod again;
 mod cases;
 #[path = "golden/diagnostics.rs"]
 mod diagnostics;
-#[path = "golden/outcomes.rs"]
-mod outcomes;
 #[path = "golden/limits.rs"]
 mod limits;
+#[path = "golden/outcomes.rs"]
+mod outcomes;
 #[path = "golden/properties.rs"]
 mod properties;
 #[path = "golden/shipped.rs"]

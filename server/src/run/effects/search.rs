@@ -5,13 +5,14 @@ use workflow_engine::{Outcome, SearchMode};
 
 use super::{Surroundings, refused};
 use crate::app::knowledge::Search;
+use crate::app::passages::{Finish, Found, flat};
 
-pub(super) async fn perform(around: &Surroundings, bases: Vec<String>, request: Search) -> Outcome {
-    match around.app.search(around.tenant, &bases, request).await {
+pub(super) async fn perform(around: &Surroundings, bases: Vec<String>, request: Search, finish: Finish) -> Outcome {
+    match around.app.search_passages(around.tenant, &bases, request, finish).await {
         Err(error) => refused(error),
-        Ok(found) => {
-            let hits: Vec<Value> = found.hits.iter().map(crate::app::knowledge::flat_hit).collect();
-            Outcome::Ok { value: json!({ "hits": hits, "status": found.status.as_str(), "reason": found.reason }) }
+        Ok(Found { hits, status, reason }) => {
+            let hits: Vec<Value> = hits.iter().map(flat).collect();
+            Outcome::Ok { value: json!({ "hits": hits, "status": status.as_str(), "reason": reason }) }
         }
     }
 }

@@ -19,6 +19,7 @@ import { Words } from "@/ui/words";
 import { Composer } from "./composer";
 import { ConversationList } from "./conversation-list";
 import { MessageView } from "./message-view";
+import type { MessageActions } from "./message-view";
 import { ChatSession, sessionOf } from "./session";
 import { useStickToEnd } from "./use-stick-to-end";
 
@@ -134,7 +135,12 @@ function Desk({ assistant, conversation }: { assistant: AssistantSummary; conver
   }, [assistant.name, conversation, navigate, session, toEnd]);
 
   useAskOnArrival(ask);
-  const retry = useCallback((key: string) => void session.retry(key), [session]);
+  const actions = useMemo((): MessageActions => ({
+    retry: (key) => void session.retry(key),
+    say: (text) => { void session.send(text); toEnd(); },
+    fill: (wait, fields, words) => session.fill(wait, fields, words),
+    reload: () => void session.load(),
+  }), [session, toEnd]);
   const gone = state.problem?.status === 404;
   return (
     <>
@@ -146,7 +152,7 @@ function Desk({ assistant, conversation }: { assistant: AssistantSummary; conver
             {state.problem && !gone && <ProblemNotice problem={state.problem} onRetry={() => void session.load()} />}
             {state.loading && state.messages.length === 0 && <Loading label={t("common.loading")} />}
             {state.messages.map((message) => (
-              <MessageView key={message.key} message={message} title={title} reconnecting={state.reconnecting} busy={state.busy} onRetry={retry} />
+              <MessageView key={message.key} message={message} title={title} reconnecting={state.reconnecting} busy={state.busy} actions={actions} />
             ))}
             {problem && <ProblemNotice problem={problem} />}
           </div>

@@ -3,6 +3,7 @@ import { memo } from "react";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { currentNode } from "@/api/run-progress";
+import type { Wait } from "@/api/types";
 import { Avatar } from "@/ui/avatar";
 import { Beads } from "@/ui/beads";
 import { Button } from "@/ui/button";
@@ -11,6 +12,7 @@ import { Retry, Steps } from "@/ui/icons";
 import { Markdown } from "@/ui/markdown";
 import { ErrorNotice, sayError } from "@/ui/problem-notice";
 import { useStepTitle } from "@/ui/step-title";
+import { OpenQuestions } from "./open-questions";
 import type { ChatMessage } from "./session";
 
 interface MessageViewProps {
@@ -18,14 +20,23 @@ interface MessageViewProps {
   title: string;
   reconnecting: boolean;
   busy: boolean;
-  onRetry: (key: string) => void;
+  actions: MessageActions;
+}
+
+export interface MessageActions {
+  retry: (key: string) => void;
+  /** Gives a chosen option's title as the visitor's words. */
+  say: (text: string) => void;
+  /** Answers an open question with fields; `words` is how the conversation shows it. */
+  fill: (wait: Wait, fields: Record<string, unknown>, words: string) => Promise<void>;
+  reload: () => void;
 }
 
 export const MessageView = memo(function MessageView(props: MessageViewProps) {
   return props.message.role === "user" ? <Note {...props} /> : <Answer {...props} />;
 });
 
-function Note({ message, busy, onRetry }: MessageViewProps) {
+function Note({ message, busy, actions }: MessageViewProps) {
   const { t } = useTranslation();
   const unsent = message.status === "unsent";
   return (
@@ -36,14 +47,14 @@ function Note({ message, busy, onRetry }: MessageViewProps) {
       {unsent && (
         <div role="alert" className="mt-1.5 flex flex-wrap items-center justify-end gap-x-2 text-sm text-seal">
           <span>{t("chat.not_sent")}{message.error ? ` · ${sayError(t, message.error).title}` : ""}</span>
-          <Button weight="bare" className="!min-h-8" disabled={busy} onClick={() => onRetry(message.key)}><Retry />{t("chat.retry")}</Button>
+          <Button weight="bare" className="!min-h-8" disabled={busy} onClick={() => actions.retry(message.key)}><Retry />{t("chat.retry")}</Button>
         </div>
       )}
     </article>
   );
 }
 
-function Answer({ message, title, reconnecting, busy, onRetry }: MessageViewProps) {
+function Answer({ message, title, reconnecting, busy, actions }: MessageViewProps) {
   const { t } = useTranslation();
   const streaming = message.status === "streaming";
   const empty = message.content.trim() === "";
@@ -53,6 +64,7 @@ function Answer({ message, title, reconnecting, busy, onRetry }: MessageViewProp
       <div className="min-w-0 flex-1">
         {!empty && <div data-testid="answer-text"><Markdown text={message.content} streaming={streaming} /></div>}
         {streaming && <LiveLine message={message} reconnecting={reconnecting} />}
+        {message.status === "waiting" && message.progress && <OpenQuestions message={message} progress={message.progress} busy={busy} actions={actions} />}
         {message.status === "cancelled" && (
           <p className={`text-sm text-quiet italic ${empty ? "" : "mt-3"}`}>{empty ? t("chat.stopped_empty") : t("chat.stopped")}</p>
         )}
@@ -60,7 +72,7 @@ function Answer({ message, title, reconnecting, busy, onRetry }: MessageViewProp
         {message.status === "failed" && (
           <div className={empty ? "" : "mt-3"}>
             <ErrorNotice heading={t("chat.failed")} error={message.error ?? { code: "unknown", message: t("errors.unknown_text") }}
-              {...(busy ? {} : { onRetry: () => onRetry(message.key) })} retryLabel={t("chat.retry")} />
+              {...(busy ? {} : { onRetry: () => actions.retry(message.key) })} retryLabel={t("chat.retry")} />
           </div>
         )}
         {!streaming && <Footer message={message} />}

@@ -1,12 +1,16 @@
 // One conversation as the page knows it: its messages, and the answer under way. It lives outside the components, so an
 // answer goes on when the reader looks at another page, and is picked up again after a reload or a lost connection.
+// A run may stop to ask something: the question is part of its answer, the visitor's next message answers it, and the
+// same run goes on under the message after.
+import { answerWait } from "@/api/answer-wait";
 import { asProblem, request, send } from "@/api/client";
 import type { Problem } from "@/api/client";
-import { follow, isTerminal } from "@/api/event-stream";
+import { follow, isTerminal, runIdOf } from "@/api/event-stream";
 import type { FollowOptions, Frame } from "@/api/event-stream";
-import { applyFrame, emptyRun } from "@/api/run-progress";
+import { WAITING_POLL_MS } from "@/api/queries";
+import { applyFrame, emptyRun, fromDetail } from "@/api/run-progress";
 import type { RunProgress } from "@/api/run-progress";
-import type { Message, MessageStatus, Page, RunErrorBody } from "@/api/types";
+import type { Message, MessageStatus, Page, RunDetail, RunErrorBody, RunStatus, Wait } from "@/api/types";
 
 export interface ChatMessage {
   /** Stable while the message lives on the page, whatever id the server gives it. */
@@ -19,6 +23,8 @@ export interface ChatMessage {
   run: string | null;
   /** The run as seen live; null for messages that were read from the server. */
   progress: RunProgress | null;
+  /** What the same run had said in messages before this one. */
+  before: string;
 }
 
 export interface ChatState {
@@ -36,6 +42,10 @@ export interface Wire {
   post(conversation: string, content: string, signal: AbortSignal): Promise<Response>;
   cancel(run: string): Promise<void>;
   follow(options: FollowOptions): Promise<void>;
+  run(run: string): Promise<RunDetail>;
+  answer(run: string, effect: number, fields: Record<string, unknown>): Promise<unknown>;
+  /** Calls back after a while, to look at a run that waits. Gives back how to call it off. */
+  later(look: () => void): () => void;
   /** Calls back before the next paint, so that a burst of tokens is drawn once. */
   paint(draw: () => void): void;
 }
@@ -48,6 +58,12 @@ const wire: Wire = {
     }),
   cancel: (run) => request<void>(`/api/v1/runs/${encodeURIComponent(run)}/cancel`, { method: "POST" }),
   follow,
+  run: (run) => request<RunDetail>(`/api/v1/runs/${encodeURIComponent(run)}`),
+  answer: (run, effect, fields) => answerWait(run, effect, { fields }),
+  later: (look) => {
+    const timer = setTimeout(look, WAITING_POLL_MS);
+    return () => clearTimeout(timer);
+  },
   paint: (draw) => {
     // A hidden page gets no animation frames, and the answer should still be complete when the reader returns.
     if (document.visibilityState === "hidden") setTimeout(draw, 200);
@@ -61,6 +77,9 @@ export class ChatSession {
   private nextKey = 0;
   private drawing = false;
   private abort: AbortController | null = null;
+  /** The last stored event that was seen of each run. */
+  private readonly seen = new Map<string, string>();
+  private callOff: (() => void) | null = null;
 
   constructor(
     readonly conversation: string,
@@ -81,10 +100,11 @@ export class ChatSession {
     try {
       const items = await this.wire_.list(this.conversation);
       const unsent = this.state.messages.filter((message) => message.status === "unsent");
-      const messages = [...items.map((item) => this.adopt(item)), ...unsent];
+      const messages = [...this.adopt(items), ...unsent];
       this.set({ loading: false, messages });
       const live = messages.findLast((message) => message.status === "streaming" && message.run !== null);
       if (live) void this.join(live.key, { run: live.run ?? undefined });
+      else await this.lookAtWait();
     } catch (error) {
       this.set({ loading: false, problem: asProblem(error) });
     }
@@ -92,14 +112,12 @@ export class ChatSession {
 
   async send(content: string): Promise<void> {
     if (this.state.busy) return;
-    const question = this.fresh("user", content);
-    const answer: ChatMessage = { ...this.fresh("assistant", ""), status: "streaming", progress: emptyRun };
-    this.set({ busy: true, messages: [...this.state.messages, question, answer] });
+    const { asked, question, answer, source } = this.open(content);
     const abort = new AbortController();
     this.abort = abort;
     try {
       const first = await this.wire_.post(this.conversation, content, abort.signal);
-      await this.join(answer.key, { first });
+      await this.join(answer.key, { ...source, first });
     } catch (error) {
       const problem = asProblem(error);
       const failure = { code: problem.code, message: problem.detail, hint: problem.hint };
@@ -107,9 +125,40 @@ export class ChatSession {
         busy: false, stopping: false,
         messages: this.state.messages
           .filter((message) => message.key !== answer.key)
-          .map((message) => (message.key === question.key ? { ...message, status: "unsent", error: failure } : message)),
+          .map((message) => (message.key === question.key ? { ...message, status: "unsent", error: failure } : message.key === asked?.key ? asked : message)),
       });
+      this.watch();
     }
+  }
+
+  /** Answers an open question with the fields that it asks for. `words` is how the reader sees the answer. Throws what the server refuses. */
+  async fill(wait: Wait, fields: Record<string, unknown>, words: string): Promise<void> {
+    const asked = this.state.messages.at(-1);
+    if (this.state.busy || !asked?.run) return;
+    await this.wire_.answer(asked.run, wait.effect, fields);
+    const { answer, source } = this.open(words);
+    await this.join(answer.key, source);
+  }
+
+  /** Puts the visitor's words and an empty answer at the end. While a run waits, it is that run which will go on. */
+  private open(content: string): { asked: ChatMessage | null; question: ChatMessage; answer: ChatMessage; source: { run?: string } } {
+    this.callOff?.();
+    const asked = this.asked();
+    const question = this.fresh("user", content);
+    const answer: ChatMessage = { ...this.fresh("assistant", ""), status: "streaming", progress: emptyRun };
+    if (asked) {
+      const said = asked.before + asked.content;
+      Object.assign(answer, { run: asked.run, before: said, progress: { ...(asked.progress ?? emptyRun), id: asked.run, status: "running", waits: [], answer: said } });
+    }
+    const messages = this.state.messages.map((message) => (message.key === asked?.key ? { ...message, status: "complete" as const } : message));
+    this.set({ busy: true, messages: [...messages, question, answer] });
+    return { asked, question, answer, source: asked?.run ? { run: asked.run } : {} };
+  }
+
+  /** The newest answer, when its run waits. */
+  private asked(): ChatMessage | null {
+    const last = this.state.messages.findLast((message) => message.role === "assistant");
+    return last?.status === "waiting" && last.run !== null ? last : null;
   }
 
   /** Asks again: an unsent question in its place; a failed answer by putting its question once more. */
@@ -145,11 +194,12 @@ export class ChatSession {
     const abort = this.abort ?? new AbortController();
     this.abort = abort;
     const message = this.find(key);
-    if (message && !message.progress) this.change(key, { progress: { ...emptyRun, id: message.run, answer: message.content } });
+    if (message && !message.progress) this.change(key, { progress: { ...emptyRun, id: message.run, answer: message.before + message.content } });
     this.set({ busy: true });
     try {
       await this.wire_.follow({
         ...source,
+        after: source.run ? this.seen.get(source.run) : undefined,
         signal: abort.signal,
         onFrame: (frame) => this.take(key, frame),
         onWaiting: (reconnecting) => this.set({ reconnecting }),
@@ -160,16 +210,19 @@ export class ChatSession {
     }
     this.abort = null;
     this.set({ busy: false, stopping: false, reconnecting: false });
+    this.watch();
   }
 
   private take(key: string, frame: Frame): void {
-    const message = this.find(key);
+    let message = this.find(key);
     if (!message) return;
+    // A question may have run out of time before its answer came; then the answer began a run of its own.
+    if (frame.event === "run.started" && runIdOf(frame) !== message.run) message = { ...message, progress: emptyRun, before: "" };
     const progress = applyFrame(message.progress ?? emptyRun, frame);
-    const next: Partial<ChatMessage> = { progress, content: progress.answer, run: progress.id ?? message.run };
-    if (frame.event === "run.finished") next.status = "complete";
-    if (frame.event === "run.failed") Object.assign(next, { status: "failed", error: progress.error });
-    if (frame.event === "run.cancelled") next.status = "cancelled";
+    const run = progress.id ?? message.run;
+    const next: Partial<ChatMessage> = { progress, before: message.before, content: after(progress.answer, message.before), run, status: STATUS[progress.status] };
+    if (progress.status === "failed") next.error = progress.error;
+    if (run !== null && frame.id !== null) this.seen.set(run, frame.id);
     // Tokens come faster than the screen shows them; everything else is said at once.
     const soft = frame.event === "message.delta";
     this.state = { ...this.state, messages: this.state.messages.map((one) => (one.key === key ? { ...one, ...next } : one)) };
@@ -177,6 +230,34 @@ export class ChatSession {
     else this.tell();
     if (frame.event === "run.started" && this.state.stopping && progress.id) void this.cancel(progress.id);
     if (isTerminal(frame.event)) this.set({ reconnecting: false });
+  }
+
+  /** After a reload: whether the run behind the newest answer waits, and for what. */
+  private async lookAtWait(): Promise<void> {
+    const last = this.state.messages.at(-1);
+    if (last?.role !== "assistant" || !last.run || (last.status !== "waiting" && last.status !== "complete")) return;
+    // The words are there without it; whether buttons belong under them is not worth an error.
+    const detail = await this.wire_.run(last.run).catch(() => null);
+    if (detail?.status !== "waiting" || this.state.busy) return;
+    this.change(last.key, { status: "waiting", progress: { ...fromDetail(detail), answer: last.before + last.content } });
+    this.watch();
+  }
+
+  /** While a run waits, somebody elsewhere may answer, or the time may come: then the answer goes on here as well. */
+  private watch(): void {
+    this.callOff?.();
+    this.callOff = null;
+    const asked = this.asked();
+    if (asked?.run) this.callOff = this.wire_.later(() => void this.look(asked.key, asked.run ?? ""));
+  }
+
+  private async look(key: string, run: string): Promise<void> {
+    // Nobody looks at a conversation that is not on the screen; it is read again when it comes back.
+    if (this.listeners.size === 0) return;
+    const detail = await this.wire_.run(run).catch(() => null);
+    if (this.state.busy || this.asked()?.key !== key) return;
+    if (detail && detail.status !== "waiting") await this.join(key, { run });
+    else this.watch();
   }
 
   private drawSoon(): void {
@@ -188,18 +269,26 @@ export class ChatSession {
     });
   }
 
-  private adopt(item: Message): ChatMessage {
-    // A message already on the page keeps its key and what was seen of its run.
-    const known = this.state.messages.find((one) => one.run !== null && one.run === (item.run ?? null) && one.role === item.role);
-    return {
-      key: known?.key ?? item.id, role: item.role, content: item.content, status: item.status, error: item.error ?? null,
-      run: item.run ?? null, progress: item.status === "streaming" ? null : (known?.progress ?? null),
-    };
+  /** The server's messages in the place of the page's own. One that was here already keeps its key and what was seen of its run. */
+  private adopt(items: Message[]): ChatMessage[] {
+    const here = [...this.state.messages];
+    const said = new Map<string, string>();
+    return items.map((item) => {
+      const run = item.run ?? null;
+      const at = here.findIndex((one) => one.run !== null && one.run === run && one.role === item.role);
+      const [known] = at < 0 ? [] : here.splice(at, 1);
+      const before = (item.role === "assistant" && run !== null && said.get(run)) || "";
+      if (item.role === "assistant" && run !== null) said.set(run, before + item.content);
+      return {
+        key: known?.key ?? item.id, role: item.role, content: item.content, status: item.status, error: item.error ?? null,
+        run, progress: item.status === "streaming" ? null : (known?.progress ?? null), before,
+      };
+    });
   }
 
   private fresh(role: "user" | "assistant", content: string): ChatMessage {
     this.nextKey += 1;
-    return { key: `local-${this.nextKey}`, role, content, status: "complete", error: null, run: null, progress: null };
+    return { key: `local-${this.nextKey}`, role, content, status: "complete", error: null, run: null, progress: null, before: "" };
   }
 
   private find(key: string): ChatMessage | undefined {
@@ -218,6 +307,16 @@ export class ChatSession {
   private tell(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** How a message stands while its run does. */
+const STATUS: Record<RunStatus, MessageStatus> = {
+  queued: "streaming", running: "streaming", waiting: "waiting", finished: "complete", failed: "failed", cancelled: "cancelled",
+};
+
+/** A run tells all that it has said; a message shows what came after the messages before it. */
+function after(answer: string, before: string): string {
+  return answer.startsWith(before) ? answer.slice(before.length) : answer;
 }
 
 const sessions = new Map<string, ChatSession>();

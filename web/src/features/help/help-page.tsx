@@ -17,6 +17,9 @@ const KEYS = [
   ["Tab", "help.key_tab"],
 ] as const;
 
+/** What workflows can do, in the order in which readers meet it. */
+const TOPICS = ["waits", "containers", "triggers", "cache", "rerun"] as const;
+
 export function HelpPage() {
   const { t } = useTranslation();
   return (
@@ -24,6 +27,7 @@ export function HelpPage() {
       <div className="max-w-2xl space-y-10 leading-relaxed">
         <Topic title={t("help.ask_title")}><p>{t("help.ask_text")}</p></Topic>
         <Topic title={t("help.runs_title")}><p>{t("help.runs_text")}</p></Topic>
+        {TOPICS.map((topic) => <Topic key={topic} title={t(`help.${topic}_title`)}><p><Words text={t(`help.${topic}_text`)} /></p></Topic>)}
         <Topic title={t("help.model_title")}><p><Words text={t("help.model_text")} /></p><CodeBlock text={MODEL} /></Topic>
         <Topic title={t("help.assistants_title")}><p><Words text={t("help.assistants_text")} /></p><CodeBlock text="parlour serve --project DIR" /></Topic>
         <Topic title={t("help.keyboard_title")}>

@@ -14,9 +14,13 @@ function expectSound(graph: LayoutNode[]) {
   for (const edge of layout.edges) expect(at.get(edge.from)!.y).toBeLessThan(at.get(edge.to)!.y);
   for (const a of layout.nodes) {
     expect(a.x).toBeGreaterThanOrEqual(-0.5);
-    expect(a.x + SIZE.width).toBeLessThanOrEqual(layout.width + 0.5);
-    expect(a.y + SIZE.height).toBeLessThanOrEqual(layout.height);
-    for (const b of layout.nodes) if (a.id < b.id && a.y === b.y) expect(Math.abs(a.x - b.x)).toBeGreaterThanOrEqual(SIZE.width);
+    expect(a.x + a.width).toBeLessThanOrEqual(layout.width + 0.5);
+    expect(a.y + a.height).toBeLessThanOrEqual(layout.height);
+    for (const b of layout.nodes) {
+      if (a.id >= b.id) continue;
+      const apart = a.x + a.width <= b.x + 0.5 || b.x + b.width <= a.x + 0.5 || a.y + a.height <= b.y || b.y + b.height <= a.y;
+      expect(apart, `${a.id} and ${b.id} overlap`).toBe(true);
+    }
   }
   return layout;
 }
@@ -48,6 +52,15 @@ describe("layoutGraph", () => {
     const between = layout.nodes.find((one) => one.id === "b")!;
     const bend = Number(/ ([\d.]+) [\d.]+L/.exec(long?.path ?? "")?.[1]);
     expect(bend <= between.x || bend >= between.x + SIZE.width).toBe(true);
+  });
+
+  it("makes room for a step with steps inside", () => {
+    const layout = expectSound([node("a"), { ...node("box", "a"), width: 300, height: 200 }, node("small", "a"), node("end", "box", "small")]);
+    const [, box, small, end] = layout.nodes;
+    expect([box?.width, box?.height, small?.height]).toEqual([300, 200, SIZE.height]);
+    expect(box?.y).toBe(small?.y);
+    expect(end?.y).toBe((box?.y ?? 0) + 200 + SIZE.gapY);
+    expect(layout.edges.find((edge) => edge.from === "small")?.path).toMatch(new RegExp(`^M[\\d.]+ ${(small?.y ?? 0) + SIZE.height}C`));
   });
 
   it("finds the order without crossings", () => {

@@ -4,6 +4,9 @@
 export interface LayoutNode {
   id: string;
   dependencies: { node: string; port: string | null }[];
+  /** Of a step that is larger than the others because it has steps inside. */
+  width?: number;
+  height?: number;
 }
 
 export interface Size {
@@ -18,6 +21,8 @@ export interface PlacedNode {
   layer: number;
   x: number;
   y: number;
+  width: number;
+  height: number;
 }
 
 export interface PlacedEdge {
@@ -48,25 +53,43 @@ interface Cell {
   /** A bend of a long edge, narrower than a step. */
   bend: boolean;
   x: number;
+  width: number;
+  height: number;
 }
 
 export function layoutGraph(graph: LayoutNode[], size: Size): Layout {
   const edges = usableEdges(graph);
   const layerOf = assignLayers(graph, edges);
-  const { layers, cells, chains } = buildCells(graph, edges, layerOf);
+  const { layers, cells, chains } = buildCells(graph, { edges, layerOf, size });
   order(layers);
-  const width = place(layers, size);
-  const top = (layer: number) => layer * (size.height + size.gapY);
+  const width = place(layers, size.gapX);
+  const rows = stack(layers, size.gapY);
   const nodes = graph.map((node) => {
-    const cell = cells.get(node.id);
-    return { id: node.id, layer: cell?.layer ?? 0, x: (cell?.x ?? 0) - size.width / 2, y: top(cell?.layer ?? 0) };
+    const { layer = 0, x = 0, width: wide = size.width, height = size.height } = cells.get(node.id) ?? {};
+    return { id: node.id, layer, x: x - wide / 2, y: rows[layer]?.top ?? 0, width: wide, height };
   });
+  const last = rows.at(-1);
   return {
     nodes,
-    edges: edges.map((edge, index) => ({ ...edge, ...drawEdge(chains[index] ?? [], size, top) })),
+    edges: edges.map((edge, index) => ({ ...edge, ...drawEdge(chains[index] ?? [], rows) })),
     width,
-    height: layers.length === 0 ? 0 : top(layers.length - 1) + size.height,
+    height: last ? last.top + last.height : 0,
   };
+}
+
+interface Row {
+  top: number;
+  height: number;
+}
+
+/** The layers below one another, each as high as its highest step. */
+function stack(layers: Cell[][], gap: number): Row[] {
+  let top = 0;
+  return layers.map((layer) => {
+    const row = { top, height: Math.max(...layer.map((cell) => cell.height)) };
+    top += row.height + gap;
+    return row;
+  });
 }
 
 type Edge = { from: string; to: string; port: string | null };
@@ -117,22 +140,23 @@ function assignLayers(graph: LayoutNode[], edges: Edge[]): Map<string, number> {
   return layer;
 }
 
-function buildCells(graph: LayoutNode[], edges: Edge[], layerOf: Map<string, number>) {
+function buildCells(graph: LayoutNode[], { edges, layerOf, size }: { edges: Edge[]; layerOf: Map<string, number>; size: Size }) {
   const layers: Cell[][] = [];
   const cells = new Map<string, Cell>();
-  const add = (key: string, layer: number, bend: boolean): Cell => {
-    const cell: Cell = { key, layer, above: [], below: [], bend, x: 0 };
+  const add = (key: string, layer: number, of: LayoutNode | null): Cell => {
+    const [width, height] = of ? [of.width ?? size.width, of.height ?? size.height] : [size.gapX, 0];
+    const cell: Cell = { key, layer, above: [], below: [], bend: of === null, x: 0, width, height };
     while (layers.length <= layer) layers.push([]);
     layers[layer]?.push(cell);
     return cell;
   };
-  for (const node of graph) cells.set(node.id, add(node.id, layerOf.get(node.id) ?? 0, false));
+  for (const node of graph) cells.set(node.id, add(node.id, layerOf.get(node.id) ?? 0, node));
   const chains = edges.map((edge) => {
     const from = cells.get(edge.from);
     const to = cells.get(edge.to);
     if (!from || !to) return [];
     const chain = [from];
-    for (let layer = from.layer + 1; layer < to.layer; layer++) chain.push(add(`${edge.from}>${edge.to}@${layer}`, layer, true));
+    for (let layer = from.layer + 1; layer < to.layer; layer++) chain.push(add(`${edge.from}>${edge.to}@${layer}`, layer, null));
     chain.push(to);
     for (let at = 1; at < chain.length; at++) {
       const [upper, lower] = [chain[at - 1], chain[at]];
@@ -187,14 +211,14 @@ function crossings(layers: Cell[][]): number {
 }
 
 /** Gives each cell its middle: near its neighbours, never overlapping. Returns the drawing's width. */
-function place(layers: Cell[][], size: Size): number {
-  const half = (cell: Cell) => (cell.bend ? size.gapX / 2 : size.width / 2);
+function place(layers: Cell[][], gap: number): number {
+  const half = (cell: Cell) => cell.width / 2;
   const spread = (layer: Cell[], wish: (cell: Cell) => number) => {
     const wishes = layer.map(wish);
     let edge = -Infinity;
     layer.forEach((cell, index) => {
       cell.x = Math.max(wishes[index] ?? 0, edge + half(cell));
-      edge = cell.x + half(cell) + size.gapX;
+      edge = cell.x + half(cell) + gap;
     });
     // Pushing to the right alone would lean; the whole layer moves back by the mean of the push.
     const lean = layer.reduce((sum, cell, index) => sum + cell.x - (wishes[index] ?? 0), 0) / (layer.length || 1);
@@ -213,19 +237,22 @@ function place(layers: Cell[][], size: Size): number {
   return Math.ceil(right - left);
 }
 
-function drawEdge(chain: Cell[], size: Size, top: (layer: number) => number): { path: string; label: { x: number; y: number } } {
+function drawEdge(chain: Cell[], rows: Row[]): { path: string; label: { x: number; y: number } } {
   const [first, second] = chain;
   if (!first || !second) return { path: "", label: { x: 0, y: 0 } };
-  let path = `M${first.x} ${top(first.layer) + size.height}`;
+  const top = (cell: Cell) => rows[cell.layer]?.top ?? 0;
+  // A bend goes straight through its layer; a step that is lower than its neighbours is left at its own edge.
+  const bottom = (cell: Cell) => top(cell) + (cell.bend ? (rows[cell.layer]?.height ?? 0) : cell.height);
+  let path = `M${first.x} ${bottom(first)}`;
   for (let at = 1; at < chain.length; at++) {
     const [from, to] = [chain[at - 1], chain[at]];
     if (!from || !to) continue;
-    const start = top(from.layer) + size.height;
-    const end = top(to.layer);
+    const start = bottom(from);
+    const end = top(to);
     const bow = (end - start) * 0.5;
     if (from.bend) path += `L${from.x} ${start}`;
     path += `C${from.x} ${start + bow} ${to.x} ${end - bow} ${to.x} ${end}`;
   }
-  const start = top(first.layer) + size.height;
-  return { path, label: { x: Math.round(first.x * 0.35 + second.x * 0.65), y: Math.round(start + size.gapY * 0.62) } };
+  const start = bottom(first);
+  return { path, label: { x: Math.round(first.x * 0.35 + second.x * 0.65), y: Math.round(start + (top(second) - start) * 0.62) } };
 }

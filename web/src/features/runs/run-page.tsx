@@ -1,13 +1,12 @@
 // One run, live while it goes on and unchanged afterwards: the drawing, the steps, what went in and what came out.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useEffect, useMemo, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
-import { follow } from "@/api/event-stream";
 import { runQuery } from "@/api/queries";
-import { applyFrame, fromDetail, isOver, millis } from "@/api/run-progress";
-import type { RunProgress } from "@/api/run-progress";
+import { fromDetail, isOver, millis } from "@/api/run-progress";
+import type { NodeProgress, RunProgress } from "@/api/run-progress";
 import { startWorkflow } from "@/api/start-workflow";
 import type { RunDetail } from "@/api/types";
 import { Button } from "@/ui/button";
@@ -17,10 +16,15 @@ import { Markdown } from "@/ui/markdown";
 import { EmptyState, Loading, useTitle } from "@/ui/page";
 import { ErrorNotice, ProblemNotice } from "@/ui/problem-notice";
 import { formatDuration, formatMoment } from "@/ui/time";
+import { WaitPanel } from "@/ui/wait-panel";
+import { Origin } from "./origin";
+import { Replay, RerunFrom } from "./rerun";
 import { RunGraph } from "./run-graph";
 import { StatusTag } from "./state";
-import { Part, Timeline } from "./timeline";
+import { Part } from "./step";
+import { Timeline } from "./timeline";
 import { useRunTitle } from "./titles";
+import { useLiveRun } from "./use-live-run";
 
 export function RunPage({ run: id }: { run: string }) {
   const { t } = useTranslation();
@@ -41,70 +45,45 @@ export function RunPage({ run: id }: { run: string }) {
   );
 }
 
-/** The run as stored, and while it goes on, with its events on top. */
-function useLiveRun(detail: RunDetail): { run: RunProgress; reconnecting: boolean } {
-  const queries = useQueryClient();
-  const stored = useMemo(() => fromDetail(detail), [detail]);
-  const [live, setLive] = useState<RunProgress | null>(null);
-  const [reconnecting, setReconnecting] = useState(false);
-  const over = isOver(stored.status);
-  useEffect(() => {
-    if (over) return;
-    const abort = new AbortController();
-    let run = stored;
-    let drawing = false;
-    void follow({
-      run: detail.id, signal: abort.signal, onWaiting: setReconnecting,
-      onFrame: (frame) => {
-        run = applyFrame(run, frame);
-        if (drawing) return;
-        // A replay of many events is one change on the screen.
-        drawing = true;
-        setTimeout(() => { drawing = false; if (!abort.signal.aborted) setLive(run); }, 30);
-      },
-    }).catch(() => undefined).then(() => {
-      if (!abort.signal.aborted) return queries.invalidateQueries({ queryKey: runQuery(detail.id).queryKey });
-    });
-    return () => abort.abort();
-    // The stream begins from what was stored when the page opened; later reads of the detail do not restart it.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [detail.id, over]);
-  return { run: over || !live ? stored : live, reconnecting: reconnecting && !over };
-}
+/** States of a node from which a run can be done again. */
+const CAN_BEGIN = new Set<NodeProgress["state"]>(["done", "failed", "kept"]);
 
 function RunView({ detail }: { detail: RunDetail }) {
   const { t, i18n } = useTranslation();
-  const { run, reconnecting } = useLiveRun(detail);
+  const { run, reconnecting, resume } = useLiveRun(detail);
   const [selected, setSelected] = useState<string | null>(() => fromDetail(detail).nodes.find((node) => node.state === "failed")?.id ?? null);
   const startedAt = millis(detail.started_at);
   const finishedAt = millis(detail.finished_at);
-  const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t("runs.live");
+  const took = startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : t(run.status === "waiting" ? "runs.status_waiting" : "runs.live");
   const title = useRunTitle()(detail);
   const over = isOver(run.status);
+  const again = (node: NodeProgress) => (over && CAN_BEGIN.has(node.state) ? <RerunFrom run={detail.id} node={node.id} /> : null);
   const settled = run.nodes.filter((node) => node.state !== "waiting" && node.state !== "running").length;
   return (
     <>
       <header className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
         <h1 className="font-display text-3xl font-semibold tracking-tight">{title}</h1>
         <StatusTag status={run.status} />
-        <div className="ms-auto flex gap-2"><Actions detail={detail} over={over} /></div>
+        <div className="ms-auto flex flex-wrap justify-end gap-2"><Actions detail={detail} over={over} onCancelled={resume} /></div>
       </header>
       <p className="mt-1 text-sm text-quiet">
         {t(`runs.${detail.kind}`)} <span className="font-mono">{detail.name}</span> · {formatMoment(startedAt, i18n.language)} · {t("runs.steps_took", { done: settled, all: run.nodes.length, time: took })}
         {detail.parent_run && <> · <Link to="/runs/$run" params={{ run: detail.parent_run }} className="underline decoration-brass underline-offset-4">{t("runs.parent")}</Link></>}
+        {detail.origin && <> · <Origin origin={detail.origin} /></>}
         {detail.kind === "chat" && detail.conversation && (
           <> · <Link to="/c/$assistant/$conversation" params={{ assistant: detail.name, conversation: detail.conversation }} className="underline decoration-brass underline-offset-4">{t("runs.conversation")}</Link></>
         )}
       </p>
       {reconnecting && <p role="status" className="mt-3 text-sm text-quiet">{t("chat.reconnecting")}</p>}
       {run.error && <div className="mt-5"><ErrorNotice error={run.error} /></div>}
+      {run.status === "waiting" && run.waits.length > 0 && <Waits run={run} id={detail.id} onAnswered={resume} />}
       <div className="mt-6 grid items-start gap-6 lg:grid-cols-[minmax(0,11fr)_minmax(0,9fr)]">
         <section aria-label={t("runs.graph")} className="hidden rounded-2xl border border-line bg-paper p-4 md:block lg:sticky lg:top-20 lg:max-h-[calc(100dvh-6rem)] lg:overflow-auto">
-          <RunGraph nodes={run.nodes} selected={selected} onSelect={setSelected} />
+          <RunGraph run={run} selected={selected} onSelect={setSelected} />
         </section>
         <div className="min-w-0 space-y-6">
           <section aria-label={t("runs.steps")}>
-            {run.nodes.length === 0 ? <p className="text-quiet">{t("runs.no_steps")}</p> : <Timeline nodes={run.nodes} selected={selected} onSelect={setSelected} />}
+            {run.nodes.length === 0 ? <p className="text-quiet">{t("runs.no_steps")}</p> : <Timeline run={run} selected={selected} onSelect={setSelected} actions={again} />}
           </section>
           {run.answer && (
             <Part title={t("runs.answer")}><div className="rounded-2xl border border-line bg-raised px-5 py-4"><Markdown text={run.answer} streaming={!over} /></div></Part>
@@ -117,10 +96,27 @@ function RunView({ detail }: { detail: RunDetail }) {
   );
 }
 
-function Actions({ detail, over }: { detail: RunDetail; over: boolean }) {
+/** What people and moments the run waits for, each to be answered in its place. */
+function Waits({ run, id, onAnswered }: { run: RunProgress; id: string; onAnswered: () => void }) {
+  const { t } = useTranslation();
+  const people = run.waits.some((wait) => wait.kind !== "timer");
+  return (
+    <section aria-labelledby="waits-title" data-testid="waits" className="mt-5 rounded-2xl border border-brass/60 bg-brass-wash/60 px-5 py-4">
+      <h2 id="waits-title" className="flex items-center gap-2.5 text-sm font-medium text-brass-ink">
+        <span aria-hidden="true" className="size-2 animate-lamp rounded-full bg-brass" />
+        {people ? t("waits.panel") : t("waits.panel_timer")}
+      </h2>
+      <ul className="mt-3 space-y-5">
+        {run.waits.map((wait) => <li key={wait.effect}><WaitPanel run={id} wait={wait} onAnswered={onAnswered} /></li>)}
+      </ul>
+    </section>
+  );
+}
+
+function Actions({ detail, over, onCancelled }: { detail: RunDetail; over: boolean; onCancelled: () => void }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const cancel = useMutation({ mutationFn: () => request<unknown>(`/api/v1/runs/${encodeURIComponent(detail.id)}/cancel`, { method: "POST" }) });
+  const cancel = useMutation({ mutationFn: () => request<unknown>(`/api/v1/runs/${encodeURIComponent(detail.id)}/cancel`, { method: "POST" }), onSuccess: onCancelled });
   const again = useMutation({
     mutationFn: () => startWorkflow(detail.name, detail.inputs),
     onSuccess: (run) => navigate({ to: "/runs/$run", params: { run } }),
@@ -130,6 +126,7 @@ function Actions({ detail, over }: { detail: RunDetail; over: boolean }) {
     <>
       {problem && <span role="alert" className="self-center text-sm text-seal">{asProblem(problem).message}</span>}
       {!over && <Button onClick={() => cancel.mutate()} disabled={cancel.isPending}><Stop />{t("runs.cancel")}</Button>}
+      {over && <Replay run={detail.id} />}
       {over && detail.kind === "workflow" && <Button onClick={() => again.mutate()} disabled={again.isPending}><Retry />{t("runs.again")}</Button>}
     </>
   );

@@ -10,10 +10,11 @@ import { Button } from "@/ui/button";
 import { EmptyState, Loading, Page } from "@/ui/page";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { formatDuration, formatMoment } from "@/ui/time";
+import { useOriginWords } from "./origin";
 import { StatusTag } from "./state";
 import { useRunTitle } from "./titles";
 
-const FILTERS: RunStatus[] = ["running", "finished", "failed", "cancelled"];
+const FILTERS: RunStatus[] = ["running", "waiting", "finished", "failed", "cancelled"];
 
 export function RunsPage({ status, workflow }: { status?: string | undefined; workflow?: string | undefined }) {
   const { t } = useTranslation();
@@ -50,6 +51,7 @@ export function RunsPage({ status, workflow }: { status?: string | undefined; wo
 function Row({ run }: { run: RunSummary }) {
   const { t, i18n } = useTranslation();
   const title = useRunTitle();
+  const originOf = useOriginWords();
   const startedAt = millis(run.started_at);
   const finishedAt = millis(run.finished_at);
   return (
@@ -57,7 +59,7 @@ function Row({ run }: { run: RunSummary }) {
       className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-3.5 -outline-offset-2 hover:bg-wash/60 sm:grid-cols-[1fr_7.5rem_5rem_8.5rem] sm:px-5">
       <span className="min-w-0">
         <span className="block truncate font-medium">{title(run)}</span>
-        <span className="block text-sm text-faint">{t(`runs.${run.kind}`)} · <span className="font-mono text-xs">{run.id.slice(-8)}</span></span>
+        <span className="block text-sm text-faint">{t(`runs.${run.kind}`)} · <span className="font-mono text-xs">{run.id.slice(-8)}</span>{run.origin && ` · ${originOf(run.origin)}`}</span>
       </span>
       <span className="justify-self-end sm:justify-self-start"><StatusTag status={run.status} /></span>
       <span className="text-sm text-quiet tabular-nums sm:text-end">{startedAt !== null && finishedAt !== null ? formatDuration(finishedAt - startedAt, i18n.language) : "–"}</span>

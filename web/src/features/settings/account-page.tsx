@@ -11,8 +11,7 @@ import { Field } from "@/ui/field";
 import { Page } from "@/ui/page";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { setTheme, THEMES, useTheme } from "@/ui/theme";
-
-const PANEL = "rounded-2xl border border-line bg-raised p-5 shadow-desk sm:p-6";
+import { PANEL } from "./panel";
 
 export function AccountPage() {
   const { t } = useTranslation();

@@ -173,6 +173,13 @@ fn best_delimiter(text: &str, spec: &BaseSpec) -> u8 {
     best.2
 }
 
+/// Every row as it stands; without a delimiter, by the one that cuts the first row into the most cells.
+pub(super) fn rows(text: &str, delimiter: Option<u8>) -> Result<Vec<Vec<String>>, csv::Error> {
+    let widest = || DELIMITERS.into_iter().rev().max_by_key(|it| header(text, *it).len()).unwrap_or(b',');
+    let mut reader = reader(text, delimiter.unwrap_or_else(widest));
+    reader.records().map(|row| Ok(row?.iter().map(str::to_owned).collect())).collect()
+}
+
 fn header(text: &str, delimiter: u8) -> Vec<String> {
     let mut row = csv::StringRecord::new();
     match reader(text, delimiter).read_record(&mut row) {

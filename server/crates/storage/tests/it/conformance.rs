@@ -7,8 +7,11 @@ mod definitions;
 mod knowledge;
 mod plugins;
 mod runs;
+mod secrets;
 mod settings;
 mod tenants;
+mod triggers;
+mod waits;
 
 macro_rules! conformance {
     ($database:ident: $($noun:ident { $($case:ident),+ $(,)? })+) => {
@@ -30,10 +33,13 @@ macro_rules! every_case {
             accounts { tenants_are_found_by_slug, users_and_owners, setup_links_work_once, sessions_end, api_keys_expire }
             definitions { versions_are_numbered_and_never_change, a_deleted_name_is_free_again }
             conversations { turns_are_stored_whole, lists_go_on_where_they_stopped, deleting_takes_everything_along }
-            runs { steps_are_stored_whole, a_run_ends_once, lists_are_filtered, nested_runs_and_pruning, unfinished_runs_are_found }
+            runs { steps_are_stored_whole, a_run_ends_once, a_run_may_be_over_with_its_first_step, lists_are_filtered, nested_runs_and_pruning, runs_that_nobody_drives_are_found }
+            waits { one_answer_wins_and_the_run_takes_it, lists_show_what_one_may_answer, a_run_waits_unless_something_has_come_in, moments_come, runs_have_one_driver, nested_runs_are_not_forgotten, answers_are_messages }
             knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records }
             plugins { upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }
+            secrets { secrets_are_replaced_and_listed_by_name }
+            triggers { publishing_again_keeps_them, a_tick_has_one_claimer, a_delivery_keeps_its_first_run }
             tenants { foreign_ids_are_like_random_ones }
         }
     };

@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use domain::RunId;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
-use storage::Storage;
+use storage::{RunSnapshot, Storage};
 
-use crate::support::{again, child, run, step, tenant};
+use crate::support::{again, begin, child, run, step, tenant};
 
 const RUNS: usize = 16;
 const KILLED_AFTER: usize = 600;
@@ -34,9 +34,13 @@ async fn answered_steps_survive_kill_9() {
             assert!(stored <= answered + 1, "a driver waits for each answer");
             assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "no gap");
             let snapshot = storage.run_snapshot(a, id).await.unwrap();
-            assert_eq!(snapshot, Some((stored.to_string(), stored)), "event and snapshot of a step come together");
+            assert_eq!(
+                snapshot,
+                Some(RunSnapshot { step: stored, snapshot: stored.to_string() }),
+                "event and snapshot of a step come together"
+            );
         }
-        let unfinished = storage.all_tenants_unfinished_runs().await.unwrap();
+        let unfinished = storage.all_tenants_adrift_runs("me", 0).await.unwrap();
         let unfinished: Vec<_> = unfinished.iter().filter(|(tenant, _)| *tenant == a).collect();
         assert_eq!(unfinished.len(), RUNS, "all can be taken up again");
         storage.record_step(a, unfinished[0].1.id, step(1_000_000)).await.unwrap();
@@ -79,7 +83,7 @@ async fn step_until_killed(role: &str, path: &Path) {
         let storage = storage.clone();
         tokio::spawn(async move {
             let it = run_of_process(i64::try_from(n).unwrap());
-            storage.create_run(a, it.clone()).await.unwrap();
+            storage.begin_run(a, begin(it.clone())).await.unwrap();
             for seq in 1.. {
                 storage.record_step(a, it.id, step(seq)).await.unwrap();
                 // One write per line, so that lines of different tasks do not mix.

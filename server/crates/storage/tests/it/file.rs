@@ -2,10 +2,13 @@
 
 use std::error::Error as _;
 
-use sqlx::{Connection as _, SqliteConnection};
+use domain::{RunId, TenantId};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
 use storage::{Durability, Storage, StorageError};
 
-use crate::support::{Fixture, tenant};
+use crate::support::{Fixture, step, tenant, uuid};
 
 async fn tampered(sql: &'static str) -> StorageError {
     let fixture = Fixture::sqlite().await;
@@ -24,7 +27,7 @@ async fn a_database_of_a_newer_version_is_refused() {
          values (9999, 'from the future', true, x'00', 1)",
     )
     .await;
-    assert!(matches!(error, StorageError::NewerDatabase { found: 9999, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StorageError::NewerDatabase { found: 9999, known: 7, .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("was written by a newer version") && text.contains("parlour.sqlite"), "{text}");
 }
@@ -60,4 +63,33 @@ async fn a_file_opens_again_with_either_durability() {
         assert_eq!(storage.all_tenants_list_tenants().await.unwrap()[0].id, a);
         storage.close().await;
     }
+}
+
+#[tokio::test]
+async fn events_of_the_time_before_the_journal_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("parlour.sqlite");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let first = include_str!("../../../../../migrations/sqlite/0001_first_light.sql");
+    let first = Migration::new(1, "first_light".into(), MigrationType::Simple, first.into_sql_str(), false);
+    Migrator::with_migrations(vec![first]).run(&mut connection).await.unwrap();
+    let (a, run) = (TenantId::from_uuid(uuid()), RunId::from_uuid(uuid()));
+    let old = format!(
+        "insert into tenants (id, slug, name, created_at) values ('{a}', 'a', 'A', 1);
+         insert into runs (tenant, id, kind, name, status, inputs, started_at) values ('{a}', '{run}', 'workflow', 'w', 'running', '{{}}', 1);
+         insert into run_events (tenant, run, seq, name, data, at) values
+           ('{a}', '{run}', 1, 'run.started', '{{\"n\":1}}', 7), ('{a}', '{run}', 2, 'node.started', '{{\"菜\":[1,null]}}', 8);
+         insert into run_snapshots (tenant, run, snapshot) values ('{a}', '{run}', '{{\"status\":\"running\"}}')"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(old)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let storage = Storage::open(&path).await.unwrap();
+    let events = storage.run_events(a, run, 0, 10).await.unwrap();
+    let read: Vec<_> = events.iter().map(|it| (it.seq, it.name.as_str(), it.data.as_str(), it.at)).collect();
+    assert_eq!(read, [(1, "run.started", "{\"n\":1}", 7), (2, "node.started", "{\"菜\":[1,null]}", 8)]);
+    let kept = storage.run_snapshot(a, run).await.unwrap().unwrap();
+    assert_eq!((kept.step, kept.snapshot.as_str()), (2, "{\"run\":{\"status\":\"running\"}}"));
+    storage.record_step(a, run, step(3)).await.unwrap();
 }

@@ -1,12 +1,12 @@
 //! Writes that queue up share a transaction and yet do not share their fate.
 
-use domain::{Tenant, TenantId};
+use domain::{MessageId, MessageStatus, Tenant, TenantId};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::json;
-use storage::{Storage, StorageError};
+use storage::{MessageUpdate, Storage, StorageError};
 
-use crate::support::{Fixture, run, step, tenant, uuid};
+use crate::support::{Fixture, begin, run, step, tenant, uuid};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_failing_write_takes_nothing_of_its_neighbours() {
@@ -36,13 +36,18 @@ async fn a_failing_write_of_several_statements_leaves_nothing_of_itself() {
     let a = tenant(storage, "a").await;
     let runs: Vec<_> = (0..50).map(|n| run("w", n)).collect();
     for it in &runs {
-        storage.create_run(a, it.clone()).await.unwrap();
+        storage.begin_run(a, begin(it.clone())).await.unwrap();
     }
-    // Every second step carries a number twice: its first event is fine, its second is refused.
+    // Every second step names a message that is not there: its row and snapshot are fine, its last statement is refused.
     let steps = runs.iter().enumerate().map(|(n, it)| {
         let mut step = step(1);
         if n % 2 == 1 {
-            step.events.push(crate::support::event(1, "again"));
+            step.messages.push(MessageUpdate {
+                id: MessageId::from_uuid(uuid()),
+                content: String::new(),
+                status: MessageStatus::Complete,
+                error: None,
+            });
         }
         storage.record_step(a, it.id, step)
     });
@@ -51,7 +56,7 @@ async fn a_failing_write_of_several_statements_leaves_nothing_of_itself() {
     }
     for (n, it) in runs.iter().enumerate() {
         let events = storage.run_events(a, it.id, 0, 10).await.unwrap().len();
-        let snapshot = storage.run_snapshot(a, it.id).await.unwrap().map(|(text, _)| text);
+        let snapshot = storage.run_snapshot(a, it.id).await.unwrap().map(|it| it.snapshot);
         let expected = if n % 2 == 0 { (1, Some("1".to_owned())) } else { (0, None) };
         assert_eq!((events, snapshot), expected, "{n}");
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Fixture, run, step, tenant};
+use crate::support::{Fixture, begin, run, step, tenant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_readers_see_whole_steps_while_one_writes() {
     let fixture = Fixture::sqlite().await;
     let a = tenant(&fixture.storage, "a").await;
     let it = run("w", 1);
-    fixture.storage.create_run(a, it.clone()).await.unwrap();
+    fixture.storage.begin_run(a, begin(it.clone())).await.unwrap();
     fixture.storage.record_step(a, it.id, step(1)).await.unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..20)
@@ -19,19 +19,22 @@ async fn twenty_readers_see_whole_steps_while_one_writes() {
             tokio::spawn(async move {
                 let (mut reads, mut newest) = (0, 0);
                 while !done.load(Ordering::Relaxed) || reads < 20 {
-                    let (snapshot, through) = storage.run_snapshot(a, it.id).await.unwrap().unwrap();
-                    assert_eq!(snapshot, through.to_string(), "event and snapshot are of one step");
+                    let kept = storage.run_snapshot(a, it.id).await.unwrap().unwrap();
+                    let through = kept.step;
+                    assert_eq!(kept.snapshot, through.to_string(), "number and snapshot are of one step");
+                    let events = storage.run_events(a, it.id, through - 1, 1).await.unwrap();
+                    assert_eq!(events[0].seq, through, "its event is there as well");
                     assert!(through >= newest, "time does not run backwards");
                     newest = through;
                     reads += 1;
                 }
-                newest
+                storage.run_snapshot(a, it.id).await.unwrap().unwrap().step.max(newest)
             })
         })
         .collect();
     for seq in 2..=300 {
         fixture.storage.record_step(a, it.id, step(seq)).await.unwrap();
-        let (_, through) = fixture.storage.run_snapshot(a, it.id).await.unwrap().unwrap();
+        let through = fixture.storage.run_snapshot(a, it.id).await.unwrap().unwrap().step;
         assert_eq!(through, seq, "whoever has been answered reads what they wrote");
     }
     done.store(true, Ordering::Relaxed);

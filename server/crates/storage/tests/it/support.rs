@@ -9,7 +9,8 @@ use domain::{
     Version, VersionId,
 };
 use serde_json::json;
-use storage::{NewEvent, RunStep, Storage};
+use serde_json::value::RawValue;
+use storage::{BeginRun, BeginTurn, NewEvent, RunStep, Storage};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -111,31 +112,56 @@ pub(crate) fn run(name: &str, started_at: i64) -> Run {
         error: None,
         started_at,
         finished_at: None,
+        origin: None,
     }
 }
 
-pub(crate) fn event(seq: i64, name: &str) -> NewEvent {
-    NewEvent { seq, name: name.into(), data: json!({ "seq": seq }).to_string(), at: 1000 + seq }
+pub(crate) fn event(seq: i64, name: &'static str) -> NewEvent {
+    NewEvent { name, data: RawValue::from_string(json!({ "seq": seq }).to_string()).unwrap() }
 }
 
-/// A step that goes on, with one event and a snapshot that names it.
-pub(crate) fn step(seq: i64) -> RunStep {
+/// A run whose first step has no number yet, so that the steps of a test begin with 1.
+pub(crate) fn begin(run: Run) -> BeginRun {
+    BeginRun { run, first: RunStep { first_seq: 1, ..whole(0) }, turn: None, lease: None }
+}
+
+/// The same for a run that answers a turn of a conversation.
+pub(crate) fn answering(turn: BeginTurn, mut run: Run) -> BeginRun {
+    run.conversation = Some(turn.conversation);
+    BeginRun { turn: Some(turn), ..begin(run) }
+}
+
+/// A step without events.
+pub(crate) fn whole(number: i64) -> RunStep {
     RunStep {
-        events: vec![event(seq, "node.finished")],
-        snapshot: Some(seq.to_string()),
-        status: Some(RunStatus::Running),
+        number,
+        cause: json!({ "n": number }).to_string(),
+        first_seq: number + 1,
+        at: 1000 + number,
         ..RunStep::default()
     }
 }
 
-pub(crate) fn last_step(seq: i64, at: i64) -> RunStep {
+/// A step that goes on, with one event of the same number and a snapshot that names it.
+pub(crate) fn step(number: i64) -> RunStep {
     RunStep {
-        events: vec![event(seq, "run.finished")],
+        first_seq: number,
+        events: vec![event(number, "node.finished")],
+        snapshot: Some(number.to_string()),
+        ..whole(number)
+    }
+}
+
+pub(crate) fn last_step(number: i64, at: i64) -> RunStep {
+    RunStep {
+        first_seq: number,
+        events: vec![event(number, "run.finished")],
         status: Some(RunStatus::Finished),
         outputs: Some(json!({ "text": "好" }).to_string()),
         answer: Some("好".into()),
         finished_at: Some(at),
-        ..RunStep::default()
+        at,
+        ..whole(number)
     }
 }
 

@@ -309,7 +309,9 @@ fn each(input: &Json) -> Result<Work, EffectError> {
             let mut error = invalid_input(format!("`items` must be a list, it is {}", kind_of(other)));
             error.hint = Some(match other {
                 Json::Object(_) => "for the entries of a map write `{{ … | items }}`".to_owned(),
-                _ => "for the lines of a text write `{{ … | lines }}`".to_owned(),
+                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                    "for the lines of a text write `{{ … | lines }}`".to_owned()
+                }
             });
             return Err(error);
         }

@@ -2,7 +2,7 @@ use domain::{MessageRole, MessageStatus, Role, RunStatus};
 use serde_json::json;
 use storage::{BeginTurn, MessageUpdate, RunFilter, Storage, StorageError};
 
-use crate::support::{conversation, last_step, message, run, step, tenant, user};
+use crate::support::{answering, begin, conversation, last_step, message, run, step, tenant, user};
 
 pub(crate) async fn turns_are_stored_whole(storage: &Storage) {
     let a = tenant(storage, "a").await;
@@ -12,18 +12,18 @@ pub(crate) async fn turns_are_stored_whole(storage: &Storage) {
         conversation: talk.id,
         user_message: message(talk.id, MessageRole::User, "喜欢辣味的菜品"),
         assistant_message: message(talk.id, MessageRole::Assistant, ""),
-        run: run("host", 7),
         title: Some("喜欢辣味的菜品".into()),
     };
+    let mut work = run("host", 7);
     turn.assistant_message.status = MessageStatus::Streaming;
     turn.assistant_message.finished_at = None;
-    turn.assistant_message.run = Some(turn.run.id);
-    turn.run.conversation = Some(talk.id);
-    turn.run.message = Some(turn.assistant_message.id);
-    storage.begin_chat_turn(a, turn.clone()).await.unwrap();
+    turn.assistant_message.run = Some(work.id);
+    work.conversation = Some(talk.id);
+    work.message = Some(turn.assistant_message.id);
+    storage.begin_run(a, answering(turn.clone(), work.clone())).await.unwrap();
     let messages = storage.recent_messages(a, talk.id, 10).await.unwrap();
     assert_eq!(messages, [turn.user_message.clone(), turn.assistant_message.clone()], "asked before answered");
-    assert_eq!(storage.run(a, turn.run.id).await.unwrap(), Some(turn.run.clone()));
+    assert_eq!(storage.run(a, work.id).await.unwrap(), Some(work.clone()));
     let stored = storage.conversation(a, talk.id).await.unwrap().unwrap();
     assert_eq!((stored.title.as_str(), stored.updated_at), ("喜欢辣味的菜品", 100));
 
@@ -31,20 +31,20 @@ pub(crate) async fn turns_are_stored_whole(storage: &Storage) {
     let mut twice = turn.clone();
     twice.user_message = message(talk.id, MessageRole::User, "again");
     twice.title = Some("another".into());
-    let error = storage.begin_chat_turn(a, twice).await.unwrap_err();
+    let error = storage.begin_run(a, answering(twice, work.clone())).await.unwrap_err();
     assert!(matches!(error, StorageError::Conflict { .. }), "{error}");
     assert_eq!(storage.recent_messages(a, talk.id, 10).await.unwrap().len(), 2);
     assert_eq!(storage.conversation(a, talk.id).await.unwrap().unwrap(), stored);
 
     let mut end = last_step(1, 200);
-    end.message = Some(MessageUpdate {
+    end.messages.push(MessageUpdate {
         id: turn.assistant_message.id,
         content: "麻婆豆腐".into(),
         status: MessageStatus::Complete,
         error: None,
     });
     end.conversation_state = Some(json!({ "口味": "辣" }).to_string());
-    storage.record_step(a, turn.run.id, end).await.unwrap();
+    storage.record_step(a, work.id, end).await.unwrap();
     let messages = storage.messages(a, talk.id, 10, None).await.unwrap();
     assert_eq!((messages[1].content.as_str(), messages[1].finished_at), ("麻婆豆腐", Some(200)));
     assert_eq!(messages[1].status, MessageStatus::Complete);
@@ -100,16 +100,14 @@ pub(crate) async fn lists_go_on_where_they_stopped(storage: &Storage) {
     let talk = all[0].id;
     let mut ids = Vec::new();
     for n in 0..7 {
-        let mut turn = BeginTurn {
+        let turn = BeginTurn {
             conversation: talk,
             user_message: message(talk, MessageRole::User, &n.to_string()),
             assistant_message: message(talk, MessageRole::Assistant, "."),
-            run: run("host", n),
             title: None,
         };
-        turn.run.conversation = Some(talk);
         ids.extend([turn.user_message.id, turn.assistant_message.id]);
-        storage.begin_chat_turn(a, turn).await.unwrap();
+        storage.begin_run(a, answering(turn, run("host", n))).await.unwrap();
     }
     let read = |messages: Vec<domain::Message>| messages.iter().map(|it| it.id).collect::<Vec<_>>();
     assert_eq!(read(storage.recent_messages(a, talk, 4).await.unwrap()), ids[10..]);
@@ -124,29 +122,29 @@ pub(crate) async fn deleting_takes_everything_along(storage: &Storage) {
     for it in [&talk, &other] {
         storage.create_conversation(a, it.clone()).await.unwrap();
     }
-    let mut turn = BeginTurn {
+    let turn = BeginTurn {
         conversation: talk.id,
         user_message: message(talk.id, MessageRole::User, "secret"),
         assistant_message: message(talk.id, MessageRole::Assistant, ""),
-        run: run("host", 7),
         title: None,
     };
-    turn.run.conversation = Some(talk.id);
-    let id = turn.run.id;
-    storage.begin_chat_turn(a, turn).await.unwrap();
+    let work = run("host", 7);
+    let id = work.id;
+    storage.begin_run(a, answering(turn, work)).await.unwrap();
     storage.record_step(a, id, step(1)).await.unwrap();
     let elsewhere = run("other", 8);
-    storage.create_run(a, elsewhere.clone()).await.unwrap();
+    storage.begin_run(a, begin(elsewhere.clone())).await.unwrap();
     assert!(storage.delete_conversation(a, talk.id).await.unwrap());
     assert!(!storage.delete_conversation(a, talk.id).await.unwrap());
     assert_eq!(storage.conversation(a, talk.id).await.unwrap(), None);
     assert_eq!(storage.messages(a, talk.id, 10, None).await.unwrap(), []);
     assert_eq!(storage.run(a, id).await.unwrap(), None, "what the run recorded is part of the conversation");
     assert_eq!(storage.run_events(a, id, 0, 10).await.unwrap(), []);
+    assert_eq!(storage.run_journal(a, id, 0, 10).await.unwrap(), []);
     assert_eq!(storage.run_snapshot(a, id).await.unwrap(), None);
     let error = storage.record_step(a, id, step(2)).await.unwrap_err();
     assert!(matches!(error, StorageError::NotFound { what: "run" }), "its driver learns of it: {error}");
     assert_eq!(storage.list_runs(a, &RunFilter::default(), None, 9).await.unwrap().items, [elsewhere]);
     assert!(storage.conversation(a, other.id).await.unwrap().is_some());
-    assert_eq!(storage.all_tenants_unfinished_runs().await.unwrap()[0].1.status, RunStatus::Running);
+    assert_eq!(storage.all_tenants_adrift_runs("me", 0).await.unwrap()[0].1.status, RunStatus::Running);
 }

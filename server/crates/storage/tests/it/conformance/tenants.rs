@@ -4,18 +4,25 @@
 use std::fmt::Debug;
 
 use domain::{
-    ApiKey, ApiKeyId, ConversationId, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId, MessageId,
-    MessageRole, MessageStatus, Role, RunId, TenantId, UserId, VersionId,
+    ApiKey, ApiKeyId, ConversationId, DecisionTable, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId,
+    MessageId, MessageRole, MessageStatus, Role, RunId, TenantId, Tick, TickState, TriggerId, TriggerKind, UserId,
+    VersionId,
 };
 use serde_json::json;
-use storage::{BeginTurn, DocumentProgress, MessageUpdate, RunFilter, Storage};
+use storage::{
+    BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, TickClaim, TickEnd, WaitFilter,
+    WhoseConversations,
+};
 use uuid::Uuid;
 
 use super::accounts::api_key;
 use super::knowledge::records;
 use super::plugins::plugin;
+use super::secrets::secret;
 use super::settings::entry;
-use crate::support::{base, conversation, document, message, run, step, tenant, user, uuid, version};
+use super::triggers::trigger;
+use super::waits::{answer_of, lease, wait};
+use crate::support::{answering, base, begin, conversation, document, message, run, step, tenant, user, uuid, version};
 
 /// Ids and names of things: either of tenant A's, or of nothing.
 #[derive(Clone)]
@@ -28,7 +35,8 @@ struct Things {
     run: RunId,
     base: KnowledgeBaseId,
     document: DocumentId,
-    /// Of the workflow, the knowledge base, the plugin, the setting and the document.
+    trigger: TriggerId,
+    /// Of the workflow, the knowledge base, the plugin, the setting, the secret and the document.
     name: String,
 }
 
@@ -44,6 +52,7 @@ impl Things {
             run: RunId::from_uuid(new()),
             base: KnowledgeBaseId::from_uuid(new()),
             document: DocumentId::from_uuid(new()),
+            trigger: TriggerId::from_uuid(new()),
             name: "of_nobody".into(),
         }
     }
@@ -58,22 +67,29 @@ impl Things {
             .save_version(tenant, DefinitionKind::Workflow, "secret", version("workflow: secret"))
             .await
             .unwrap();
+        let hook = trigger("secret", TriggerKind::Webhook, 0);
+        let schedule = trigger("secret", TriggerKind::Schedule, 0);
+        let published = vec![schedule, hook.clone()];
+        storage.save_workflow(tenant, "secret", version("workflow: secret"), published).await.unwrap();
         let talk = conversation(Some(person.id), 5);
         storage.create_conversation(tenant, talk.clone()).await.unwrap();
-        let mut turn = BeginTurn {
+        let turn = BeginTurn {
             conversation: talk.id,
             user_message: message(talk.id, MessageRole::User, "secret"),
             assistant_message: message(talk.id, MessageRole::Assistant, "secret"),
-            run: run("secret", 5),
             title: None,
         };
-        turn.run.conversation = Some(talk.id);
-        turn.run.version = Some(saved.id);
+        let mut work = run("secret", 5);
+        work.version = Some(saved.id);
         let mut child = run("secret", 6);
-        child.parent_run = Some(turn.run.id);
-        storage.begin_chat_turn(tenant, turn.clone()).await.unwrap();
-        storage.create_run(tenant, child).await.unwrap();
-        storage.record_step(tenant, turn.run.id, step(1)).await.unwrap();
+        child.parent_run = Some(work.id);
+        storage.begin_run(tenant, answering(turn.clone(), work.clone())).await.unwrap();
+        storage.begin_run(tenant, begin(child)).await.unwrap();
+        storage.claim_run(tenant, work.id, lease("its driver", 99), 0).await.unwrap().unwrap();
+        let asks = RunStep { opened: vec![wait(work.id, 1, Some(talk.id)), wait(work.id, 2, None)], ..step(1) };
+        storage.record_step(tenant, work.id, asks).await.unwrap();
+        storage.answer_wait(tenant, (work.id, 2), answer_of("secret")).await.unwrap();
+        storage.record_step(tenant, work.id, step(2)).await.unwrap();
         let menu = base("secret");
         storage.create_knowledge_base(tenant, menu.clone()).await.unwrap();
         let file = document(menu.id, "secret", 1);
@@ -83,15 +99,20 @@ impl Things {
         storage.set_grants(tenant, "secret", json!({ "knowledge": ["secret"] })).await.unwrap();
         storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
         storage.audit(tenant, entry(1)).await.unwrap();
+        storage.put_secret(tenant, secret("secret", b"sealed")).await.unwrap();
+        let table = DecisionTable { name: "secret".into(), csv: "secret\n".into(), updated_at: 1 };
+        storage.put_table(tenant, table).await.unwrap();
+        storage.keep_output(tenant, "secret", (json!({ "output": "secret" }), 1, 99)).await.unwrap();
         Things {
             user: person.id,
             key: key.id,
             version: saved.id,
             conversation: talk.id,
             message: turn.assistant_message.id,
-            run: turn.run.id,
+            run: work.id,
             base: menu.id,
             document: file.id,
+            trigger: hook.id,
             name: "secret".into(),
         }
     }
@@ -120,6 +141,18 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("list_runs of a conversation", said(storage.list_runs(tenant, &filter, None, 9).await)),
         ("run_events", said(storage.run_events(tenant, it.run, 0, 9).await)),
         ("run_snapshot", said(storage.run_snapshot(tenant, it.run).await)),
+        ("run_journal", said(storage.run_journal(tenant, it.run, 0, 9).await)),
+        ("last_event", said(storage.last_event(tenant, it.run).await)),
+        ("open_waits", said(storage.open_waits(tenant, it.run).await)),
+        ("wait_effects", said(storage.wait_effects(tenant, it.run).await)),
+        ("wait", said(storage.wait(tenant, it.run, 1).await)),
+        ("answered_waits", said(storage.answered_waits(tenant, it.run).await)),
+        ("has_news", said(storage.has_news(tenant, it.run).await)),
+        ("open_question", said(storage.open_question(tenant, it.conversation, 0).await)),
+        ("list_waits", said(storage.list_waits(tenant, &everything(), None, 9).await)),
+        ("is_driven", said(storage.is_driven(tenant, it.run, 0).await)),
+        ("root_run", said(storage.root_run(tenant, it.run).await)),
+        ("unfinished_runs_of", said(storage.unfinished_runs_of(tenant, it.conversation).await)),
         ("child_runs", said(storage.child_runs(tenant, it.run).await)),
         ("knowledge_base", said(storage.knowledge_base(tenant, &it.name).await)),
         ("list_knowledge_bases", said(storage.list_knowledge_bases(tenant).await)),
@@ -133,7 +166,13 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("plugin_bytes", said(storage.plugin_bytes(tenant, &it.name).await)),
         ("grants", said(storage.grants(tenant, &it.name).await)),
         ("setting", said(storage.setting(tenant, &it.name).await)),
+        ("list_triggers", said(storage.list_triggers(tenant).await)),
+        ("trigger", said(storage.trigger(tenant, it.trigger).await)),
         ("list_audit", said(storage.list_audit(tenant, None, 9).await)),
+        ("list_tables", said(storage.list_tables(tenant).await)),
+        ("kept_output", said(storage.kept_output(tenant, &it.name, 2).await)),
+        ("secret", said(storage.secret(tenant, &it.name).await)),
+        ("list_secrets", said(storage.list_secrets(tenant).await)),
     ]
 }
 
@@ -143,14 +182,13 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
     let mut person = user(tenant, None, Role::Owner);
     person.id = it.user;
     let key = ApiKey { id: it.key, ..api_key("unused", None) };
-    let mut turn = BeginTurn {
+    let turn = BeginTurn {
         conversation: it.conversation,
         user_message: message(it.conversation, MessageRole::User, "intruder"),
         assistant_message: message(it.conversation, MessageRole::Assistant, "intruder"),
-        run: run("intruder", 5),
         title: Some("intruder".into()),
     };
-    turn.run.conversation = Some(it.conversation);
+    let answer = answering(turn, run("intruder", 5));
     let [mut with_version, mut with_parent, mut with_conversation] = [(); 3].map(|()| run("intruder", 5));
     with_version.version = Some(it.version);
     with_parent.parent_run = Some(it.run);
@@ -161,6 +199,11 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
     let progress =
         DocumentProgress { state: DocumentState::Failed, done: 9, total: 9, reason: Some("intruder".into()), at: 9 };
+    let mut theirs = trigger(&it.name, TriggerKind::Schedule, 0);
+    theirs.id = it.trigger;
+    let tick = Tick { due_at: 1_000, run: it.run, claimed_at: 9 };
+    let claim = TickClaim { tick: Some(tick), next_at: None };
+    let end = TickEnd { state: TickState::Failed, error: None };
     let mut answers = vec![
         ("update_user", said(storage.update_user(tenant, person).await)),
         ("touch_api_key", said(storage.touch_api_key(tenant, &key, 999_999).await)),
@@ -168,12 +211,21 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("set_conversation_state", said(storage.set_conversation_state(tenant, it.conversation, json!(9)).await)),
         ("rename_conversation", said(storage.rename_conversation(tenant, it.conversation, "intruder").await)),
         ("touch_conversation", said(storage.touch_conversation(tenant, it.conversation, 99).await)),
-        ("begin_chat_turn", said(storage.begin_chat_turn(tenant, turn).await)),
+        ("begin_run of a turn", said(storage.begin_run(tenant, answer).await)),
         ("update_message", said(storage.update_message(tenant, update, None).await)),
-        ("create_run of a version", said(storage.create_run(tenant, with_version).await)),
-        ("create_run under a run", said(storage.create_run(tenant, with_parent).await)),
-        ("create_run in a conversation", said(storage.create_run(tenant, with_conversation).await)),
-        ("record_step", said(storage.record_step(tenant, it.run, step(2)).await)),
+        ("begin_run of a version", said(storage.begin_run(tenant, begin(with_version)).await)),
+        ("begin_run under a run", said(storage.begin_run(tenant, begin(with_parent)).await)),
+        ("begin_run in a conversation", said(storage.begin_run(tenant, begin(with_conversation)).await)),
+        ("record_step", said(storage.record_step(tenant, it.run, step(3)).await)),
+        ("park_run", said(storage.park_run(tenant, it.run, (step(3), vec![])).await)),
+        ("answer_wait", said(storage.answer_wait(tenant, (it.run, 1), answer_of("intruder")).await)),
+        ("claim_run", said(storage.claim_run(tenant, it.run, lease("intruder", 9), i64::MAX).await)),
+        ("update_trigger", said(storage.update_trigger(tenant, theirs.clone()).await)),
+        ("note_trigger_run", said(storage.note_trigger_run(tenant, it.trigger, it.run, 9).await)),
+        ("claim_tick", said(storage.claim_tick(tenant, &theirs, claim).await)),
+        ("end_tick", said(storage.end_tick(tenant, it.trigger, 1_000, end).await)),
+        ("claim_delivery", said(storage.claim_delivery(tenant, it.trigger, "intruder", (it.run, 9)).await)),
+        ("release_delivery", said(storage.release_delivery(tenant, it.trigger, it.run).await)),
         ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
         ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
         ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
@@ -189,6 +241,8 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("delete_knowledge_base", said(storage.delete_knowledge_base(tenant, &it.name).await)),
         ("delete_plugin", said(storage.delete_plugin(tenant, &it.name).await)),
         ("delete_setting", said(storage.delete_setting(tenant, &it.name).await)),
+        ("delete_secret", said(storage.delete_secret(tenant, &it.name).await)),
+        ("delete_table", said(storage.delete_table(tenant, &it.name).await)),
     ]);
     answers
 }
@@ -205,6 +259,8 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
     work.id = it.run;
     let mut menu = base(&it.name);
     menu.id = it.base;
+    let mut hook = trigger("more", TriggerKind::Webhook, 0);
+    hook.id = it.trigger;
     let mut file = document(it.base, &it.name, 5);
     file.id = it.document;
     let key = ApiKey { id: it.key, ..api_key(&format!("hash of {}", it.name), None) };
@@ -217,8 +273,21 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
             "save_version",
             answer(storage.save_version(tenant, kind, &it.name, saved).await.map(|it| assert_eq!(it.number, 1))),
         ),
+        (
+            "save_workflow",
+            answer(storage.save_workflow(tenant, "more", version(&it.name), vec![hook]).await.map(|_| ())),
+        ),
         ("create_conversation", answer(storage.create_conversation(tenant, talk).await)),
-        ("create_run", answer(storage.create_run(tenant, work).await)),
+        (
+            "put_table",
+            answer(
+                storage
+                    .put_table(tenant, DecisionTable { name: it.name.clone(), csv: "theirs\n".into(), updated_at: 1 })
+                    .await,
+            ),
+        ),
+        ("keep_output", answer(storage.keep_output(tenant, &it.name, (json!({ "output": "theirs" }), 1, 99)).await)),
+        ("begin_run", answer(storage.begin_run(tenant, begin(work)).await)),
         ("create_knowledge_base", answer(storage.create_knowledge_base(tenant, menu).await)),
         ("create_document", answer(storage.create_document(tenant, file).await)),
         (
@@ -227,7 +296,12 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
         ),
         ("set_setting", answer(storage.set_setting(tenant, &it.name, json!("other"), 5).await)),
         ("audit", answer(storage.audit(tenant, entry(1)).await)),
+        ("put_secret", answer(storage.put_secret(tenant, secret(&it.name, b"other")).await.map(|_| ()))),
     ]
+}
+
+fn everything() -> WaitFilter {
+    WaitFilter { roles: Role::ALL.to_vec(), of_runs: true, conversations: WhoseConversations::All, now: 0 }
 }
 
 fn said<T: Debug>(answer: storage::Result<T>) -> String {
@@ -239,7 +313,7 @@ pub(crate) async fn foreign_ids_are_like_random_ones(storage: &Storage) {
     let secret = Things::made(storage, a).await;
     let before = looks(storage, a, &secret).await;
     for (method, answer) in &before {
-        let nothing = ["Ok(None)", "Ok([])", "Ok(Page { items: [], next_cursor: None })"];
+        let nothing = ["Ok(None)", "Ok([])", "Ok(false)", "Ok(0)", "Ok(Page { items: [], next_cursor: None })"];
         assert!(answer.starts_with("Ok(") && !nothing.contains(&answer.as_str()), "`{method}` finds A's own: {answer}");
     }
     let nothing = Things::of_nobody();
@@ -276,7 +350,9 @@ fn every_method_takes_a_tenant_and_is_tried_above() {
         let text = std::fs::read_to_string(&path).unwrap();
         for declaration in text.split("pub async fn ").skip(1) {
             let (name, rest) = declaration.split_once('(').unwrap();
-            if name.starts_with("all_tenants_") || ["open", "open_with", "ping", "close"].contains(&name) {
+            if name.starts_with("all_tenants_")
+                || ["open", "open_with", "open_grouping", "ping", "close"].contains(&name)
+            {
                 continue;
             }
             count += 1;

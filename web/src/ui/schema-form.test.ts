@@ -1,6 +1,6 @@
 // From JSON Schema to fields and back to JSON.
 import { describe, expect, it } from "vitest";
-import { fieldsOf, initialText, readText } from "./schema-form";
+import { fieldsOf, initialText, readAll, readText, sayFields } from "./schema-form";
 
 const fields = fieldsOf({
   type: "object", required: ["question", "top_k"],
@@ -32,5 +32,21 @@ describe("readText", () => {
     expect(readText(field("filter"), '{"a":1}')).toEqual({ value: { a: 1 } });
     expect(readText(field("filter"), "{a}")).toMatchObject({ error: "json" });
     expect(readText(field("day"), "")).toEqual({ value: undefined });
+  });
+});
+
+describe("readAll", () => {
+  it("gives all values, without those left out, or nothing while one is wrong", () => {
+    const texts = { question: "辣的", top_k: "8", vegetarian: "false", filter: "" };
+    expect(readAll(fields, texts)).toEqual({ question: "辣的", top_k: 8, vegetarian: false });
+    expect(readAll(fields, { ...texts, question: "" })).toBeNull();
+    expect(readAll(fields, { ...texts, filter: "{" })).toBeNull();
+  });
+});
+
+describe("sayFields", () => {
+  it("writes what was filled in as one would in a message", () => {
+    const schema = { type: "object", properties: { people: { type: "integer", title: "人数" }, window: { type: "boolean" }, note: { type: "string" } } };
+    expect(sayFields(schema, { people: 4, window: true, other: 1 }, { yes: "是", no: "否", separator: "：" })).toBe("人数：4\nwindow：是");
   });
 });

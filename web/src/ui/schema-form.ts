@@ -1,4 +1,4 @@
-// From a workflow's input schema to form fields, and from what was typed back to JSON. Pure, so that the rules for each
+// From a JSON Schema to form fields, and from what was typed back to JSON. Pure, so that the rules for each
 // type are tested without a browser.
 import type { JsonSchema } from "@/api/types";
 
@@ -57,4 +57,34 @@ export function readText(field: FormField, text: string): Read {
   } catch (error) {
     return { error: "json", reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The values of all fields, or null while one of them is missing or wrong. */
+export function readAll(fields: FormField[], texts: Record<string, string>): Record<string, unknown> | null {
+  const values: Record<string, unknown> = {};
+  for (const field of fields) {
+    const read = readText(field, texts[field.name] ?? "");
+    if ("error" in read) return null;
+    if (read.value !== undefined) values[field.name] = read.value;
+  }
+  return values;
+}
+
+export interface FieldWords {
+  yes: string;
+  no: string;
+  /** Between a field's name and its value. */
+  separator: string;
+}
+
+/** Filled-in fields as somebody would write them in a message: a line each. */
+export function sayFields(schema: JsonSchema | null | undefined, values: Record<string, unknown>, words: FieldWords): string {
+  return fieldsOf(schema)
+    .flatMap((field) => {
+      const value = values[field.name];
+      if (value === undefined) return [];
+      const said = typeof value === "boolean" ? (value ? words.yes : words.no) : typeof value === "string" ? value : JSON.stringify(value);
+      return [`${field.label}${words.separator}${said}`];
+    })
+    .join("\n");
 }

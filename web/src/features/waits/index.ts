@@ -1,0 +1,1 @@
+export { WaitsPage } from "./waits-page";
