@@ -77,13 +77,19 @@ fn case(path: &Path) -> Option<Case> {
     let case = read(path);
     let member = |key: &str| case.get(key).cloned().unwrap_or_else(|| json!({}));
     let catalog: Catalog = serde_json::from_value(member("catalog")).expect("a catalog");
-    let compiled = |key: &str| case.get(key).and_then(Value::as_str);
-    let program = match (compiled("workflow"), compiled("assistant")) {
-        (Some(text), _) => compile_workflow(text, &catalog).value,
-        (None, Some(text)) => compile_assistant(text, &catalog).value.map(|it| it.program),
+    let document = |key: &str| case.get(key).and_then(Value::as_str);
+    let (program, diagnostics) = match (document("workflow"), document("assistant")) {
+        (Some(text), _) => {
+            let compiled = compile_workflow(text, &catalog);
+            (compiled.value, compiled.diagnostics)
+        }
+        (None, Some(text)) => {
+            let compiled = compile_assistant(text, &catalog);
+            (compiled.value.map(|it| it.program), compiled.diagnostics)
+        }
         (None, None) => return None,
     };
-    let program = program.unwrap_or_else(|| panic!("{}: does not compile", path.display()));
+    let program = program.unwrap_or_else(|| panic!("{}: {diagnostics:#?}", path.display()));
     let input = serde_json::from_value(member("input")).expect("an input");
     let mut scripted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for step in case.get("script").and_then(Value::as_array).into_iter().flatten() {
