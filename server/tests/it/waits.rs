@@ -374,6 +374,38 @@ async fn a_streamed_answer_to_a_question_has_only_its_own_part() {
 }
 
 #[tokio::test]
+async fn a_visitor_answers_when_everything_has_been_said() {
+    let model = MockModel::start().await;
+    model.on("", Reply::text("slow words ".repeat(10)).delay(Duration::from_millis(30)));
+    let app = TestApp::with_model(&model).await;
+    let client = app.key("main", &Scope::ALL).await;
+    let visit = "workflow: visit\nnodes:\n  name: { use: ask, with: { question: 贵姓？ } }\n  \
+        news: { use: llm, with: { prompt: news } }\n  told: { use: answer, with: { text: \"{{ news.text }}\" } }\n  \
+        bye: { use: answer, after: [name], with: { text: \"{{ name.answer }}，再见。\" } }\n";
+    publish(&client, "workflows", "visit", visit).await;
+    publish(&client, "assistants", "desk", "assistant: desk\nfallback: workflow/visit\n").await;
+    let path = talk(&client, "desk").await;
+    let first = client.post(&path, json!({ "content": "你好" }));
+    let second = async {
+        while client.get("/api/v1/waits").await.ok()["items"].as_array().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        client.post(&path, json!({ "content": "李" })).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    second.problem(409, "turn_in_progress");
+    assert_eq!(first.ok()["run"]["status"], "waiting");
+    let second = client.post(&path, json!({ "content": "李" })).await.ok();
+    assert_eq!(
+        (second["run"]["status"].as_str(), second["message"]["content"].as_str()),
+        (Some("finished"), Some("李，再见。"))
+    );
+    let all = client.get(&path).await.ok();
+    let statuses: Vec<_> = all["items"].as_array().unwrap().iter().map(|it| it["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["complete"; 4], "{all}");
+}
+
+#[tokio::test]
 async fn after_an_approval_a_conversation_goes_on_in_a_message_of_its_own() {
     let app = TestApp::new().await;
     let client = app.key("main", &Scope::ALL).await;

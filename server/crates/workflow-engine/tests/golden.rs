@@ -33,7 +33,15 @@ mod trace;
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::ProptestConfig;
 use serde_json::Value;
+
+/// So many cases of a property, unless `PROPTEST_CASES` asks for another number.
+fn config(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
+}
 
 /// The folder of the golden files.
 fn folder() -> PathBuf {

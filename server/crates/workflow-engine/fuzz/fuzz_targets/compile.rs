@@ -42,7 +42,12 @@ fn check<T>(text: &str, compiled: &Compiled<T>) {
     assert!(places.is_sorted(), "in the order of the text: {places:?}");
     for it in compiled.diagnostics.iter().take(20) {
         assert!(it.line >= 1 && it.column >= 1, "{it}");
-        assert!((it.end_line, it.end_column) >= (it.line, it.column), "{it}: ends at {}:{}", it.end_line, it.end_column);
+        assert!(
+            (it.end_line, it.end_column) >= (it.line, it.column),
+            "{it}: ends at {}:{}",
+            it.end_line,
+            it.end_column
+        );
         assert!(!it.message.is_empty() && it.render("document.yaml", text).contains(it.code), "{it}");
     }
 }

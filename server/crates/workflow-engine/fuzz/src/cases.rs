@@ -107,10 +107,9 @@ fn case(path: &Path) -> Option<Case> {
 pub fn catalog() -> Catalog {
     let input = json!({ "type": "object", "properties": { "query": { "type": "string" }, "top_k": { "type": "integer" },
         "knowledge_base": { "type": "string" }, "dishes": { "type": "array" }, "min_level": { "type": "integer" } } });
-    let output = json!({ "type": "object", "properties": { "hits": { "type": "array" }, "dishes": { "type": "array" } } });
-    let tool = |plugin: &str, tool: &str| {
-        json!({ "plugin": plugin, "tool": tool, "description": "does it", "input": input, "output": output })
-    };
+    let output =
+        json!({ "type": "object", "properties": { "hits": { "type": "array" }, "dishes": { "type": "array" } } });
+    let tool = |plugin: &str, tool: &str| json!({ "plugin": plugin, "tool": tool, "description": "does it", "input": input, "output": output });
     let question = json!({ "type": "object", "properties": { "question": { "type": "string" } },
         "required": ["question"], "additionalProperties": false });
     let workflow = |name: &str| json!({ "name": name, "inputs": question, "outputs": ["dishes", "text"] });

@@ -8,15 +8,62 @@ use crate::cases::Case;
 
 /// Keys and texts that something in the engine looks for.
 const WORDS: [&str; 44] = [
-    "text", "json", "usage", "input_tokens", "output_tokens", "cost", "model", "reasoning", "tool_calls", "id", "name",
-    "arguments", "vectors", "hits", "status", "score", "document", "reason", "outputs", "ok", "headers", "body",
-    "pages", "tables", "metadata", "option", "fields", "by", "approved", "comment", "timed_out", "hit", "ports",
-    "output", "error", "code", "message", "intent", "verdict", "categories", "unsafe\nS1", "safe", "done", "辣",
+    "text",
+    "json",
+    "usage",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "model",
+    "reasoning",
+    "tool_calls",
+    "id",
+    "name",
+    "arguments",
+    "vectors",
+    "hits",
+    "status",
+    "score",
+    "document",
+    "reason",
+    "outputs",
+    "ok",
+    "headers",
+    "body",
+    "pages",
+    "tables",
+    "metadata",
+    "option",
+    "fields",
+    "by",
+    "approved",
+    "comment",
+    "timed_out",
+    "hit",
+    "ports",
+    "output",
+    "error",
+    "code",
+    "message",
+    "intent",
+    "verdict",
+    "categories",
+    "unsafe\nS1",
+    "safe",
+    "done",
+    "辣",
 ];
 
 const CODES: [&str; 9] = [
-    "error", "timeout", "rate_limited", "unavailable", "invalid_input", "budget_exceeded", "model_not_configured",
-    "embedding_unavailable", "",
+    "error",
+    "timeout",
+    "rate_limited",
+    "unavailable",
+    "invalid_input",
+    "budget_exceeded",
+    "model_not_configured",
+    "embedding_unavailable",
+    "",
 ];
 
 /// Deeper than any value may be, and shallow enough to be dropped on this stack.
@@ -35,7 +82,7 @@ pub fn any_json(bytes: &mut Unstructured<'_>, depth: u8) -> Result<Value> {
         6 => json!(*bytes.choose(&[f64::MAX, f64::MIN, -0.0, 1e-320, 9e15, 0.1, -1.0, 1e300])?),
         7 => Value::from(*bytes.choose(&WORDS)?),
         8 => Value::from(bytes.arbitrary::<&str>()?),
-        9 => Value::from(any_text(bytes)?),
+        9 => Value::from(any_text(bytes, depth)?),
         10 | 11 => {
             let mut items = Vec::new();
             for _ in 0..bytes.int_in_range(0..=4)? {
@@ -55,13 +102,16 @@ pub fn any_json(bytes: &mut Unstructured<'_>, depth: u8) -> Result<Value> {
 }
 
 /// Texts that models and people write, and some that they would not.
-fn any_text(bytes: &mut Unstructured<'_>) -> Result<String> {
+fn any_text(bytes: &mut Unstructured<'_>, depth: u8) -> Result<String> {
+    let inner = depth.saturating_sub(1);
     Ok(match bytes.int_in_range(0..=9)? {
         0 => "好的。".to_owned(),
         1 => bytes.arbitrary::<&str>()?.to_owned(),
-        2 => any_json(bytes, 3)?.to_string(),
-        3 => format!("```json\n{}\n```", any_json(bytes, 3)?),
-        4 => format!("Thought: x\nAction: {}\nAction Input: {}", bytes.choose(&WORDS)?, any_json(bytes, 2)?),
+        2 if depth > 0 => any_json(bytes, inner)?.to_string(),
+        3 if depth > 0 => format!("```json\n{}\n```", any_json(bytes, inner)?),
+        4 if depth > 0 => {
+            format!("Thought: x\nAction: {}\nAction Input: {}", bytes.choose(&WORDS)?, any_json(bytes, inner)?)
+        }
         5 => format!("思考：好\n最终答案：{}", bytes.arbitrary::<&str>()?),
         6 => "辣".repeat(bytes.int_in_range(0..=40_000)?),
         7 => "[".repeat(bytes.int_in_range(0..=4_000)?),
@@ -114,8 +164,10 @@ pub fn fitting(bytes: &mut Unstructured<'_>, request: &RequestedEffect, case: &C
     }
     Ok(match &request.effect {
         Effect::Complete { schema, tools, .. } => {
-            let mut value = json!({ "text": any_text(bytes)?, "usage": { "input_tokens": 3, "output_tokens": 1, "cost": 0.01 }, "model": "m" });
-            if bytes.arbitrary()? && let Some(schema) = schema {
+            let mut value = json!({ "text": any_text(bytes, 3)?, "usage": { "input_tokens": 3, "output_tokens": 1, "cost": 0.01 }, "model": "m" });
+            if bytes.arbitrary()?
+                && let Some(schema) = schema
+            {
                 value["text"] = Value::from(by_schema(bytes, schema)?.to_string());
             }
             if !tools.is_empty() && bytes.arbitrary()? {
@@ -138,22 +190,28 @@ pub fn fitting(bytes: &mut Unstructured<'_>, request: &RequestedEffect, case: &C
             json!({ "vectors": vectors, "model": "e" })
         }
         Effect::Search { .. } => {
-            json!({ "hits": [{ "id": 1, "document": "menu.csv", "text": any_text(bytes)?, "score": 0.5, "price": any_json(bytes, 1)? }], "status": "ok" })
+            json!({ "hits": [{ "id": 1, "document": "menu.csv", "text": any_text(bytes, 3)?, "score": 0.5, "price": any_json(bytes, 1)? }], "status": "ok" })
         }
-        Effect::CallTool { .. } => json!({ "text": any_text(bytes)?, "hits": [], "dishes": any_json(bytes, 2)? }),
+        Effect::CallTool { .. } => json!({ "text": any_text(bytes, 3)?, "hits": [], "dishes": any_json(bytes, 2)? }),
         Effect::RunWorkflow { .. } => {
-            json!({ "outputs": { "dishes": any_json(bytes, 2)? }, "text": any_text(bytes)?, "usage": { "input_tokens": 1, "output_tokens": 1 } })
+            json!({ "outputs": { "dishes": any_json(bytes, 2)? }, "text": any_text(bytes, 3)?, "usage": { "input_tokens": 1, "output_tokens": 1 } })
         }
         Effect::Fetch(_) => {
             let status = *bytes.choose(&[200, 204, 301, 404, 429, 500, 503, 0])?;
-            json!({ "status": status, "ok": status == 200, "headers": { "retry-after": any_text(bytes)? }, "body": any_json(bytes, 3)? })
+            json!({ "status": status, "ok": status == 200, "headers": { "retry-after": any_text(bytes, 3)? }, "body": any_json(bytes, 3)? })
         }
-        Effect::ParseDocument { .. } => json!({ "text": any_text(bytes)?, "pages": [any_text(bytes)?], "tables": [[["a"]]], "metadata": {} }),
+        Effect::ParseDocument { .. } => {
+            json!({ "text": any_text(bytes, 3)?, "pages": [any_text(bytes, 3)?], "tables": [[["a"]]], "metadata": {} })
+        }
         Effect::AskHuman(question) => match bytes.int_in_range(0..=5)? {
             0 => json!({ "timed_out": true }),
-            1 => json!({ "text": any_text(bytes)?, "by": { "id": "u", "name": "王" } }),
-            2 => json!({ "approved": bytes.arbitrary::<bool>()?, "comment": any_text(bytes)?, "by": any_json(bytes, 1)? }),
-            3 => json!({ "option": question.options.get(usize::from(bytes.arbitrary::<u8>()? % 4)).map(|it| &it.name) }),
+            1 => json!({ "text": any_text(bytes, 3)?, "by": { "id": "u", "name": "王" } }),
+            2 => {
+                json!({ "approved": bytes.arbitrary::<bool>()?, "comment": any_text(bytes, 3)?, "by": any_json(bytes, 1)? })
+            }
+            3 => {
+                json!({ "option": question.options.get(usize::from(bytes.arbitrary::<u8>()? % 4)).map(|it| &it.name) })
+            }
             4 => json!({ "text": question.options.get(usize::from(bytes.arbitrary::<u8>()? % 4)).map(|it| &it.title) }),
             _ => json!({ "fields": by_schema(bytes, question.fields.as_ref().unwrap_or(&Value::Null))? }),
         },

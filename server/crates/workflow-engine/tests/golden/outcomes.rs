@@ -122,7 +122,7 @@ fn play(program: &Program, outcomes: Vec<Outcome>) -> (Run, Option<Value>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(crate::config(300))]
 
     #[test]
     fn an_agent_says_what_it_streamed(outcomes in prop::collection::vec(any_outcome(), 0..12), react in any::<bool>()) {

@@ -52,7 +52,7 @@ fn compile_everything(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(crate::config(400))]
 
     #[test]
     fn any_bytes_give_diagnostics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -223,7 +223,7 @@ fn play(program: &Program, choices: &[usize], stream: bool) -> Finished {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(crate::config(150))]
 
     #[test]
     fn any_order_of_outcomes_gives_the_same_result(

@@ -99,7 +99,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+    #![proptest_config(crate::config(120))]
 
     #[test]
     fn whatever_is_answered_ends_well(outcomes in prop::collection::vec(outcome(), 1..12)) {
