@@ -24,10 +24,18 @@ pub(super) struct Containing {
     begun: u32,
     /// Executions that are going on.
     going: u32,
-    /// What finished executions gave, by their number. None: left out.
-    collected: BTreeMap<u32, Option<Json>>,
+    /// What finished executions gave, by their number.
+    collected: BTreeMap<u32, Collected>,
     turn: Option<Vec<u32>>,
     work: Work,
+}
+
+/// Not an `Option`: as JSON, nothing given and nothing kept would be the same.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Collected {
+    Given(Json),
+    LeftOut,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,7 +156,7 @@ impl Machine<'_> {
         if let Err(error) = self.pass_variables_on(id, owner, body) {
             return self.fail_frame(id, error);
         }
-        self.close_frame(id, owner, Some(collected.unwrap_or(Json::Null)));
+        self.close_frame(id, owner, Collected::Given(collected.unwrap_or(Json::Null)));
         self.go_on(owner);
     }
 
@@ -166,7 +174,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn close_frame(&mut self, id: FrameId, owner: Place, result: Option<Json>) {
+    fn close_frame(&mut self, id: FrameId, owner: Place, result: Collected) {
         let Some(frame) = self.run.frames.remove(&id) else { return };
         self.run.value_bytes = self.run.value_bytes.saturating_sub(frame.bytes);
         self.run.turns.remove(&frame.turn);
@@ -182,9 +190,9 @@ impl Machine<'_> {
         let kind = self.run.of(self.program, owner).and_then(|it| it.container.as_ref()).map(|it| it.kind);
         self.give_up(&self.run.inside(id));
         let result = match kind {
-            Some(ContainerKind::Each(OnItemError::Skip)) => None,
+            Some(ContainerKind::Each(OnItemError::Skip)) => Collected::LeftOut,
             Some(ContainerKind::Each(OnItemError::Keep)) => {
-                Some(json!({ "error": { "code": error.code, "message": error.message } }))
+                Collected::Given(json!({ "error": { "code": error.code, "message": error.message } }))
             }
             Some(ContainerKind::Each(OnItemError::Stop) | ContainerKind::Loop) | None => {
                 return self.fail_container(owner, error);
@@ -253,7 +261,13 @@ impl Machine<'_> {
 
     fn end_container(&mut self, place: Place, node: &ProgramNode) {
         let Some(NodeRun::Containing(state)) = self.run.node_mut(place) else { return };
-        let collected: Vec<Json> = std::mem::take(&mut state.collected).into_values().flatten().collect();
+        let collected: Vec<Json> = std::mem::take(&mut state.collected)
+            .into_values()
+            .filter_map(|it| match it {
+                Collected::Given(value) => Some(value),
+                Collected::LeftOut => None,
+            })
+            .collect();
         let collects = node
             .container
             .as_ref()

@@ -410,7 +410,9 @@ impl<'r> Machine<'r> {
         let tokens = |key: &str| usage.get(key).and_then(Json::as_u64).unwrap_or(0);
         let more = tokens("input_tokens").saturating_add(tokens("output_tokens"));
         self.run.tokens = self.run.tokens.saturating_add(more);
-        self.run.cost += usage.get("cost").and_then(Json::as_f64).filter(|it| it.is_finite()).unwrap_or(0.0);
+        let cost = usage.get("cost").and_then(Json::as_f64).unwrap_or(0.0).max(0.0);
+        // Never infinite: JSON could not store it.
+        self.run.cost = (self.run.cost + cost).min(f64::MAX);
         if let Some(most) = self.run.limits.max_tokens.filter(|most| self.run.tokens > *most) {
             let used = self.run.tokens;
             self.exceed(
