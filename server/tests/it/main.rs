@@ -14,6 +14,7 @@ mod bad_input;
 mod binary;
 mod chat;
 mod clients;
+mod crash;
 mod fetch;
 mod isolation;
 mod openapi;

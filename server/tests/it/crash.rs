@@ -1,0 +1,115 @@
+//! `kill -9` at random moments, again and again, under a load of mixed workflows: every accepted run ends, finished nodes
+//! are not repeated, nothing is lost, and no message is there twice.
+//!
+//! * `service` is what the workflows call: it counts every request.
+//! * `load` are the clients, and their ledger of what the server has accepted.
+//! * `check` holds what the server tells at the end against the ledger and the service.
+//!
+//! `RUN_SLOW_TESTS=1` kills 200 times instead of 10; `CRASH_SEED` repeats the moments of an earlier run.
+
+mod check;
+mod load;
+mod service;
+mod workflows;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::binary::{Server, key};
+use crate::support::mock_model::{MockModel, Reply};
+use load::{Api, Ledger, Load};
+use service::Service;
+
+/// What the model answers, word by word.
+const WORDS: usize = 30;
+
+/// Moments are as good as random, and the same for the same seed: splitmix64 (Steele, Lea, Flood 2014).
+#[derive(Clone)]
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (bits ^ (bits >> 31)) % most
+    }
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("CRASH_SEED").ok().and_then(|it| it.parse().ok());
+    given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::from(now.subsec_nanos()) ^ now.as_secs()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
+    let slow = std::env::var_os("RUN_SLOW_TESTS").is_some_and(|it| it == "1");
+    let kills = if slow { 200 } else { 10 };
+    let seed = seed();
+    println!("CRASH_SEED={seed}");
+    let mut dice = Dice(seed);
+    let data = tempfile::tempdir().unwrap();
+    let service = Service::start(dice.clone()).await;
+    let model = MockModel::start().await;
+    model.on("", Reply::text("word ".repeat(WORDS)).delay(Duration::from_millis(8)));
+    let base_url = model.base_url().to_owned();
+    let host = service.host();
+    let start = || {
+        let began = Instant::now();
+        let server = Server::start(data.path(), |command| {
+            command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
+            command.env("PARLOUR_ALLOWED_HOSTS", &host);
+        });
+        (server, began.elapsed())
+    };
+    let (mut server, _) = start();
+    let (addresses, address) = watch::channel(server.url.clone());
+    let api = Api::new(address, key(data.path(), "chat,run,manage"));
+    workflows::publish(&api, &format!("http://{host}")).await;
+
+    let ledger = Arc::new(Ledger::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = Load { api: api.clone(), ledger: ledger.clone(), stop: stop.clone() };
+    let clients = load.begin(&mut dice);
+    let began = Instant::now();
+    let mut starting = Duration::ZERO;
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(20 + dice.below(900))).await;
+        server.kill();
+        service.crashed();
+        let (next, took) = start();
+        starting += took;
+        server = next;
+        addresses.send_replace(server.url.clone());
+    }
+    let under_load = began.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.expect("no client panics");
+    }
+    let left = load.settle().await;
+    let told = check::everything(&api, &ledger, &service).await;
+    println!(
+        "{kills} kills in {:.0} s, {:.2} s to start again on average; the last runs ended {:.1} s after the load\n{told}",
+        under_load.as_secs_f64(),
+        starting.as_secs_f64() / f64::from(kills),
+        left.as_secs_f64(),
+    );
+    drop(server);
+}
+
+/// What a client sends to publish a document.
+async fn put(api: &Api, path: &str, yaml: &str) {
+    let sent = api.send(Method::PUT, path, &json!({ "yaml": yaml })).await.expect("an answer");
+    let status = sent.status();
+    assert!(status.is_success(), "{path}: {status} {}", sent.text().await.unwrap_or_default());
+}
