@@ -172,7 +172,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn in_progress() -> AppError {
+pub(super) fn in_progress() -> AppError {
     AppError::new(ErrorCode::TurnInProgress, "the last message is still being answered")
         .hint("wait for it, or stop it first")
 }

@@ -1,6 +1,6 @@
 //! Questions that runs ask people: who may answer, what an answer may be, and what becomes of it.
 
-use domain::{Conversation, Role, Run, RunId, Wait, WaitKind};
+use domain::{Conversation, Role, Run, RunId, RunStatus, Wait, WaitKind};
 use serde_json::{Map, Value, json};
 use storage::{BeginTurn, NewAnswer, Page, StorageError, WaitFilter, WhoseConversations};
 use workflow_engine::Outcome;
@@ -120,6 +120,10 @@ impl App {
         let tenant = caller.tenant.id;
         let now = self.clock().now_ms();
         let root = self.run(tenant, wait.root_run).await?;
+        if root.status != RunStatus::Waiting {
+            // It says more before the visitor's turn comes; an answer that is no message may come at any time.
+            return Err(super::chat::in_progress());
+        }
         let asked = super::chat::said(conversation.id, content, now);
         let answer = super::chat::going_on(conversation.id, root.id, now);
         let turn = BeginTurn {
@@ -129,7 +133,10 @@ impl App {
             title: None,
         };
         let after = self.storage().last_event(tenant, root.id).await?;
-        self.give(caller, wait, json!({ "text": content, "by": caller.by() }), Some(turn)).await?;
+        if let Err(error) = self.give(caller, wait, json!({ "text": content, "by": caller.by() }), Some(turn)).await {
+            let waits = self.run(tenant, root.id).await?.status == RunStatus::Waiting;
+            return Err(if waits { error } else { super::chat::in_progress() });
+        }
         let live = self.wake(tenant, root.id).await?;
         Ok((asked, answer, Started { run: root, live, frames: Vec::new(), after }))
     }

@@ -321,13 +321,6 @@ impl Driver {
                 settled.push(Settled::new(id, outcome, None));
             }
         }
-        if self.record.message.is_some() && !settled.is_empty() {
-            // An answer that was a message of the conversation has its own message to go on in.
-            let now = self.app.storage().run(self.tenant, self.record.id).await?;
-            if let Some(message) = now.and_then(|it| it.message).filter(|_| self.recorder.next_message.is_none()) {
-                self.recorder.move_to(message, self.run.answer());
-            }
-        }
         Ok((settled, closed))
     }
 

@@ -30,8 +30,6 @@ pub(crate) struct Recorder {
     pub message_from: usize,
     /// A message that the answer goes on in, and that is not stored yet.
     pub next_message: Option<Message>,
-    /// A message that the answer goes on in and that is stored already, and from which byte on.
-    moving: Option<(MessageId, usize)>,
     /// The answer went on in a message of its own, which may turn out to have nothing in it.
     went_on: bool,
 }
@@ -73,7 +71,6 @@ impl Recorder {
             message: run.message,
             message_from: 0,
             next_message: None,
-            moving: None,
             went_on: false,
         }
     }
@@ -108,12 +105,6 @@ impl Recorder {
             self.went_on = true;
             recorded.step.next_message = Some(next);
         }
-        if let Some((message, from)) = self.moving.take() {
-            let said = run.answer().get(..from).unwrap_or_default();
-            self.end_message(&mut recorded.step, said, MessageStatus::Complete);
-            (self.message, self.message_from, self.went_on) = (Some(message), from, false);
-            recorded.step.message_from = i64::try_from(from).ok();
-        }
         for event in events {
             self.take(&mut recorded, event, at);
         }
@@ -139,13 +130,6 @@ impl Recorder {
         }
         recorded.step.answer = Some(run.answer().to_owned());
         recorded
-    }
-
-    /// From here on the answer goes into another message, which is stored already.
-    pub(crate) fn move_to(&mut self, message: MessageId, answer: &str) {
-        if self.message != Some(message) {
-            self.moving = Some((message, answer.len()));
-        }
     }
 
     /// Adds an event of the server's own.

@@ -242,7 +242,8 @@ impl Storage {
     /// Answers a question. Of several answers at the same moment exactly one is taken.
     ///
     /// # Errors
-    /// `Conflict` when it is answered already, is due, or is not there any more. Nothing is stored then.
+    /// `Conflict` when it is answered already, is due, or is not there any more, and when the answer is a turn while the run
+    /// at the top goes on. Nothing is stored then.
     pub async fn answer_wait(&self, tenant: TenantId, (run, effect): (RunId, i64), answer: NewAnswer) -> Result<()> {
         const ANSWER: Operation = Operation::new("store an answer").missing("run");
         self.write(ANSWER, move |connection| Box::pin(write_answer(connection, tenant, (run, effect), answer))).await
@@ -338,13 +339,18 @@ async fn write_answer(
     let root: RunId = parsed(&taken, "root_run")?;
     let message = turn.assistant_message.id;
     write_turn(connection, tenant, turn).await?;
-    sqlx::query("update runs set message = $3 where tenant = $1 and id = $2")
-        .bind(tenant.to_string())
-        .bind(root.to_string())
-        .bind(message.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
+    // Only then its message is closed, and it is known where the part that comes now begins.
+    let moved =
+        sqlx::query("update runs set message = $3 where tenant = $1 and id = $2 and status = 'waiting' returning id")
+            .bind(tenant.to_string())
+            .bind(root.to_string())
+            .bind(message.to_string())
+            .fetch_optional(connection)
+            .await?;
+    match moved {
+        Some(_) => Ok(()),
+        None => Err(StorageError::Conflict { what: "a message of a run that does not wait" }.into()),
+    }
 }
 
 pub(crate) async fn open(connection: &mut Connection, tenant: TenantId, waits: Vec<Wait>) -> Result<(), Failure> {

@@ -243,6 +243,8 @@ pub(crate) async fn answers_are_messages(storage: &Storage) {
 
     let second = turn("外带");
     let answer = NewAnswer { turn: Some(second.clone()), ..answer_of("外带") };
+    assert!(storage.answer_wait(a, (it.id, 1), answer.clone()).await.is_err(), "it has more to say first");
+    assert!(storage.park_run(a, it.id, (step(3), vec![])).await.unwrap());
     storage.answer_wait(a, (it.id, 1), answer.clone()).await.unwrap();
     let again = NewAnswer { turn: Some(turn("again")), ..answer };
     assert!(storage.answer_wait(a, (it.id, 1), again).await.is_err());
@@ -264,7 +266,7 @@ pub(crate) async fn answers_are_messages(storage: &Storage) {
         unsaid_message: Some(second.assistant_message.id),
         next_message: Some(third.clone()),
         closed: vec![1],
-        ..whole(3)
+        ..whole(4)
     };
     storage.record_step(a, it.id, moved).await.unwrap();
     let messages = storage.recent_messages(a, talk.id, 9).await.unwrap();
