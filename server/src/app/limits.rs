@@ -121,8 +121,7 @@ fn above(limits: &RunLimits, server: &RunLimits) -> Vec<Problem> {
     for (name, asked, most) in all {
         let Some(asked) = asked else { continue };
         let message = match most {
-            // Not `<=`: a number that is none is nothing either.
-            _ if !(asked > 0.0) => format!("`{name}` must be above 0"),
+            _ if asked.is_nan() || asked <= 0.0 => format!("`{name}` must be above 0"),
             Some(most) if asked > most => format!("`{name}` may be {most} at most, it is {asked}"),
             Some(_) | None => continue,
         };

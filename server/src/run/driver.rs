@@ -14,7 +14,7 @@ use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use workflow_engine::{ChatContext, Delta, Effect, EffectId, Event, RequestedEffect, Run, RunError};
 
 use super::effects::{FromEffect, Performed, Surroundings, Usage, failed, perform, safe_to_repeat};
@@ -115,46 +115,8 @@ struct Driver {
 
 async fn drive(job: Job, live: Arc<LiveRun>) {
     let (deltas, mut said) = mpsc::unbounded_channel();
-    let server = &job.app.config().limits;
-    let limits = job.app.driver_limits(job.tenant, job.program.limits()).await;
-    // A database that does not answer now will say so at the next step.
-    let (most, max_depth) = limits.unwrap_or((server.run_time, server.max_depth));
-    let around = Surroundings {
-        app: job.app.clone(),
-        tenant: job.tenant,
-        run: job.record.id,
-        root: job.root,
-        conversation: job.record.conversation,
-        depth: job.depth,
-        max_depth,
-        usage: job.usage,
-        chat: job.chat,
-        user: job.user,
-        deltas,
-    };
-    let told = job.run.answer().len();
-    let mut driver = Driver {
-        app: job.app,
-        tenant: job.tenant,
-        record: job.record,
-        program: job.program,
-        run: job.run,
-        recorder: job.recorder,
-        live: live.clone(),
-        around,
-        performing: FuturesUnordered::new(),
-        aborts: HashMap::new(),
-        streamed: HashMap::new(),
-        told,
-        repeated: HashMap::new(),
-        root: job.root,
-        waiting: job.waiting,
-        nested: HashMap::new(),
-        parked: BTreeMap::new(),
-        active: (job.active, Instant::now()),
-        most,
-    };
-    match job.start {
+    let (mut driver, start) = Driver::of(job, live.clone(), deltas).await;
+    match start {
         Start::First(requested) => requested.into_iter().for_each(|it| driver.begin(it)),
         Start::Again => {
             driver.perform_again().await;
@@ -167,7 +129,7 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
             return;
         }
     }
-    let deadline = tokio::time::sleep(driver.most.saturating_sub(job.active));
+    let deadline = tokio::time::sleep(driver.most.saturating_sub(driver.active.0));
     tokio::pin!(deadline);
     loop {
         if driver.only_waits() {
@@ -210,6 +172,49 @@ enum Parking {
 }
 
 impl Driver {
+    async fn of(job: Job, live: Arc<LiveRun>, deltas: UnboundedSender<FromEffect>) -> (Driver, Start) {
+        let server = &job.app.config().limits;
+        let limits = job.app.driver_limits(job.tenant, job.program.limits()).await;
+        // A database that does not answer now will say so at the next step.
+        let (most, max_depth) = limits.unwrap_or((server.run_time, server.max_depth));
+        let around = Surroundings {
+            app: job.app.clone(),
+            tenant: job.tenant,
+            run: job.record.id,
+            root: job.root,
+            conversation: job.record.conversation,
+            depth: job.depth,
+            max_depth,
+            usage: job.usage,
+            chat: job.chat,
+            user: job.user,
+            deltas,
+        };
+        let told = job.run.answer().len();
+        let driver = Driver {
+            app: job.app,
+            tenant: job.tenant,
+            record: job.record,
+            program: job.program,
+            run: job.run,
+            recorder: job.recorder,
+            live,
+            around,
+            performing: FuturesUnordered::new(),
+            aborts: HashMap::new(),
+            streamed: HashMap::new(),
+            told,
+            repeated: HashMap::new(),
+            root: job.root,
+            waiting: job.waiting,
+            nested: HashMap::new(),
+            parked: BTreeMap::new(),
+            active: (job.active, Instant::now()),
+            most,
+        };
+        (driver, job.start)
+    }
+
     fn hear(&mut self, said: FromEffect) {
         match said {
             FromEffect::Delta(id, mut delta) => {

@@ -5,7 +5,8 @@
 //! * `load` are the clients, and their ledger of what the server has accepted.
 //! * `check` holds what the server tells at the end against the ledger and the service.
 //!
-//! `RUN_SLOW_TESTS=1` kills 200 times instead of 10; `CRASH_SEED` repeats the moments of an earlier run.
+//! `CRASH_KILLS=200` kills so often instead of 10 times, which takes some minutes; `CRASH_SEED` repeats the moments of an
+//! earlier run.
 
 mod check;
 mod load;
@@ -25,6 +26,8 @@ use crate::support::mock_model::{MockModel, Reply};
 use load::{Api, Ledger, Load};
 use service::Service;
 
+/// Unless somebody asks for more.
+const KILLS: u32 = 10;
 /// What the model answers, word by word.
 const WORDS: usize = 30;
 
@@ -52,8 +55,7 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
-    let slow = std::env::var_os("RUN_SLOW_TESTS").is_some_and(|it| it == "1");
-    let kills = if slow { 200 } else { 10 };
+    let kills: u32 = std::env::var("CRASH_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let seed = seed();
     println!("CRASH_SEED={seed}");
     let mut dice = Dice(seed);
@@ -78,7 +80,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
 
     let ledger = Arc::new(Ledger::default());
     let stop = Arc::new(AtomicBool::new(false));
-    let workflows = if slow { &workflows::STARTED } else { &workflows::STARTED[1..] };
+    let workflows = if kills > KILLS { &workflows::STARTED } else { &workflows::STARTED[1..] };
     let load = Load { api: api.clone(), ledger: ledger.clone(), stop: stop.clone(), workflows };
     let clients = load.begin(&mut dice);
     let began = Instant::now();

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// What is fetched, built or generated.
-const SKIPPED_FOLDERS: &[&str] = &[".git", "target", "node_modules", "dist", "data", "corpus", "artifacts", ".venv", "__pycache__"];
+const SKIPPED_FOLDERS: &[&str] =
+    &[".git", "target", "node_modules", "dist", "data", "corpus", "artifacts", ".venv", "__pycache__"];
 
 /// Written by a program, so nobody reads them from top to bottom.
 const GENERATED: &[&str] = &["plugin-sdk/src/bindings.rs", "web/src/api/schema.d.ts"];
