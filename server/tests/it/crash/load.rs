@@ -248,7 +248,7 @@ impl Load {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let assistant = if (client + number) % 2 == 0 { "desk" } else { "shop" };
+            let assistant = if (client + number).is_multiple_of(2) { "desk" } else { "shop" };
             let made = self.api.send(Method::POST, "/api/v1/conversations", &json!({ "assistant": assistant })).await;
             let Sent::Yes(made) = self.judge(made) else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
