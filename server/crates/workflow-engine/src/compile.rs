@@ -285,7 +285,7 @@ fn node(
             .hint("a node has at least `use:`");
         return None;
     }
-    let is_container = matches!(body.get("use").and_then(Node::as_str), Some("each" | "loop"));
+    let is_container = body.get("use").and_then(Node::as_str).is_some_and(crate::nodes::is_container);
     if is_container {
         let known: Vec<&str> = NODE_KEYS.iter().chain(&containers::CONTAINER_KEYS).copied().collect();
         context.check_keys(body, &known, "a container");

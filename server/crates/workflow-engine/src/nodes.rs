@@ -65,25 +65,25 @@ pub fn node_kinds() -> Vec<NodeKindInfo> {
     KINDS.iter().chain(OTHERS.iter()).map(|it| it.info()).collect()
 }
 
-/// Whether `use` names a container, and what that does with its body.
+/// Whether `use` names a container.
+pub(crate) fn is_container(use_name: &str) -> bool {
+    [each::DECLARATION.name, loops::DECLARATION.name].contains(&use_name)
+}
+
+/// What a container does with its body; none for other nodes.
 pub(crate) fn container(context: &NodeContext<'_, '_>) -> Option<ContainerKind> {
-    match context.use_name {
-        "each" => Some(each::kind(context)),
-        "loop" => Some(ContainerKind::Loop),
-        _ => None,
+    if !is_container(context.use_name) {
+        return None;
     }
+    Some(if context.use_name == each::DECLARATION.name { each::kind(context) } else { ContainerKind::Loop })
 }
 
 /// Whether an output of what `use` names may be kept, and whether it asks the default model when it names none.
 pub(crate) fn caching(use_name: &str) -> (bool, bool) {
     let Some(kind) = KINDS.iter().find(|it| it.name == use_name) else { return (true, false) };
     // `guard` has its model inside of a check.
-    let asks_model = (kind.config)().pointer("/properties/model").is_some() || name_of_guard(use_name);
+    let asks_model = (kind.config)().pointer("/properties/model").is_some() || use_name == guard::DECLARATION.name;
     (kind.caches, asks_model)
-}
-
-fn name_of_guard(use_name: &str) -> bool {
-    use_name == guard::DECLARATION.name
 }
 
 /// Compiles one node by what its `use` names.

@@ -17,6 +17,10 @@ const CHAT: [&str; 3] = ["message", "history", "files"];
 const USER: [&str; 3] = ["id", "name", "attributes"];
 const RUN: [&str; 2] = ["id", "started_at"];
 
+/// What containers add to that for the nodes inside of them.
+const VARIABLES: [(&str, &[ScopeKind]); 3] =
+    [("item", &[ScopeKind::Each]), ("index", &[ScopeKind::Each, ScopeKind::Loop]), ("loop", &[ScopeKind::Loop])];
+
 /// What the nodes of one body wait for.
 type Dependencies = Vec<BTreeSet<usize>>;
 
@@ -180,10 +184,11 @@ fn check_use(context: &mut Context<'_>, used: &Use, drafts: &[Draft]) -> Option<
 
 /// `item`, `index` and `loop` exist inside of the containers that make them.
 fn check_variable(context: &mut Context<'_>, path: &crate::expression::Path, (span, body): (crate::yaml::Span, usize)) {
-    let (kinds, container): (&[ScopeKind], &str) = match path.root.as_str() {
-        "item" => (&[ScopeKind::Each], "an `each`"),
-        "loop" => (&[ScopeKind::Loop], "a `loop`"),
-        _ => (&[ScopeKind::Each, ScopeKind::Loop], "an `each` or a `loop`"),
+    let Some((_, kinds)) = VARIABLES.iter().find(|(it, _)| *it == path.root) else { return };
+    let container = match kinds {
+        [ScopeKind::Each] => "an `each`",
+        [ScopeKind::Loop] => "a `loop`",
+        _ => "an `each` or a `loop`",
     };
     // A `for` of the template itself makes a `loop` as well; minijinja tells those apart, so what arrives here is ours.
     if !context.is_inside(body, kinds) && !path.may_be_local {
@@ -247,7 +252,9 @@ fn report_unknown_node(
         let ids = context.ids_in_sight(body);
         let ids = ids.iter().map(String::as_str);
         if code == "unknown_reference" {
-            context.diagnostics.suggest(name, ids.chain(SCOPE), "in scope");
+            let variables = VARIABLES.iter().filter(|(_, kinds)| context.is_inside(body, kinds)).map(|(it, _)| *it);
+            let variables: Vec<&str> = variables.collect();
+            context.diagnostics.suggest(name, ids.chain(variables).chain(SCOPE), "in scope");
         } else {
             context.diagnostics.suggest(name, ids, "nodes");
         }
