@@ -12,7 +12,7 @@ use super::catalog::Runnable;
 use super::runs::{Begun, Nesting, Started};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
-use crate::run::journal::{Cause, Settled, cause, settle};
+use crate::run::journal::{Cause, Settled, cause, end, settle};
 
 /// Which text of the workflow a run begins again with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,10 @@ pub enum WithVersion {
     Latest,
 }
 
-/// The outcomes that a run was given, by the node that asked and how often it had asked before.
-type Recorded = BTreeMap<(String, usize), Settled>;
+/// The node that asked, and how often it had asked before.
+type Request = (String, usize);
+/// The outcomes that a run was given, in their order.
+type Recorded = Vec<(Request, Settled)>;
 
 impl App {
     /// Begins a run again from a node: what it had finished is kept, except for that node and everything that depends on it.
@@ -121,80 +123,75 @@ impl App {
 
     async fn recorded_outcomes(&self, tenant: TenantId, record: &Run, program: &Program) -> Result<Recorded> {
         let mut recorded = Recorded::new();
-        let mut asked: BTreeMap<EffectId, (String, usize)> = BTreeMap::new();
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut note = |events: &[Event], asked: &mut BTreeMap<EffectId, (String, usize)>| {
-            for event in events {
-                if let Event::EffectRequested(request) = event {
-                    let count = counts.entry(request.node.clone()).or_default();
-                    asked.insert(request.id, (request.node.clone(), *count));
-                    *count += 1;
-                }
-            }
-        };
+        let mut asked = Asked::default();
         let mut engine = None;
         for step in self.journal(tenant, record.id).await? {
             let what: Cause = serde_json::from_str(&step.cause).map_err(AppError::internal)?;
-            let (begun, outcomes) = match what.begin(program) {
+            let outcomes = match what.begin(program) {
                 Ok((begun, events, outcomes)) => {
-                    note(&events, &mut asked);
-                    (Some(begun), outcomes)
+                    asked.note(&events);
+                    engine = Some(begun);
+                    outcomes
                 }
-                Err(Cause::Outcomes(outcomes)) => (None, outcomes),
-                Err(_) => (None, Vec::new()),
+                Err(Cause::Outcomes(outcomes)) => outcomes,
+                Err(_) => Vec::new(),
             };
-            if begun.is_some() {
-                engine = begun;
-            }
             let Some(engine) = &mut engine else { continue };
             for settled in outcomes {
-                if let Some(key) = asked.get(&settled.effect) {
-                    recorded.insert(key.clone(), settled.clone());
-                }
-                note(&settle(program, engine, settled), &mut asked);
+                recorded.extend(asked.by_effect.remove(&settled.effect).map(|it| (it, settled.clone())));
+                asked.note(&settle(program, engine, settled));
             }
         }
         Ok(recorded)
     }
 }
 
-/// Gives a run the outcomes that were recorded, until it is over. Answers them as they were given.
+/// What the effects of a run are called in every run of the same program.
+#[derive(Default)]
+struct Asked {
+    by_effect: BTreeMap<EffectId, Request>,
+    counts: BTreeMap<String, usize>,
+}
+
+impl Asked {
+    fn note(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::EffectRequested(request) = event {
+                let count = self.counts.entry(request.node.clone()).or_default();
+                self.by_effect.insert(request.id, (request.node.clone(), *count));
+                *count += 1;
+            }
+        }
+    }
+}
+
+/// Gives a run the outcomes that were recorded, in their order, until it is over. Answers them as they were given.
 fn play(
     program: &Program,
     engine: &mut workflow_engine::Run,
     events: &mut Vec<Event>,
-    mut recorded: Recorded,
+    recorded: Recorded,
 ) -> Vec<Settled> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut asked = Asked::default();
+    asked.note(events);
     let mut given = Vec::new();
-    let mut at = 0;
-    while let Some(event) = events.get(at) {
-        at += 1;
-        let Event::EffectRequested(request) = event else { continue };
-        let count = counts.entry(request.node.clone()).or_default();
-        let found = recorded.remove(&(request.node.clone(), *count));
-        *count += 1;
-        // Others may still be answered; what was never answered stays open.
-        let Some(found) = found else { continue };
-        let settled = Settled { effect: request.id, ..found };
+    for (request, settled) in recorded {
+        let Some(effect) = asked.by_effect.iter().find(|(_, it)| **it == request).map(|(id, _)| *id) else { continue };
+        asked.by_effect.remove(&effect);
+        let settled = Settled { effect, ..settled };
         given.push(settled.clone());
         let more = settle(program, engine, settled);
+        asked.note(&more);
         events.extend(more);
     }
     if !engine.status().is_terminal() {
-        let mut ended = engine.cancel();
         let error = RunError {
             code: "not_recorded".to_owned(),
             message: "the first run ended before this was answered".to_owned(),
             hint: Some("begin it again from a node to have it done".to_owned()),
             node: None,
         };
-        for event in &mut ended {
-            if matches!(event, Event::RunCancelled) {
-                *event = Event::RunFailed { error: error.clone(), answer: engine.answer().to_owned() };
-            }
-        }
-        events.extend(ended);
+        events.extend(end(engine, &error));
     }
     given
 }

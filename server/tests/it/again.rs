@@ -3,7 +3,7 @@
 use parlour::app::accounts::Scope;
 use serde_json::{Value, json};
 
-use crate::support::mock_model::MockModel;
+use crate::support::mock_model::{MockModel, Reply};
 use crate::support::{Client, TestApp};
 
 const CHAIN: &str = r#"workflow: chain
@@ -107,6 +107,15 @@ async fn a_replay_calls_nobody_and_comes_to_the_same() {
         assert_eq!(replayed[key], first[key]);
     }
     assert_eq!(state(&replayed, "many[1].part"), "done");
+
+    // Outcomes come in the order in which they came then: what is said first stays first.
+    model.on("slow", Reply::text("SLOW").delay(std::time::Duration::from_millis(150)));
+    model.reply_to("quick", "QUICK");
+    publish(&client, "race", "workflow: race\nnodes:\n  slow: { use: llm, with: { prompt: slow } }\n  quick: { use: llm, with: { prompt: quick } }\n  one: { use: answer, after: [slow], with: { text: one } }\n  two: { use: answer, after: [quick], with: { text: two } }\n").await;
+    let raced = run(&client, "race", json!({})).await;
+    assert_eq!(raced["answer"], "twoone", "{raced}");
+    let again = client.post(&format!("/api/v1/runs/{}/replay", raced["id"].as_str().unwrap()), json!({})).await.ok();
+    assert_eq!(ended(&client, again["id"].as_str().unwrap()).await["answer"], "twoone");
 
     // What failed for want of a model fails again without asking, and goes on from there when it is begun again.
     publish(&client, "stops", "workflow: stops\nnodes:\n  a: { use: llm, with: { prompt: unknown } }\n  b: { use: http, with: { url: 'http://127.0.0.1:9/' } }\n  reply: { use: answer, with: { text: '{{ a.text }}{{ b.status }}' } }\n").await;
