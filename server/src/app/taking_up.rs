@@ -98,16 +98,20 @@ impl App {
         })
     }
 
-    pub(crate) fn wake_soon(&self, tenant: TenantId, root: RunId) {
-        let app = self.clone();
-        self.spawn(async move {
-            if let Err(error) = app.wake(tenant, root).await {
-                tracing::error!(run.id = %root, error = %error, "a run cannot be woken; it will be tried again");
-            }
-        });
+    /// The same; what goes wrong with this run is nobody else's trouble.
+    pub(super) async fn wake_or_say(&self, tenant: TenantId, root: RunId) {
+        if let Err(error) = self.wake(tenant, root).await {
+            not_yet(root, &error);
+        }
     }
 
-    /// Picks up what a stopped or killed process left unfinished. Nested runs are taken up by their parents.
+    pub(crate) fn wake_soon(&self, tenant: TenantId, root: RunId) {
+        let app = self.clone();
+        self.spawn(async move { app.wake_or_say(tenant, root).await });
+    }
+
+    /// Picks up what a stopped or killed process left unfinished. Nested runs are taken up by their parents. One run's own
+    /// trouble is logged and holds up no other.
     pub async fn resume_unfinished(&self) -> Result<usize> {
         self.free_dead_leases().await?;
         let mut count = 0;
@@ -116,16 +120,20 @@ impl App {
             if self.live().has(run.id) {
                 continue;
             }
-            if let TakenUp::Live(_) = self.take_up(tenant, run.id, (Nesting::default(), Purpose::GoOn)).await? {
-                count += 1;
+            match self.take_up(tenant, run.id, (Nesting::default(), Purpose::GoOn)).await {
+                Ok(TakenUp::Live(_)) => count += 1,
+                Ok(TakenUp::Over | TakenUp::Elsewhere) => {}
+                Err(error) => not_yet(run.id, &error),
             }
         }
         for (tenant, run) in self.storage().all_tenants_orphaned_runs().await? {
-            self.cancel_run(tenant, run).await?;
+            if let Err(error) = self.cancel_run(tenant, run).await {
+                not_yet(run, &error);
+            }
         }
         for (tenant, run) in self.storage().all_tenants_untold_runs().await? {
             if let Some(root) = self.storage().root_run(tenant, run).await? {
-                self.wake(tenant, root).await?;
+                self.wake_or_say(tenant, root).await;
             }
         }
         Ok(count)
@@ -294,4 +302,8 @@ impl App {
         };
         Ok(self.storage().record_step(tenant, run.id, step).await?)
     }
+}
+
+fn not_yet(run: RunId, error: &AppError) {
+    tracing::error!(run.id = %run, error = %error, "a run cannot be gone on with; it will be tried again");
 }

@@ -41,7 +41,7 @@ impl App {
     pub async fn wake_answered(&self) -> Result<()> {
         self.storage().all_tenants_expire_waits(self.clock().now_ms()).await?;
         for (tenant, root) in self.storage().all_tenants_answered_roots().await? {
-            self.wake(tenant, root).await?;
+            self.wake_or_say(tenant, root).await;
         }
         Ok(())
     }
