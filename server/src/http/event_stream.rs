@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use domain::{RunId, TenantId};
+use domain::{RunId, RunStatus, TenantId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +21,8 @@ use crate::run::live::{Frame, Subscription};
 const BUFFERED: usize = 64;
 /// Stored events are read in pages of this size.
 const PAGE: i64 = 500;
+/// How soon what another server stored is seen here.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Proxies close a silent connection after 30 to 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -82,8 +84,17 @@ impl Reader {
     async fn follow(&mut self) -> Result<(), Gone> {
         loop {
             let Some(live) = self.app.live().get(self.run) else {
-                self.replay(i64::MAX).await?;
-                return Ok(());
+                // Asked before the events are read, so that what comes last is among them.
+                let goes_on = self.goes_on_elsewhere().await;
+                if self.replay(i64::MAX).await? || !goes_on {
+                    return Ok(());
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                    () = self.sender.closed() => return Err(Gone),
+                    () = self.app.stopping() => return Ok(()),
+                }
+                continue;
             };
             let Subscription { stored_through, text, mut frames } = live.subscribe();
             if stored_through > self.after && self.replay(stored_through).await? {
@@ -108,6 +119,17 @@ impl Reader {
                     // Too slow for the live frames: what was stored is read again from where this reader is.
                     Err(RecvError::Lagged(_) | RecvError::Closed) => break,
                 }
+            }
+        }
+    }
+
+    /// Whether more is to come although nobody here drives the run: another server does, or somebody is about to.
+    async fn goes_on_elsewhere(&self) -> bool {
+        match self.app.storage().run(self.tenant, self.run).await {
+            Ok(run) => run.is_some_and(|it| matches!(it.status, RunStatus::Queued | RunStatus::Running)),
+            Err(error) => {
+                tracing::error!(run.id = %self.run, error = %error, "a run cannot be read");
+                false
             }
         }
     }

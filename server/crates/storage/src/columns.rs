@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::database::Row;
 
