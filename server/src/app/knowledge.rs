@@ -343,7 +343,7 @@ pub(crate) struct TenantKnowledge {
     pub tenant: TenantId,
 }
 
-impl plugin_host::KnowledgeAccess for TenantKnowledge {
+impl plugin_host::ServerAccess for TenantKnowledge {
     fn search(
         &self,
         request: plugin_host::SearchRequest,

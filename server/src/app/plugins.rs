@@ -179,7 +179,7 @@ impl App {
             grants: installed.grants,
             config: Map::new(),
             limits: None,
-            knowledge: Arc::new(TenantKnowledge { app: self.clone(), tenant }),
+            access: Arc::new(TenantKnowledge { app: self.clone(), tenant }),
         };
         Ok(self.0.plugin_host.call(&plugin, tool, input, context).await)
     }
