@@ -114,6 +114,7 @@ impl From<storage::StorageError> for AppError {
             | storage::StorageError::Migrate { .. }
             | storage::StorageError::InvalidAddress
             | storage::StorageError::Encoding { .. }
+            | storage::StorageError::QuotaExceeded { .. }
             | storage::StorageError::Busy { .. }
             | storage::StorageError::Read { .. }
             | storage::StorageError::Write { .. }

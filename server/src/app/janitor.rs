@@ -40,6 +40,8 @@ impl App {
         let now = self.clock().now_ms();
         self.storage().all_tenants_prune_expired(now).await?;
         self.storage().all_tenants_prune_kept_outputs(now).await?;
+        self.storage().all_tenants_prune_plugin_values(now).await?;
+        self.storage().all_tenants_prune_plugin_calls(now - RUN_RETENTION_MS).await?;
         self.storage().all_tenants_prune_ticks(now - RUN_RETENTION_MS).await?;
         while self.storage().all_tenants_prune_runs(now - RUN_RETENTION_MS, RUNS_AT_ONCE).await? > 0 {
             if self.is_stopping() {

@@ -162,6 +162,7 @@ impl App {
             | StorageError::Migrate { .. }
             | StorageError::InvalidAddress
             | StorageError::Encoding { .. }
+            | StorageError::QuotaExceeded { .. }
             | StorageError::Busy { .. }
             | StorageError::Read { .. }
             | StorageError::Write { .. }

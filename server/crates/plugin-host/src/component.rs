@@ -30,6 +30,8 @@ const DESCRIBE_LIMITS: Limits = Limits {
     log_lines: 32,
     log_line_bytes: 2_048,
     host_calls: 1,
+    http_requests: 0,
+    http_bytes: 0,
 };
 
 /// A loaded plugin: compiled, described, validated. Cheap to clone; dropping the last clone gives its memory back.

@@ -38,6 +38,10 @@ pub enum StorageError {
     #[error("there is no such {what}")]
     NotFound { what: &'static str },
 
+    /// Somebody may keep only so much.
+    #[error("that would be {bytes} bytes, and at most {max_bytes} may be kept")]
+    QuotaExceeded { bytes: i64, max_bytes: i64 },
+
     #[error("cannot {operation}: the disk is full")]
     StorageFull { operation: &'static str, source: Cause },
 

@@ -24,6 +24,7 @@ macro_rules! texts {
             (5, "kept_outputs", text!($folder, "0005_kept_outputs")),
             (6, "run_origin", text!($folder, "0006_run_origin")),
             (7, "tables", text!($folder, "0007_tables")),
+            (8, "plugin_platform", text!($folder, "0008_plugin_platform")),
         ]
     };
 }

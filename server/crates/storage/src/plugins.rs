@@ -1,12 +1,15 @@
 //! Installed plugins, their code and what each tenant has granted them.
 
-use domain::{Plugin, TenantId};
+use domain::{Plugin, PluginVersion, TenantId};
 use serde_json::Value;
 
 use crate::columns::{self, Stored, parsed};
 use crate::database::{Connection, Row, query};
 use crate::error::{self, Failure, Operation};
 use crate::{Result, Storage};
+
+/// Versions of a plugin that one can go back to, the installed one included.
+const KEPT_VERSIONS: i64 = 10;
 
 macro_rules! plugin_columns {
     () => {
@@ -24,6 +27,16 @@ impl Stored for Plugin {
             sha256: row.try_get("sha256")?,
             system: row.try_get("system")?,
             enabled: row.try_get("enabled")?,
+            installed_at: row.try_get("installed_at")?,
+        })
+    }
+}
+
+impl Stored for PluginVersion {
+    fn read(row: &Row) -> Result<PluginVersion, sqlx::Error> {
+        Ok(PluginVersion {
+            sha256: row.try_get("sha256")?,
+            version: row.try_get("version")?,
             installed_at: row.try_get("installed_at")?,
         })
     }
@@ -73,6 +86,33 @@ impl Storage {
         row.map(|it| it.try_get("bytes")).transpose().map_err(error::reading(OPERATION))
     }
 
+    /// The versions of an uploaded plugin that can be gone back to, the newest first; the one that is installed among them.
+    pub async fn plugin_versions(&self, tenant: TenantId, plugin_id: &str) -> Result<Vec<PluginVersion>> {
+        let query = query(
+            "select sha256, version, installed_at from plugin_versions where tenant = $1 and plugin_id = $2 \
+             order by installed_at desc, sha256",
+        )
+        .bind(tenant.to_string())
+        .bind(plugin_id.to_owned());
+        self.all("list a plugin's versions", query).await
+    }
+
+    /// The code of a version that can be gone back to.
+    pub async fn plugin_version_bytes(&self, tenant: TenantId, plugin_id: &str, sha256: &str) -> Result<Option<Vec<u8>>> {
+        const OPERATION: &str = "read the code of a plugin's version";
+        let row = query(
+            "select c.bytes from plugin_versions v join plugin_code c on c.sha256 = v.sha256 \
+             where v.tenant = $1 and v.plugin_id = $2 and v.sha256 = $3",
+        )
+        .bind(tenant.to_string())
+        .bind(plugin_id.to_owned())
+        .bind(sha256.to_owned())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(error::reading(OPERATION))?;
+        row.map(|it| it.try_get("bytes")).transpose().map_err(error::reading(OPERATION))
+    }
+
     /// # Errors
     /// `NotFound` when the tenant has no such plugin.
     pub async fn set_plugin_enabled(&self, tenant: TenantId, plugin_id: &str, enabled: bool) -> Result<()> {
@@ -98,13 +138,20 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
+                let earlier = query("select sha256 from plugin_versions where tenant = $1 and plugin_id = $2")
+                    .bind(tenant.to_string())
+                    .bind(plugin_id.clone())
+                    .fetch_all(&mut *connection)
+                    .await?;
                 let row = query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
                     .bind(tenant.to_string())
                     .bind(plugin_id)
                     .fetch_optional(&mut *connection)
                     .await?;
                 let Some(row) = row else { return Ok(false) };
-                forget_code(connection, row.try_get("sha256")?).await?;
+                for it in earlier.iter().chain([&row]) {
+                    forget_code(connection, it.try_get("sha256")?).await?;
+                }
                 Ok(true)
             })
         })
@@ -153,7 +200,8 @@ async fn install(
         .bind(plugin.plugin_id.clone())
         .fetch_optional(&mut *connection)
         .await?;
-    if !bytes.is_empty() {
+    let kept = !bytes.is_empty();
+    if kept {
         query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
             .bind(plugin.sha256.clone())
             .bind(bytes)
@@ -181,17 +229,53 @@ async fn install(
         .bind(installed_at)
         .fetch_one(&mut *connection)
         .await?;
+    let plugin = Plugin::read(&row)?;
+    if kept {
+        note_version(connection, tenant, &plugin).await?;
+    }
     if let Some(old) = old {
         forget_code(connection, old.try_get("sha256")?).await?;
     }
-    Ok(Plugin::read(&row)?)
+    Ok(plugin)
+}
+
+/// The newest versions stay, so that one can go back.
+async fn note_version(connection: &mut Connection, tenant: TenantId, plugin: &Plugin) -> Result<(), Failure> {
+    query(
+        "insert into plugin_versions (tenant, plugin_id, sha256, version, installed_at) values ($1, $2, $3, $4, $5) \
+         on conflict (tenant, plugin_id, sha256) do update set installed_at = excluded.installed_at",
+    )
+    .bind(tenant.to_string())
+    .bind(plugin.plugin_id.clone())
+    .bind(plugin.sha256.clone())
+    .bind(plugin.version.clone())
+    .bind(plugin.installed_at)
+    .execute(&mut *connection)
+    .await?;
+    let forgotten = query(
+        "delete from plugin_versions where tenant = $1 and plugin_id = $2 and sha256 not in \
+         (select sha256 from plugin_versions where tenant = $1 and plugin_id = $2 order by installed_at desc limit $3) \
+         returning sha256",
+    )
+    .bind(tenant.to_string())
+    .bind(plugin.plugin_id.clone())
+    .bind(KEPT_VERSIONS)
+    .fetch_all(&mut *connection)
+    .await?;
+    for it in forgotten {
+        forget_code(connection, it.try_get("sha256")?).await?;
+    }
+    Ok(())
 }
 
 /// Code that no tenant has any more is taken out of the database.
 async fn forget_code(connection: &mut Connection, sha256: String) -> Result<(), Failure> {
-    query("delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1)")
-        .bind(sha256)
-        .execute(connection)
-        .await?;
+    query(
+        "delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1) \
+         and not exists (select 1 from plugin_versions where sha256 = $1)",
+    )
+    .bind(sha256)
+    .execute(connection)
+    .await?;
     Ok(())
 }
