@@ -114,7 +114,11 @@ impl App {
             self.0.knowledge.delete_document(&tenant_id, &reference.id, &gone).await?;
         }
         if added > 0 {
-            tracing::info!(knowledge.base = base.name, documents = added, "indexed what the database has and the index had not");
+            tracing::info!(
+                knowledge.base = base.name,
+                documents = added,
+                "indexed what the database has and the index had not"
+            );
             self.embed_soon(tenant_id, reference);
         }
         Ok(())

@@ -37,7 +37,8 @@ impl Servers {
             change(config);
         };
         // At once, on a database with nothing in it.
-        let (first, second) = tokio::join!(TestApp::at(folders[0].path(), change), TestApp::at(folders[1].path(), change));
+        let (first, second) =
+            tokio::join!(TestApp::at(folders[0].path(), change), TestApp::at(folders[1].path(), change));
         Servers { first, second, url, folders }
     }
 
@@ -85,10 +86,17 @@ async fn documents_that_one_takes_are_found_by_the_other() {
     let found = async |client: &Client<'_>, query: &str| {
         tokio::time::sleep(SEEN).await;
         let found = client.post("/api/v1/knowledge-bases/menu/search", json!({ "query": query })).await.ok();
-        found["hits"].as_array().unwrap().iter().map(|it| it["fields"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        found["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["fields"]["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(found(&other, "豆腐").await, [] as [&str; 0]);
-    one.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", "name\n麻婆豆腐\n扬州炒饭\n".as_bytes()).await.ok();
+    one.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", "name\n麻婆豆腐\n扬州炒饭\n".as_bytes())
+        .await
+        .ok();
     assert_eq!(found(&other, "豆腐").await, ["麻婆豆腐"]);
     one.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", "name\n家常豆腐\n".as_bytes()).await.ok();
     assert_eq!(found(&other, "豆腐").await, ["家常豆腐"]);
@@ -107,9 +115,14 @@ async fn a_run_is_followed_answered_and_stopped_from_the_other_server() {
     let settings = model_settings(&model);
     let servers = Servers::start(move |config| config.model = Some(settings.clone())).await;
     let (one, other) = servers.clients().await;
-    publish(&one, "talk", "workflow: talk\nnodes:\n  say: { use: llm, with: { prompt: hi } }\n  \
+    publish(
+        &one,
+        "talk",
+        "workflow: talk\nnodes:\n  say: { use: llm, with: { prompt: hi } }\n  \
         ready: { use: ask, after: [say], with: { question: ready? } }\n  \
-        end: { use: answer, after: [ready], with: { text: \"{{ ready.answer }}\" } }\n").await;
+        end: { use: answer, after: [ready], with: { text: \"{{ ready.answer }}\" } }\n",
+    )
+    .await;
     let sent = one.clone().header("accept", "text/event-stream");
     let body = json!({ "inputs": {} });
     let watching = async {
@@ -135,8 +148,13 @@ async fn a_run_is_followed_answered_and_stopped_from_the_other_server() {
     assert!(ended["answer"].as_str().unwrap().ends_with("yes"), "{ended}");
 
     // A server that stops gives its runs away, and the other goes on with them.
-    publish(&one, "slow", "workflow: slow\nnodes:\n  say: { use: llm, with: { prompt: hi } }\n  \
-        end: { use: answer, after: [say], with: { text: \"{{ say.text }}\" } }\n").await;
+    publish(
+        &one,
+        "slow",
+        "workflow: slow\nnodes:\n  say: { use: llm, with: { prompt: hi } }\n  \
+        end: { use: answer, after: [say], with: { text: \"{{ say.text }}\" } }\n",
+    )
+    .await;
     let stopping = async {
         while servers.first.app.live().count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -250,12 +250,11 @@ impl Storage {
         let hash = hash.to_owned();
         self.write(TAKE, move |connection| {
             Box::pin(async move {
-                let taken =
-                    query("delete from setup_tokens where hash = $1 and expires_at > $2 returning tenant")
-                        .bind(hash)
-                        .bind(now)
-                        .fetch_optional(connection)
-                        .await?;
+                let taken = query("delete from setup_tokens where hash = $1 and expires_at > $2 returning tenant")
+                    .bind(hash)
+                    .bind(now)
+                    .fetch_optional(connection)
+                    .await?;
                 Ok(taken.map(|row| parsed(&row, "tenant")).transpose()?)
             })
         })
@@ -344,8 +343,7 @@ impl Storage {
             " from api_keys k join tenants t on t.id = k.tenant \
              where k.hash = $1 and (k.expires_at is null or k.expires_at > $2)"
         );
-        let found: Option<Keyed> =
-            self.first("look up an API key", query(sql).bind(hash.to_owned()).bind(now)).await?;
+        let found: Option<Keyed> = self.first("look up an API key", query(sql).bind(hash.to_owned()).bind(now)).await?;
         Ok(found.map(|Keyed(key, tenant)| (key, tenant)))
     }
 

@@ -130,8 +130,7 @@ impl Storage {
                  order by updated_at desc, id desc limit $4"
             ),
         };
-        let mut query =
-            query(sql).bind(tenant.to_string()).bind(at).bind(id.to_string()).bind(with_one_more(limit));
+        let mut query = query(sql).bind(tenant.to_string()).bind(at).bind(id.to_string()).bind(with_one_more(limit));
         if let Some(user) = user {
             query = query.bind(user.to_string());
         }
@@ -262,15 +261,14 @@ pub(crate) async fn write_turn(connection: &mut Connection, tenant: TenantId, tu
     if [user_message.conversation, assistant_message.conversation] != [conversation; 2] {
         return Err(StorageError::NotFound { what: "conversation" }.into());
     }
-    let done = query(
-        "update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2",
-    )
-    .bind(tenant.to_string())
-    .bind(conversation.to_string())
-    .bind(user_message.created_at)
-    .bind(title)
-    .execute(&mut *connection)
-    .await?;
+    let done =
+        query("update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2")
+            .bind(tenant.to_string())
+            .bind(conversation.to_string())
+            .bind(user_message.created_at)
+            .bind(title)
+            .execute(&mut *connection)
+            .await?;
     found(done, "conversation")?;
     insert_message(connection, tenant, user_message).await?;
     insert_message(connection, tenant, assistant_message).await

@@ -152,16 +152,14 @@ async fn insert_definition(
     first: &Version,
 ) -> Result<String, Failure> {
     let id = first.id.to_string();
-    query(
-        "insert into definitions (tenant, id, kind, name, deleted, created_at) values ($1, $2, $3, $4, false, $5)",
-    )
-    .bind(tenant.to_string())
-    .bind(id.clone())
-    .bind(kind.as_str())
-    .bind(name)
-    .bind(first.created_at)
-    .execute(connection)
-    .await?;
+    query("insert into definitions (tenant, id, kind, name, deleted, created_at) values ($1, $2, $3, $4, false, $5)")
+        .bind(tenant.to_string())
+        .bind(id.clone())
+        .bind(kind.as_str())
+        .bind(name)
+        .bind(first.created_at)
+        .execute(connection)
+        .await?;
     Ok(id)
 }
 

@@ -357,14 +357,13 @@ async fn write_conversation(
         .fetch_one(&mut *connection)
         .await?;
     let Some(conversation): Option<String> = row.try_get("conversation")? else { return Ok(()) };
-    let done = query(
-        "update conversations set state = coalesce($3, state), updated_at = $4 where tenant = $1 and id = $2",
-    )
-    .bind(tenant.to_string())
-    .bind(conversation)
-    .bind(state)
-    .bind(step.at)
-    .execute(connection)
-    .await?;
+    let done =
+        query("update conversations set state = coalesce($3, state), updated_at = $4 where tenant = $1 and id = $2")
+            .bind(tenant.to_string())
+            .bind(conversation)
+            .bind(state)
+            .bind(step.at)
+            .execute(connection)
+            .await?;
     found(done, "conversation")
 }

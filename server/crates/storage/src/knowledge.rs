@@ -101,7 +101,8 @@ impl Storage {
         let sql = "select count(*) as a, cast(coalesce(sum(version), 0) as bigint) as b, \
                    cast(coalesce(sum(updated_at), 0) as bigint) as c, cast(coalesce(sum(created_at), 0) as bigint) as d \
                    from documents where tenant = $1 and base = $2";
-        let stamp = self.first("look whether documents have changed", query(sql).bind(tenant.to_string()).bind(base.to_string()));
+        let stamp = self
+            .first("look whether documents have changed", query(sql).bind(tenant.to_string()).bind(base.to_string()));
         Ok(stamp.await?.map_or_else(String::new, |Stamp(it)| it))
     }
 

@@ -120,8 +120,7 @@ impl Storage {
             " from runs where status in ('queued', 'running', 'waiting') and status <> 'waiting' and parent_run is null \
              and (lease_owner is null or lease_owner = $1 or lease_until < $2) order by started_at, id"
         );
-        let found =
-            self.all("list the runs that nobody drives", query(sql).bind(owner.to_owned()).bind(now)).await?;
+        let found = self.all("list the runs that nobody drives", query(sql).bind(owner.to_owned()).bind(now)).await?;
         Ok(found.into_iter().map(|OfTenant(tenant, run)| (tenant, run)).collect())
     }
 

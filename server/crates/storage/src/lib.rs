@@ -126,20 +126,12 @@ impl Storage {
         self.readers.close().await;
     }
 
-    async fn first<T: columns::Stored>(
-        &self,
-        operation: &'static str,
-        query: Query,
-    ) -> Result<Option<T>> {
+    async fn first<T: columns::Stored>(&self, operation: &'static str, query: Query) -> Result<Option<T>> {
         let row = query.fetch_optional(&self.readers).await.map_err(error::reading(operation))?;
         row.map(|it| T::read(&it)).transpose().map_err(error::reading(operation))
     }
 
-    async fn all<T: columns::Stored>(
-        &self,
-        operation: &'static str,
-        query: Query,
-    ) -> Result<Vec<T>> {
+    async fn all<T: columns::Stored>(&self, operation: &'static str, query: Query) -> Result<Vec<T>> {
         let rows = query.fetch_all(&self.readers).await.map_err(error::reading(operation))?;
         rows.iter().map(T::read).collect::<std::result::Result<_, _>>().map_err(error::reading(operation))
     }

@@ -44,18 +44,16 @@ impl Storage {
     }
 
     pub async fn secret(&self, tenant: TenantId, name: &str) -> Result<Option<Secret>> {
-        let query =
-            query("select name, sealed, created_at, updated_at from secrets where tenant = $1 and name = $2")
-                .bind(tenant.to_string())
-                .bind(name.to_owned());
+        let query = query("select name, sealed, created_at, updated_at from secrets where tenant = $1 and name = $2")
+            .bind(tenant.to_string())
+            .bind(name.to_owned());
         self.first("read a secret", query).await
     }
 
     /// By name.
     pub async fn list_secrets(&self, tenant: TenantId) -> Result<Vec<Secret>> {
-        let query =
-            query("select name, sealed, created_at, updated_at from secrets where tenant = $1 order by name")
-                .bind(tenant.to_string());
+        let query = query("select name, sealed, created_at, updated_at from secrets where tenant = $1 order by name")
+            .bind(tenant.to_string());
         self.all("list the secrets", query).await
     }
 

@@ -314,13 +314,12 @@ impl Storage {
         const RELEASE: Operation = Operation::new("forget a delivery");
         self.write(RELEASE, move |connection| {
             Box::pin(async move {
-                let done =
-                    query("delete from trigger_deliveries where tenant = $1 and trigger_id = $2 and run = $3")
-                        .bind(tenant.to_string())
-                        .bind(id.to_string())
-                        .bind(run.to_string())
-                        .execute(connection)
-                        .await?;
+                let done = query("delete from trigger_deliveries where tenant = $1 and trigger_id = $2 and run = $3")
+                    .bind(tenant.to_string())
+                    .bind(id.to_string())
+                    .bind(run.to_string())
+                    .execute(connection)
+                    .await?;
                 Ok(done > 0)
             })
         })
@@ -360,16 +359,14 @@ async fn replace(
             None => insert(connection, tenant, trigger).await?,
             Some(old) if old.spec == trigger.spec => {}
             Some(old) => {
-                query(
-                    "update triggers set spec = $3, next_at = $4, updated_at = $5 where tenant = $1 and id = $2",
-                )
-                .bind(tenant.to_string())
-                .bind(old.id.to_string())
-                .bind(trigger.spec.to_string())
-                .bind(trigger.next_at)
-                .bind(trigger.updated_at)
-                .execute(&mut *connection)
-                .await?;
+                query("update triggers set spec = $3, next_at = $4, updated_at = $5 where tenant = $1 and id = $2")
+                    .bind(tenant.to_string())
+                    .bind(old.id.to_string())
+                    .bind(trigger.spec.to_string())
+                    .bind(trigger.next_at)
+                    .bind(trigger.updated_at)
+                    .execute(&mut *connection)
+                    .await?;
             }
         }
     }

@@ -25,7 +25,8 @@ macro_rules! wait_columns {
 macro_rules! with_below {
     ($sql:literal) => {
         concat!(
-            "with recursive below (id) as (select $2 union all select r.id from runs r join below b \
+            "with recursive below (id) as (select id from runs where tenant = $1 and id = $2 \
+             union all select r.id from runs r join below b \
              on r.tenant = $1 and r.parent_run = b.id) ",
             $sql
         )
@@ -140,9 +141,8 @@ impl Storage {
     /// Effects of the run that are waits, answered or not.
     pub async fn wait_effects(&self, tenant: TenantId, run: RunId) -> Result<Vec<i64>> {
         let sql = "select effect, 'null' as outcome from waits where tenant = $1 and run = $2 order by effect";
-        let found: Vec<Answered> = self
-            .all("read what a run waits for", query(sql).bind(tenant.to_string()).bind(run.to_string()))
-            .await?;
+        let found: Vec<Answered> =
+            self.all("read what a run waits for", query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
         Ok(found.into_iter().map(|Answered(effect, _)| effect).collect())
     }
 
@@ -211,9 +211,10 @@ impl Storage {
         sql.push_bind(tenant.to_string()).push(" and outcome is null and kind <> 'timer'");
         sql.push(" and (due_at is null or due_at > ").push_bind(*now).push(")");
         sql.push(" and (created_at, run, effect) < (").push_bind(at).push(", ").push_bind(run.to_string());
-        sql.push(", ").push_bind(effect).push(") and (who in (");
-        for (position, role) in roles.iter().enumerate() {
-            sql.push(if position > 0 { ", " } else { "" }).push_bind(role.as_str());
+        // An empty list after `in` is understood by SQLite only.
+        sql.push(", ").push_bind(effect).push(") and (who in (''");
+        for role in roles {
+            sql.push(", ").push_bind(role.as_str());
         }
         sql.push(")");
         if *of_runs {
@@ -337,13 +338,12 @@ async fn write_answer(
     let message = turn.assistant_message.id;
     write_turn(connection, tenant, turn).await?;
     // Only then its message is closed, and it is known where the part that comes now begins.
-    let moved =
-        query("update runs set message = $3 where tenant = $1 and id = $2 and status = 'waiting' returning id")
-            .bind(tenant.to_string())
-            .bind(root.to_string())
-            .bind(message.to_string())
-            .fetch_optional(connection)
-            .await?;
+    let moved = query("update runs set message = $3 where tenant = $1 and id = $2 and status = 'waiting' returning id")
+        .bind(tenant.to_string())
+        .bind(root.to_string())
+        .bind(message.to_string())
+        .fetch_optional(connection)
+        .await?;
     match moved {
         Some(_) => Ok(()),
         None => Err(StorageError::Conflict { what: "a message of a run that does not wait" }.into()),

@@ -185,12 +185,7 @@ impl Lost {
     }
 }
 
-async fn serve(
-    mut connected: Connected,
-    mut queue: mpsc::Receiver<Box<dyn Job>>,
-    closing: Arc<Notify>,
-    limit: usize,
-) {
+async fn serve(mut connected: Connected, mut queue: mpsc::Receiver<Box<dyn Job>>, closing: Arc<Notify>, limit: usize) {
     let mut group = Vec::with_capacity(limit);
     loop {
         let taken = tokio::select! {
@@ -264,13 +259,13 @@ async fn write_group(connection: &mut Connection, group: &mut [Box<dyn Job>], ag
         attempt(job, connection, again).await;
         return match job.succeeded() {
             true => connection.commit().await.map_err(Lost::at_commit),
-            false => undone(&**job, connection.rollback().await),
+            false => undone(job.cause(), connection.rollback().await),
         };
     }
     for job in &mut *group {
         attempt(job, connection, Again::Perhaps).await;
         if !job.succeeded() {
-            undone(&**job, connection.rollback().await)?;
+            undone(job.cause(), connection.rollback().await)?;
             return write_apart(connection, group, again).await;
         }
     }
@@ -288,14 +283,14 @@ async fn write_apart(connection: &mut Connection, group: &mut [Box<dyn Job>], ag
             false => connection.undo_to_savepoint().await,
         };
         // SQLite gives up the whole transaction on a full disk or a failed read; the first words say why.
-        undone(&**job, ended)?;
+        undone(job.cause(), ended)?;
     }
     connection.commit().await.map_err(Lost::at_commit)
 }
 
 /// A write that failed because the connection did takes its group along; the first words say why.
-fn undone(job: &dyn Job, ended: Result<(), sqlx::Error>) -> Result<(), Lost> {
-    match (job.cause(), ended) {
+fn undone(cause: Option<Cause>, ended: Result<(), sqlx::Error>) -> Result<(), Lost> {
+    match (cause, ended) {
         (Some(cause), _) if is_passing(&cause) => Err(Lost::before_commit(cause)),
         (_, Ok(())) => Ok(()),
         (cause, Err(error)) => Err(Lost::before_commit(cause.unwrap_or_else(|| Arc::new(error)))),

@@ -28,7 +28,8 @@ pub(crate) async fn database() -> String {
 
 /// Sends a statement to a database.
 pub(crate) fn psql(url: &str, sql: &str) {
-    let done = Command::new(program("psql")).args(["-q", "-X", "-v", "ON_ERROR_STOP=1", url, "-c", sql]).output().unwrap();
+    let done =
+        Command::new(program("psql")).args(["-q", "-X", "-v", "ON_ERROR_STOP=1", url, "-c", sql]).output().unwrap();
     assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
 }
 

@@ -4,8 +4,8 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions as _, Row as _};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Row as _};
 use sqlx::{PgConnection, PgPool};
 
 use super::Alone;
@@ -41,10 +41,8 @@ impl Server {
         let known = ["postgres://", "postgresql://"].iter().any(|it| url.starts_with(it));
         let options = PgConnectOptions::from_str(url).ok().filter(|_| known);
         let options = options.ok_or(StorageError::InvalidAddress)?;
-        let options = options
-            .application_name("parlour")
-            .statement_cache_capacity(STATEMENTS)
-            .disable_statement_logging();
+        let options =
+            options.application_name("parlour").statement_cache_capacity(STATEMENTS).disable_statement_logging();
         Ok(Server { options })
     }
 

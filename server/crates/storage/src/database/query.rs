@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Decode, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool, Type};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{
+    AssertSqlSafe, Decode, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool, Type,
+};
 
 use super::{Connection, Pool};
 
@@ -155,8 +157,12 @@ impl Query {
         Ok(match on.into() {
             On::Sqlite(on) => native!(self, as_it_is).fetch_all(on).await?.into_iter().map(Row::Sqlite).collect(),
             On::SqlitePool(on) => native!(self, as_it_is).fetch_all(on).await?.into_iter().map(Row::Sqlite).collect(),
-            On::Postgres(on) => native!(self, without_nul).fetch_all(on).await?.into_iter().map(Row::Postgres).collect(),
-            On::PostgresPool(on) => native!(self, without_nul).fetch_all(on).await?.into_iter().map(Row::Postgres).collect(),
+            On::Postgres(on) => {
+                native!(self, without_nul).fetch_all(on).await?.into_iter().map(Row::Postgres).collect()
+            }
+            On::PostgresPool(on) => {
+                native!(self, without_nul).fetch_all(on).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 }

@@ -63,9 +63,9 @@ async fn of_two_servers_with_the_same_step_one_stores_it() {
     let it = run("w", 1);
     fixture.storage.begin_run(a, begin(it.clone())).await.unwrap();
     for number in 1..=30 {
-        let (mine, others) = if number == 30 { (last_step(30, 9), last_step(30, 9)) } else { (step(number), step(number)) };
-        let stored =
-            tokio::join!(fixture.storage.record_step(a, it.id, mine), other.record_step(a, it.id, others));
+        let (mine, others) =
+            if number == 30 { (last_step(30, 9), last_step(30, 9)) } else { (step(number), step(number)) };
+        let stored = tokio::join!(fixture.storage.record_step(a, it.id, mine), other.record_step(a, it.id, others));
         let winners = [&stored.0, &stored.1].into_iter().filter(|it| it.is_ok()).count();
         assert_eq!(winners, 1, "step {number}: {stored:?}");
         let refused = stored.0.and(stored.1).unwrap_err();
@@ -138,7 +138,13 @@ async fn what_cannot_be_used_is_refused_in_words() {
 
     let url = database().await;
     let latin = format!("{url}_latin");
-    psql(&url, &format!("create database {} template template0 encoding 'LATIN1' locale 'C'", latin.rsplit('/').next().unwrap()));
+    psql(
+        &url,
+        &format!(
+            "create database {} template template0 encoding 'LATIN1' locale 'C'",
+            latin.rsplit('/').next().unwrap()
+        ),
+    );
     let error = Storage::connect(&latin).await.unwrap_err();
     assert!(error.to_string().ends_with("keeps its texts as LATIN1; make one with the encoding UTF8"), "{error}");
 
