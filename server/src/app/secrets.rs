@@ -97,7 +97,7 @@ impl App {
         String::from_utf8(value).map(Some).map_err(|_| AppError::internal("a secret's value is not UTF-8"))
     }
 
-    pub(super) async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
+    pub(crate) async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
         let entry = AuditEntry {
             id: AuditEntryId::from_uuid(new_uuid()),
             at: self.clock().now_ms(),

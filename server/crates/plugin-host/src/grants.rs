@@ -53,6 +53,22 @@ impl Grants {
         beyond
     }
 
+    /// What of it `granted` does not have, as people write permissions.
+    #[must_use]
+    pub fn without(&self, granted: &Grants) -> Vec<String> {
+        let missing = |kind: &str, wanted: &BTreeSet<String>, there: &BTreeSet<String>| {
+            let all = there.contains(EVERY_BASE);
+            wanted.iter().filter(|it| !all && !there.contains(*it)).map(|it| format!("{kind}: {it}")).collect::<Vec<_>>()
+        };
+        let mut missing_all = missing("knowledge", &self.knowledge, &granted.knowledge);
+        missing_all.extend(missing("http", &self.http, &granted.http));
+        missing_all.extend(missing("model", &self.model, &granted.model));
+        if self.storage && !granted.storage {
+            missing_all.push("storage".to_owned());
+        }
+        missing_all
+    }
+
     /// The part of it that the manifest asks for: what stays when a new version asks for less.
     #[must_use]
     pub fn within(&self, permissions: &Permissions) -> Grants {
