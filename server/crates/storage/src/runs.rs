@@ -77,7 +77,8 @@ impl Storage {
     /// Stores a run with its first step, and the turn that it answers, in one transaction.
     ///
     /// # Errors
-    /// `NotFound` when its version, conversation or parent run is not the tenant's; `Conflict` when an id is taken.
+    /// `NotFound` when its version, conversation or parent run is not the tenant's; `Conflict` when an id is taken or a run
+    /// that does not wait still answers an earlier turn.
     pub async fn begin_run(&self, tenant: TenantId, begin: BeginRun) -> Result<()> {
         const BEGIN: Operation =
             Operation::new("begin a run").conflict("a run with this id").missing("version, conversation or parent run");
@@ -90,6 +91,7 @@ impl Storage {
                     if run.conversation != Some(turn.conversation) {
                         return Err(StorageError::NotFound { what: "conversation" }.into());
                     }
+                    no_turn_in_progress(connection, tenant, turn.conversation).await?;
                     write_turn(connection, tenant, turn).await?;
                 }
                 let id = run.id;
@@ -178,6 +180,28 @@ impl Storage {
             })
         })
         .await
+    }
+}
+
+/// Of two turns that two servers would begin at the same moment one begins. Only a conversation's last messages can be
+/// growing.
+async fn no_turn_in_progress(
+    connection: &mut Connection,
+    tenant: TenantId,
+    conversation: ConversationId,
+) -> Result<(), Failure> {
+    let answering = query(
+        "select 1 from messages m join runs r on r.tenant = m.tenant and r.id = m.run where m.tenant = $1 \
+         and m.conversation = $2 and m.status = 'streaming' and r.status in ('queued', 'running') and m.position > \
+         (select coalesce(max(position), 0) from messages where tenant = $1 and conversation = $2) - 3 limit 1",
+    )
+    .bind(tenant.to_string())
+    .bind(conversation.to_string())
+    .fetch_optional(connection)
+    .await?;
+    match answering {
+        Some(_) => Err(StorageError::Conflict { what: "a turn in progress" }.into()),
+        None => Ok(()),
     }
 }
 
