@@ -127,7 +127,7 @@ async fn a_flood_of_host_calls_is_stopped() {
     let plugin = plugin("menu").await;
     let shelf = Arc::new(Shelf::default());
     let mut context = limited(|limits| limits.host_calls = 50);
-    context.knowledge = Arc::clone(&shelf) as _;
+    context.access = Arc::clone(&shelf) as _;
     let report = host().call(&plugin, "calls", json!({}), context).await;
     let error = failure(&plugin, report, CallErrorKind::HostCallLimit);
     assert!(error.message.contains("50 calls"), "{error:?}");

@@ -29,7 +29,7 @@ pub(crate) fn host() -> &'static PluginHost {
 
 pub(crate) fn context() -> CallContext {
     CallContext {
-        grants: Grants { knowledge: BTreeSet::from(["*".to_owned()]) },
+        grants: Grants { knowledge: BTreeSet::from(["*".to_owned()]), ..Grants::default() },
         config: Map::new(),
         limits: None,
         access: Arc::new(Shelf::default()),
