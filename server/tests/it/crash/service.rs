@@ -41,11 +41,7 @@ struct Shared {
 
 impl Service {
     pub(super) async fn start(dice: Dice) -> Service {
-        let shared = Arc::new(Shared {
-            dice: Mutex::new(dice),
-            crashes: Mutex::default(),
-            calls: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { dice: Mutex::new(dice), crashes: Mutex::default(), calls: Mutex::default() });
         let router = Router::new().route("/read", get(read)).route("/do", post(perform)).with_state(shared.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
