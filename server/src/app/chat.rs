@@ -105,11 +105,9 @@ impl App {
         let input = self.run_input(tenant, &run, json!({}), around).await?;
         let program = ready.program.clone();
         let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
-        let started = self.begin(tenant, beginning).await.map_err(|error| match error.code {
-            // Another server was a moment faster.
-            ErrorCode::Conflict => in_progress(),
-            _ => error,
-        })?;
+        let started = self.begin(tenant, beginning).await;
+        // Another server was a moment faster.
+        let started = started.map_err(|it| if it.code == ErrorCode::Conflict { in_progress() } else { it })?;
         Ok((asked, answer, started))
     }
 
