@@ -213,6 +213,7 @@ impl App {
         let mut references = Vec::new();
         for name in bases {
             let (base, spec) = self.base(tenant, name).await?;
+            self.catch_up(tenant, &base).await?;
             references.push(BaseRef { id: base.id.to_string(), spec });
         }
         let Search { query, top_k, min_score, mode, filter } = search;
@@ -258,6 +259,7 @@ impl App {
                 if self.is_stopping() {
                     return Ok(());
                 }
+                self.catch_up(tenant.id, &base).await?;
                 let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
                 let reference = BaseRef { id: base.id.to_string(), spec };
                 let embedded = self.0.knowledge.embed_missing(&tenant.id.to_string(), &reference, &|_| {}).await?;
@@ -391,6 +393,7 @@ impl plugin_host::KnowledgeAccess for TenantKnowledge {
     ) -> BoxFuture<'_, std::result::Result<plugin_host::Entry, plugin_host::HostError>> {
         Box::pin(async move {
             let (found, _) = self.app.base(self.tenant, &base).await.map_err(host_error)?;
+            self.app.catch_up(self.tenant, &found).await.map_err(host_error)?;
             let entry = self.app.0.knowledge.get(&self.tenant.to_string(), &found.id.to_string(), &id).await;
             match entry.map_err(|it| host_error(it.into()))? {
                 Some(entry) => Ok(plugin_entry(entry)),
@@ -405,6 +408,7 @@ impl plugin_host::KnowledgeAccess for TenantKnowledge {
     ) -> BoxFuture<'_, std::result::Result<plugin_host::Page, plugin_host::HostError>> {
         Box::pin(async move {
             let (base, spec) = self.app.base(self.tenant, &request.knowledge_base).await.map_err(host_error)?;
+            self.app.catch_up(self.tenant, &base).await.map_err(host_error)?;
             let base = BaseRef { id: base.id.to_string(), spec };
             let page = self
                 .app

@@ -160,6 +160,8 @@ impl App {
             | StorageError::Open { .. }
             | StorageError::NewerDatabase { .. }
             | StorageError::Migrate { .. }
+            | StorageError::InvalidAddress
+            | StorageError::Encoding { .. }
             | StorageError::Busy { .. }
             | StorageError::Read { .. }
             | StorageError::Write { .. }

@@ -22,6 +22,7 @@ mod passages;
 mod plugins;
 mod projects;
 mod secrets;
+mod servers;
 mod support;
 mod tables;
 mod triggers;

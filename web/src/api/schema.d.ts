@@ -1080,6 +1080,8 @@ export interface components {
             error: Record<string, never>;
             /** Format: int64 */
             finished_at?: number | null;
+            /** @description Whether the run went on in spite of the error, by the node's `on_error`. */
+            handled: boolean;
             id: string;
             input: Record<string, never>;
             kind: string;

@@ -2,10 +2,9 @@
 
 use domain::{Plugin, TenantId};
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::columns::{self, Stored, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{self, Failure, Operation};
 use crate::{Result, Storage};
 
@@ -51,18 +50,18 @@ impl Storage {
     /// By name.
     pub async fn list_plugins(&self, tenant: TenantId) -> Result<Vec<Plugin>> {
         let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 order by plugin_id");
-        self.all("list the plugins", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the plugins", query(sql).bind(tenant.to_string())).await
     }
 
     pub async fn plugin(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Plugin>> {
         let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 and plugin_id = $2");
-        self.first("read a plugin", sqlx::query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
+        self.first("read a plugin", query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
     }
 
     /// None also when the code was not given to be kept.
     pub async fn plugin_bytes(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Vec<u8>>> {
         const OPERATION: &str = "read a plugin's code";
-        let row = sqlx::query(
+        let row = query(
             "select c.bytes from plugins p join plugin_code c on c.sha256 = p.sha256 \
              where p.tenant = $1 and p.plugin_id = $2",
         )
@@ -81,13 +80,13 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(SET, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("update plugins set enabled = $3 where tenant = $1 and plugin_id = $2")
+                let done = query("update plugins set enabled = $3 where tenant = $1 and plugin_id = $2")
                     .bind(tenant.to_string())
                     .bind(plugin_id)
                     .bind(enabled)
                     .execute(connection)
                     .await?;
-                crate::accounts::found(done.rows_affected(), "plugin")
+                crate::accounts::found(done, "plugin")
             })
         })
         .await
@@ -99,7 +98,7 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let row = sqlx::query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
+                let row = query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
                     .bind(tenant.to_string())
                     .bind(plugin_id)
                     .fetch_optional(&mut *connection)
@@ -119,7 +118,7 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(SET, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "insert into plugin_grants (tenant, plugin_id, grants) values ($1, $2, $3) \
                      on conflict (tenant, plugin_id) do update set grants = excluded.grants",
                 )
@@ -136,7 +135,7 @@ impl Storage {
 
     /// None when nothing was ever granted.
     pub async fn grants(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Value>> {
-        let query = sqlx::query("select grants from plugin_grants where tenant = $1 and plugin_id = $2")
+        let query = query("select grants from plugin_grants where tenant = $1 and plugin_id = $2")
             .bind(tenant.to_string())
             .bind(plugin_id.to_owned());
         Ok(self.first("read a plugin's grants", query).await?.map(|Grants(value)| value))
@@ -149,13 +148,13 @@ async fn install(
     plugin: Plugin,
     bytes: Vec<u8>,
 ) -> Result<Plugin, Failure> {
-    let old = sqlx::query("select sha256 from plugins where tenant = $1 and plugin_id = $2")
+    let old = query("select sha256 from plugins where tenant = $1 and plugin_id = $2")
         .bind(tenant.to_string())
         .bind(plugin.plugin_id.clone())
         .fetch_optional(&mut *connection)
         .await?;
     if !bytes.is_empty() {
-        sqlx::query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
+        query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
             .bind(plugin.sha256.clone())
             .bind(bytes)
             .execute(&mut *connection)
@@ -170,7 +169,7 @@ async fn install(
          enabled = excluded.enabled, installed_at = excluded.installed_at returning ",
         plugin_columns!()
     );
-    let row = sqlx::query(sql)
+    let row = query(sql)
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(plugin_id)
@@ -190,7 +189,7 @@ async fn install(
 
 /// Code that no tenant has any more is taken out of the database.
 async fn forget_code(connection: &mut Connection, sha256: String) -> Result<(), Failure> {
-    sqlx::query("delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1)")
+    query("delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1)")
         .bind(sha256)
         .execute(connection)
         .await?;
