@@ -23,6 +23,7 @@ mod meter;
 mod pool;
 mod schema;
 
+pub use accept::{Import, imports};
 pub use call::{CallContext, CallReport};
 pub use capabilities::knowledge::{
     Entry, Grants, Hit, KnowledgeAccess, ListRequest, NoKnowledge, Page, SearchMode, SearchRequest, SearchResult,
