@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, bail};
-use plugin_toolchain::{TARGET, command_line};
+use plugin_toolchain::{TARGET, Toolchain, command_line};
 use serde_json::{Value, json};
 
 use crate::app::AppError;
@@ -38,9 +38,22 @@ pub(super) async fn execute(config: Config, args: BuildPluginArgs) -> anyhow::Re
 
 /// Compiles the project in a folder; answers the file.
 pub(super) fn compile(folder: &Path) -> anyhow::Result<PathBuf> {
-    require_project(folder)?;
+    let toolchain = prepare(folder)?;
+    compile_with(&toolchain, folder)
+}
+
+/// Everything that a build of the project needs, which may take minutes where there is no compiler yet.
+pub(super) fn prepare(folder: &Path) -> anyhow::Result<Toolchain> {
+    if !folder.join("Cargo.toml").is_file() {
+        return Err(AppError::invalid(format!("there is no project in `{}`: it has no Cargo.toml", folder.display()))
+            .hint("`parlour plugin new NAME` makes one")
+            .into());
+    }
     sdk::renew(folder)?;
-    let toolchain = plugin_toolchain::find(folder, &|line| eprintln!("{line}"))?;
+    plugin_toolchain::find(folder, &|line| eprintln!("{line}"))
+}
+
+pub(super) fn compile_with(toolchain: &Toolchain, folder: &Path) -> anyhow::Result<PathBuf> {
     eprintln!("compiling with {}", toolchain.description);
     let mut command = toolchain.cargo(folder);
     // What is for people goes to standard error; standard output says where the file is, whatever workspace it belongs to.
@@ -62,15 +75,6 @@ pub(super) fn compile(folder: &Path) -> anyhow::Result<PathBuf> {
     let file = folder.join(compiled.file_name().unwrap_or_default());
     std::fs::copy(&compiled, &file).with_context(|| format!("cannot write `{}`", file.display()))?;
     Ok(file)
-}
-
-/// Whether cargo could do anything here at all.
-pub(super) fn require_project(folder: &Path) -> Result<(), AppError> {
-    if folder.join("Cargo.toml").is_file() {
-        return Ok(());
-    }
-    Err(AppError::invalid(format!("there is no project in `{}`: it has no Cargo.toml", folder.display()))
-        .hint("`parlour plugin new NAME` makes one"))
 }
 
 /// The WebAssembly file that the folder's own package was compiled to, among all that cargo says it has compiled.

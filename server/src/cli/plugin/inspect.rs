@@ -61,7 +61,7 @@ fn imports_json(imports: &[Import]) -> Vec<Value> {
 fn print(file: &Path, size: usize, sha256: &str, manifest: &Manifest, imports: &[Import]) {
     let Manifest { id: _, version: _, title, description, icon: _, homepage, license, tools, config, permissions } =
         manifest;
-    println!("{}   {} · {}", words::name(manifest), title.en, title.zh);
+    println!("{}   {}", words::name(manifest), words::both(title));
     println!("{}", description.en);
     println!("{}, {}, sha256 {sha256}", file.display(), words::size(size));
     for (label, text) in [("license", license), ("homepage", homepage)] {
@@ -89,7 +89,7 @@ fn print(file: &Path, size: usize, sha256: &str, manifest: &Manifest, imports: &
 
 fn print_tool(tool: &Tool) {
     let Tool { name, title, description, input, output, idempotent, effects, examples } = tool;
-    println!("\ntool {name}   {} · {}", title.en, title.zh);
+    println!("\ntool {name}   {}", words::both(title));
     println!("  {}", description.en);
     let effects = match effects {
         Effects::None => "changes nothing and reads nothing outside its input",

@@ -14,14 +14,14 @@ use crate::app::plugins::report_json;
 use crate::config::{BuildPluginArgs, Config, Format};
 
 use super::run::surroundings;
-use super::{build, sandbox, sdk, words};
+use super::{build, sandbox, words};
 
 pub(super) async fn execute(config: Config, args: BuildPluginArgs) -> anyhow::Result<ExitCode> {
     let BuildPluginArgs { folder, format } = args;
-    build::require_project(&folder)?;
-    sdk::renew(&folder)?;
+    // A machine without Rust gets one here, so that the tests have it as well.
+    let toolchain = build::prepare(&folder)?;
     run_own_tests(&folder)?;
-    let file = build::compile(&folder)?;
+    let file = build::compile_with(&toolchain, &folder)?;
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let host = sandbox(config)?;
     let plugin = host.load(bytes).await.map_err(AppError::from)?;
@@ -145,16 +145,18 @@ fn print(manifest: &Manifest, tried: &[Tried]) {
             println!("      {line}");
         }
     }
-    let count = |wanted: fn(&Verdict) -> bool| tried.iter().filter(|it| wanted(&it.verdict)).count();
-    match tried.len() {
-        0 => println!("examples: none; `#[example(…)]` on a tool shows people how to call it, and is tried here"),
-        _ => println!(
-            "examples: {} passed, {} failed, {} that need what is not granted here",
-            count(|it| matches!(it, Verdict::Passed)),
-            count(|it| matches!(it, Verdict::Failed(_))),
-            count(|it| matches!(it, Verdict::NotJudged(_)))
-        ),
+    if tried.is_empty() {
+        println!("examples: none; `#[example(…)]` on a tool shows people how to call it, and is tried here");
+        return;
     }
+    let count = |wanted: fn(&Verdict) -> bool| tried.iter().filter(|it| wanted(&it.verdict)).count();
+    let passed = count(|it| matches!(it, Verdict::Passed));
+    let failed = count(|it| matches!(it, Verdict::Failed(_)));
+    let others = match count(|it| matches!(it, Verdict::NotJudged(_))) {
+        0 => String::new(),
+        number => format!(", {number} not judged, because nothing is granted here"),
+    };
+    println!("examples: {passed} passed, {failed} failed{others}");
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A plugin in words: who it is, what it asks for, what its schemas take.
 
-use plugin_host::{KnowledgePermission, Manifest, Permissions};
+use plugin_host::{KnowledgePermission, Localized, Manifest, Permissions};
 use serde_json::{Map, Value, json};
 
 /// A schema can be nested; a type in words says no more than this much of it.
@@ -58,6 +58,12 @@ pub(super) fn name(manifest: &Manifest) -> String {
     format!("`{id}` {version}")
 }
 
+/// A text in both languages, once where they are the same.
+pub(super) fn both(text: &Localized) -> String {
+    let Localized { en, zh } = text;
+    if en == zh { en.clone() } else { format!("{en} · {zh}") }
+}
+
 pub(super) fn size(bytes: usize) -> String {
     if bytes < 1_000 { format!("{bytes} bytes") } else { format!("{} KB", bytes.div_ceil(1_000)) }
 }
@@ -68,7 +74,7 @@ pub(super) fn time(microseconds: u64) -> String {
 }
 
 pub(super) fn memory(bytes: u64) -> String {
-    format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20)
+    format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20)
 }
 
 /// The properties of an object's schema, a line each: name, type, what it is. Anything else is one line with its type.

@@ -3,7 +3,12 @@
 use parlour_plugin_sdk::plugin;
 
 /// Helps at the end of a meal.
-#[plugin(id = "plugin_name", title(en = "Plugin name", zh = "Plugin name"), zh = "结账时的小帮手。", icon = "icon.svg")]
+#[plugin(
+    id = "plugin_name",
+    title(en = "Plugin name", zh = "Plugin name"),
+    zh = "结账时的小帮手。",
+    icon = "icon.svg"
+)]
 mod tools {
     use parlour_plugin_sdk::prelude::*;
 
@@ -18,7 +23,10 @@ mod tools {
     }
 
     /// Splits a bill evenly among guests. Amounts are in the smallest coin, for example cents.
-    #[tool(title(en = "Split a bill", zh = "平分账单"), zh = "把账单平分给客人，金额以最小单位（例如分）计。")]
+    #[tool(
+        title(en = "Split a bill", zh = "平分账单"),
+        zh = "把账单平分给客人，金额以最小单位（例如分）计。"
+    )]
     #[example(
         title(en = "Three guests", zh = "三位客人"),
         input = {"total": 10000, "guests": 3},
@@ -36,7 +44,10 @@ mod tools {
             return Err(Error::invalid_input("`guests` is 0; somebody has to pay"));
         }
         log::debug(format!("splitting {total} among {guests}"));
-        Ok(Shares { each: total / guests, left_over: total % guests })
+        Ok(Shares {
+            each: total / guests,
+            left_over: total % guests,
+        })
     }
 }
 
@@ -54,7 +65,8 @@ mod tests {
 
     #[test]
     fn somebody_has_to_pay() {
-        let answer = FakeHost::new().call::<Plugin>("split_bill", json!({"total": 100, "guests": 0}));
+        let answer =
+            FakeHost::new().call::<Plugin>("split_bill", json!({"total": 100, "guests": 0}));
         assert!(matches!(answer, Err(Error::InvalidInput(_))), "{answer:?}");
     }
 }
