@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod again;
 pub mod catalog;
+mod catching_up;
 pub mod chat;
 pub mod clock;
 pub mod definitions;
@@ -35,7 +36,7 @@ use storage::Storage;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::egress::Egress;
 use crate::run::live::LiveRuns;
 use clock::Clock;
@@ -65,6 +66,7 @@ struct Parts {
     published: recent::Recent<definitions::Published, Arc<domain::Version>>,
     /// API keys by their hash.
     keys: recent::Recent<String, (domain::ApiKey, domain::Tenant)>,
+    catching_up: catching_up::CatchingUp,
     sign_ins: accounts::SignIns,
     turns: chat::Turns,
     limits: limits::TenantLimits,
@@ -82,9 +84,10 @@ impl App {
     /// The folder cannot be written, the database is damaged or newer, or the sandbox cannot be set up.
     pub async fn open(config: Config) -> anyhow::Result<App> {
         create_private(&config.data)?;
-        let storage = Storage::open(&config.database())
-            .await
-            .with_context(|| format!("cannot open the database `{}`", config.database().display()))?;
+        let storage = match &config.database {
+            Database::File(path) => Storage::open(path).await?,
+            Database::Server(url) => Storage::connect(url).await?,
+        };
         let instance = instance::Instance::begin(&config.data)?;
         let plugin_host = plugin_host::PluginHost::new(plugin_host::HostConfig {
             cache_dir: config.plugin_cache.clone(),
@@ -113,6 +116,7 @@ impl App {
             programs: catalog::Programs::default(),
             published: recent::Recent::default(),
             keys: recent::Recent::default(),
+            catching_up: catching_up::CatchingUp::default(),
             sign_ins: accounts::SignIns::default(),
             turns: chat::Turns::default(),
             limits: limits::TenantLimits::default(),
@@ -120,6 +124,7 @@ impl App {
             stopping: CancellationToken::new(),
         }));
         app.ensure_first_tenant().await?;
+        app.check_master_key().await?;
         app.install_shipped_plugins().await?;
         Ok(app)
     }

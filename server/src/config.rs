@@ -19,6 +19,9 @@ pub use plugin_command::{
 /// Where Ollama listens when nobody changed it.
 const OLLAMA_URL: &str = "http://127.0.0.1:11434";
 
+/// The database's name in the data folder.
+pub const DATABASE_FILE: &str = "parlour.sqlite";
+
 #[derive(Parser, Debug)]
 #[command(
     name = "parlour",
@@ -146,6 +149,10 @@ pub struct Settings {
     /// Where everything is kept.
     #[arg(long, env = "PARLOUR_DATA", global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// A Postgres database, as `postgres://user:password@host:5432/database`, for several servers that work together.
+    /// Without it everything is in one SQLite file of the data folder.
+    #[arg(long, env = "PARLOUR_DATABASE_URL", global = true, value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
     /// The configuration file; `parlour.toml` in the working directory is read if it is there.
     #[arg(long, env = "PARLOUR_CONFIG", global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -198,6 +205,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
     data: Option<PathBuf>,
+    database_url: Option<String>,
     listen: Option<SocketAddr>,
     project: Option<Vec<PathBuf>>,
     model_base_url: Option<String>,
@@ -284,6 +292,7 @@ impl Default for Plugins {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub data: PathBuf,
+    pub database: Database,
     /// Machine code of plugins; only this user can write there.
     pub plugin_cache: PathBuf,
     pub listen: SocketAddr,
@@ -301,6 +310,24 @@ pub struct Config {
     pub log: String,
     pub limits: Limits,
     pub plugins: Plugins,
+}
+
+/// Where everything that must not be lost is kept.
+#[derive(Clone)]
+pub enum Database {
+    /// A SQLite file.
+    File(PathBuf),
+    /// The address of a Postgres database. It may have a password in it.
+    Server(String),
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Database::File(path) => f.debug_tuple("File").field(path).finish(),
+            Database::Server(_) => f.write_str("Server"),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -441,6 +468,7 @@ impl Config {
             Some("off") => None,
             Some(other) => bail!("`embedding` is `{other}`; it takes `on` or `off`"),
         };
+        let database_url = settings.database_url.or(file.database_url).filter(|it| !it.trim().is_empty());
         let listen = serve.and_then(|it| it.listen).or(file.listen);
         let mut projects = serve.map(|it| it.projects.clone()).unwrap_or_default();
         if projects.is_empty() {
@@ -452,6 +480,7 @@ impl Config {
         }
         Ok(Config {
             plugin_cache: data.join("plugin-cache"),
+            database: database_url.map_or_else(|| Database::File(data.join(DATABASE_FILE)), Database::Server),
             data,
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7272))),
             projects,
@@ -473,10 +502,6 @@ impl Config {
     /// Keeps compiled plugins in the user's cache: for commands that leave nothing in a data folder.
     pub fn use_shared_plugin_cache(&mut self) {
         self.plugin_cache = user_cache().join("plugin-cache");
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.data.join("parlour.sqlite")
     }
 }
 

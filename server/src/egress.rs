@@ -48,6 +48,8 @@ pub(crate) struct Outgoing {
     pub max_bytes: u64,
     /// For everything together: redirects and the whole answer.
     pub time: Duration,
+    /// Which addresses it may go to, for whoever is held to some; redirects are held to them too.
+    pub rules: Option<plugin_host::HttpRules>,
 }
 
 /// An answer, read to its end.
@@ -67,6 +69,8 @@ pub(crate) enum EgressError {
     Scheme { scheme: String },
     #[error("`{host}` is not on the public internet, and workflows may fetch from there only")]
     Denied { host: String },
+    #[error("{reason}")]
+    NotGranted { reason: String },
     #[error("`{host}` gave no whole answer within {limit:?}")]
     Timeout { host: String, limit: Duration },
     #[error("`{host}` cannot be reached: {detail}")]
@@ -85,7 +89,7 @@ impl EgressError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             EgressError::Scheme { .. } => "invalid_input",
-            EgressError::Denied { .. } => "denied",
+            EgressError::Denied { .. } | EgressError::NotGranted { .. } => "denied",
             EgressError::Timeout { .. } => "timeout",
             EgressError::Unavailable { .. } => "unavailable",
             EgressError::TooLarge { .. } => "too_large",
@@ -102,6 +106,7 @@ impl EgressError {
                 "the operator can allow it: `allowed_hosts = [\"{host}\"]` in parlour.toml, PARLOUR_ALLOWED_HOSTS={host}, \
                  or `--allow-host {host}`"
             )),
+            EgressError::NotGranted { .. } => None,
             EgressError::Timeout { .. } => Some("raise the node's `timeout`, or ask for less".to_owned()),
             EgressError::Unavailable { .. } => Some("check the address; `retry` on the node tries again".to_owned()),
             EgressError::TooLarge { .. } => Some("raise `max_bytes`, or ask for less".to_owned()),
@@ -146,6 +151,10 @@ impl Egress {
 
     async fn follow(&self, mut request: Outgoing) -> Result<Arrived, EgressError> {
         for _ in 0..=MAX_REDIRECTS {
+            if let Some(rules) = &request.rules {
+                let checked = rules.check(request.method.as_str(), &request.url);
+                checked.map_err(|error| EgressError::NotGranted { reason: error.to_string() })?;
+            }
             let response = self.once(&request).await?;
             match next_of(&request.url, &response)? {
                 None => return arrived(request, response).await,
@@ -218,7 +227,7 @@ fn next_of(url: &Url, response: &Response) -> Result<Option<Url>, EgressError> {
 }
 
 async fn arrived(request: Outgoing, mut response: Response) -> Result<Arrived, EgressError> {
-    let Outgoing { method, url, headers: _, body: _, max_bytes: limit, time: _ } = request;
+    let Outgoing { method, url, headers: _, body: _, max_bytes: limit, time: _, rules: _ } = request;
     let too_large = || EgressError::TooLarge { host: host_of(&url), limit };
     let encoding = response.headers().get(header::CONTENT_ENCODING).and_then(|it| it.to_str().ok()).unwrap_or_default();
     if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {

@@ -185,6 +185,11 @@ fn supplies() -> Vec<Operation> {
         get    "/api/v1/plugins/{id}" MANAGE, plugins::show, "get_plugin", "One plugin", P::none() => P::json::<plugins::PluginView>();
         delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
         put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();
+        put    "/api/v1/plugins/{id}/config" MANAGE, plugins::put_config, "put_plugin_config", "Fill in a plugin's settings", P::json::<plugins::ConfigBody>() => P::json::<plugins::PluginView>();
+        put    "/api/v1/plugins/{id}/enabled" MANAGE, plugins::put_enabled, "put_plugin_enabled", "Switch a plugin on or off", P::json::<plugins::EnabledBody>() => P::json::<plugins::PluginView>();
+        get    "/api/v1/plugins/{id}/versions" MANAGE, plugins::versions, "list_plugin_versions", "Versions of an uploaded plugin that one can go back to", P::none() => P::json::<plugins::VersionList>();
+        post   "/api/v1/plugins/{id}/versions/{sha256}/restore" MANAGE, plugins::restore, "restore_plugin", "Go back to a version that was installed before", P::none() => P::json::<plugins::PluginView>();
+        get    "/api/v1/plugins/{id}/calls" MANAGE, plugins::calls, "list_plugin_calls", "What a plugin's calls came to, newest first", P::none() => P::json::<plugins::PluginCallList>();
         post   "/api/v1/plugins/{id}/tools/{tool}/call" RUN, plugins::call, "call_tool", "Call a tool once", P::json::<plugins::CallBody>() => P::json::<plugins::CallView>();
         get    "/api/v1/secrets" MANAGE, secrets::list, "list_secrets", "Names of the secrets that workflows can use", P::none() => P::json::<secrets::SecretList>();
         put    "/api/v1/secrets/{name}" MANAGE, secrets::put, "put_secret", "Store a secret's value; it is never shown again", P::json::<secrets::SecretBody>() => P::json::<secrets::SecretView>();

@@ -77,6 +77,7 @@ impl App {
     }
 
     pub(crate) async fn program(&self, tenant: TenantId, version: &domain::Version) -> Result<Arc<Runnable>> {
+        self.notice_changes(tenant).await?;
         if let Some(Entry::Workflow(program)) = self.0.programs.get(version.id) {
             return Ok(program);
         }
@@ -87,6 +88,7 @@ impl App {
     }
 
     pub(crate) async fn assistant_program(&self, tenant: TenantId, version: &domain::Version) -> Result<Arc<Ready>> {
+        self.notice_changes(tenant).await?;
         if let Some(Entry::Assistant(ready)) = self.0.programs.get(version.id) {
             return Ok(ready);
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind, RunStatus,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -75,8 +75,10 @@ impl App {
         let window = i64::from(ready.document.memory.window);
         let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
         for message in earlier.iter().filter(|it| it.status == MessageStatus::Streaming) {
+            // Also one that nobody drives at the moment: whoever takes it up goes on with this very message.
             if let Some(run) = message.run
-                && self.is_driven(tenant, run).await?
+                && let Some(run) = self.storage().run(tenant, run).await?
+                && matches!(run.status, RunStatus::Queued | RunStatus::Running)
             {
                 return Err(in_progress());
             }
@@ -96,7 +98,11 @@ impl App {
         let input = self.run_input(tenant, &run, json!({}), around).await?;
         let program = ready.program.clone();
         let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
-        let started = self.begin(tenant, beginning).await?;
+        let started = self.begin(tenant, beginning).await.map_err(|error| match error.code {
+            // Another server was a moment faster.
+            ErrorCode::Conflict => in_progress(),
+            _ => error,
+        })?;
         Ok((asked, answer, started))
     }
 

@@ -112,6 +112,9 @@ impl From<storage::StorageError> for AppError {
             other @ (storage::StorageError::Open { .. }
             | storage::StorageError::NewerDatabase { .. }
             | storage::StorageError::Migrate { .. }
+            | storage::StorageError::InvalidAddress
+            | storage::StorageError::Encoding { .. }
+            | storage::StorageError::QuotaExceeded { .. }
             | storage::StorageError::Busy { .. }
             | storage::StorageError::Read { .. }
             | storage::StorageError::Write { .. }

@@ -1,7 +1,6 @@
 //! The tenant's knowledge bases: files in, records in the database as the truth, the index beside it for search.
 
 use domain::{Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use futures::future::BoxFuture;
 use knowledge::{BaseRef, BaseSpec, DocumentIn, Hit, SearchMode, SearchRequest, SearchResponse};
 use serde_json::{Map, Value, json};
 use storage::DocumentProgress;
@@ -213,6 +212,7 @@ impl App {
         let mut references = Vec::new();
         for name in bases {
             let (base, spec) = self.base(tenant, name).await?;
+            self.catch_up(tenant, &base).await?;
             references.push(BaseRef { id: base.id.to_string(), spec });
         }
         let Search { query, top_k, min_score, mode, filter } = search;
@@ -239,6 +239,10 @@ impl App {
         });
     }
 
+    pub(crate) fn knowledge_index(&self) -> &knowledge::Knowledge {
+        &self.0.knowledge
+    }
+
     /// The state of the in-process embedding model; none when the server runs without.
     pub fn embedding_state(&self) -> Option<knowledge::ModelState> {
         self.0.local_model.as_ref().map(|it| it.state())
@@ -258,6 +262,7 @@ impl App {
                 if self.is_stopping() {
                     return Ok(());
                 }
+                self.catch_up(tenant.id, &base).await?;
                 let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
                 let reference = BaseRef { id: base.id.to_string(), spec };
                 let embedded = self.0.knowledge.embed_missing(&tenant.id.to_string(), &reference, &|_| {}).await?;
@@ -333,109 +338,4 @@ pub(crate) fn flat_hit(hit: &Hit) -> Value {
     flat.insert("text".into(), json!(hit.text));
     flat.insert("score".into(), json!(hit.score));
     Value::Object(flat)
-}
-
-/// A plugin's view of one tenant's knowledge; grants are checked by the host before it gets here.
-pub(crate) struct TenantKnowledge {
-    pub app: App,
-    pub tenant: TenantId,
-}
-
-impl plugin_host::KnowledgeAccess for TenantKnowledge {
-    fn search(
-        &self,
-        request: plugin_host::SearchRequest,
-    ) -> BoxFuture<'_, std::result::Result<plugin_host::SearchResult, plugin_host::HostError>> {
-        Box::pin(async move {
-            let search = Search {
-                query: request.query,
-                top_k: request.top_k,
-                min_score: request.min_score,
-                mode: match request.mode {
-                    plugin_host::SearchMode::Hybrid => SearchMode::Hybrid,
-                    plugin_host::SearchMode::Dense => SearchMode::Dense,
-                    plugin_host::SearchMode::Lexical => SearchMode::Lexical,
-                },
-                filter: request.filter,
-            };
-            let found = self.app.search(self.tenant, &[request.knowledge_base], search).await.map_err(host_error)?;
-            Ok(plugin_host::SearchResult {
-                status: match found.status {
-                    knowledge::SearchStatus::Ok => plugin_host::SearchStatus::Ok,
-                    knowledge::SearchStatus::Empty => plugin_host::SearchStatus::Empty,
-                    knowledge::SearchStatus::BelowThreshold => plugin_host::SearchStatus::BelowThreshold,
-                    knowledge::SearchStatus::Degraded => plugin_host::SearchStatus::Degraded,
-                },
-                reason: found.reason,
-                hits: found
-                    .hits
-                    .into_iter()
-                    .map(|hit| plugin_host::Hit {
-                        score: hit.score,
-                        entry: plugin_host::Entry {
-                            id: hit.id,
-                            document: hit.document,
-                            text: hit.text,
-                            fields: hit.fields,
-                        },
-                    })
-                    .collect(),
-            })
-        })
-    }
-
-    fn get(
-        &self,
-        base: String,
-        id: String,
-    ) -> BoxFuture<'_, std::result::Result<plugin_host::Entry, plugin_host::HostError>> {
-        Box::pin(async move {
-            let (found, _) = self.app.base(self.tenant, &base).await.map_err(host_error)?;
-            let entry = self.app.0.knowledge.get(&self.tenant.to_string(), &found.id.to_string(), &id).await;
-            match entry.map_err(|it| host_error(it.into()))? {
-                Some(entry) => Ok(plugin_entry(entry)),
-                None => Err(plugin_host::HostError::NotFound(format!("`{base}` has no record `{id}`"))),
-            }
-        })
-    }
-
-    fn list(
-        &self,
-        request: plugin_host::ListRequest,
-    ) -> BoxFuture<'_, std::result::Result<plugin_host::Page, plugin_host::HostError>> {
-        Box::pin(async move {
-            let (base, spec) = self.app.base(self.tenant, &request.knowledge_base).await.map_err(host_error)?;
-            let base = BaseRef { id: base.id.to_string(), spec };
-            let page = self
-                .app
-                .0
-                .knowledge
-                .list(&self.tenant.to_string(), &base, request.filter, request.cursor, request.limit)
-                .await
-                .map_err(|it| host_error(it.into()))?;
-            Ok(plugin_host::Page {
-                entries: page.entries.into_iter().map(plugin_entry).collect(),
-                next_cursor: page.next_cursor,
-            })
-        })
-    }
-}
-
-fn plugin_entry(entry: knowledge::Entry) -> plugin_host::Entry {
-    plugin_host::Entry { id: entry.id, document: entry.document, text: entry.text, fields: entry.fields }
-}
-
-fn host_error(error: AppError) -> plugin_host::HostError {
-    if let Some(internal) = &error.internal {
-        tracing::error!(error = %internal, "a plugin's host call failed inside the server");
-    }
-    let text = match &error.hint {
-        Some(hint) => format!("{} ({hint})", error.detail),
-        None => error.detail.clone(),
-    };
-    match error.code.status() {
-        404 => plugin_host::HostError::NotFound(text),
-        400..500 => plugin_host::HostError::InvalidInput(text),
-        _ => plugin_host::HostError::Unavailable(text),
-    }
 }

@@ -1,17 +1,23 @@
 //! Installed plugins: the shipped ones in every tenant, uploaded ones in the tenant that uploaded them.
 
+mod access;
+mod settings;
+
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
-use domain::{PluginId, TenantId};
+use domain::{PluginCall, PluginCallId, PluginId, PluginVersion, RunId, TenantId};
 use plugin_host::{CallContext, CallReport, Grants, Manifest, Plugin};
 use rust_embed::RustEmbed;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use storage::Page;
 
+use super::accounts::Caller;
 use super::clock::new_uuid;
-use super::knowledge::TenantKnowledge;
 use super::{App, AppError, Result};
+use access::TenantAccess;
 use crate::error_codes::ErrorCode;
+use crate::run::effects::code_of_call as code;
 
 /// The shipped plugins as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
 #[derive(RustEmbed)]
@@ -47,8 +53,7 @@ impl App {
             }
             self.record_plugin(tenant, &plugin, None).await?;
             // What ships with the server is trusted as the server is; an admin can take the grant away.
-            let asked = &plugin.manifest().permissions.knowledge;
-            let grants = Grants { knowledge: asked.iter().map(|it| it.name.clone()).collect() };
+            let grants = Grants::all_of(&plugin.manifest().permissions);
             self.store_grants(tenant, &plugin.manifest().id, &grants).await?;
         }
         Ok(())
@@ -89,9 +94,7 @@ impl App {
                 .hint("give your plugin another id"));
         }
         self.record_plugin(tenant, &plugin, Some(bytes)).await?;
-        let mut grants = self.grants(tenant, &id).await?;
-        let asked: HashSet<&str> = plugin.manifest().permissions.knowledge.iter().map(|it| it.name.as_str()).collect();
-        grants.knowledge.retain(|it| asked.contains("*") || asked.contains(it.as_str()));
+        let grants = self.grants(tenant, &id).await?.within(&plugin.manifest().permissions);
         self.store_grants(tenant, &id, &grants).await?;
         self.installed(tenant, &id).await
     }
@@ -131,12 +134,10 @@ impl App {
     /// Sets what the plugin may use. Only what its manifest asks for can be granted.
     pub async fn set_grants(&self, tenant: TenantId, id: &str, grants: Grants) -> Result<Installed> {
         let installed = self.installed(tenant, id).await?;
-        let asked: HashSet<&str> = installed.manifest.permissions.knowledge.iter().map(|it| it.name.as_str()).collect();
-        for name in &grants.knowledge {
-            if !asked.contains(name.as_str()) && !asked.contains("*") {
-                return Err(AppError::invalid(format!("`{id}` does not ask for the knowledge base `{name}`"))
-                    .hint("a grant can only allow what the plugin's manifest asks for"));
-            }
+        let beyond = grants.beyond(&installed.manifest.permissions);
+        if !beyond.is_empty() {
+            return Err(AppError::invalid(format!("`{id}` does not ask for `{}`", beyond.join("`, `")))
+                .hint("a grant can only allow what the plugin's manifest asks for"));
         }
         self.store_grants(tenant, id, &grants).await?;
         self.installed(tenant, id).await
@@ -154,6 +155,7 @@ impl App {
                 .hint("change or delete those workflows first"));
         }
         self.storage().delete_plugin(tenant, id).await?;
+        self.forget_plugin_settings(tenant, id).await?;
         self.programs().forget_all();
         Ok(())
     }
@@ -171,17 +173,80 @@ impl App {
         Ok(users)
     }
 
-    /// Calls a tool in the sandbox with the tenant's grants.
-    pub async fn call_tool(&self, tenant: TenantId, id: &str, tool: &str, input: Value) -> Result<CallReport> {
+    /// Switches a plugin off, or on again. Workflows that use it fail at its nodes meanwhile.
+    pub async fn set_plugin_enabled(&self, caller: &Caller, id: &str, enabled: bool) -> Result<Installed> {
+        let tenant = caller.tenant.id;
+        self.installed(tenant, id).await?;
+        self.storage().set_plugin_enabled(tenant, id, enabled).await?;
+        self.note_change(caller, if enabled { "plugin.enable" } else { "plugin.disable" }, id).await?;
+        self.installed(tenant, id).await
+    }
+
+    /// The versions of an uploaded plugin that one can go back to, the newest first.
+    pub async fn plugin_versions(&self, tenant: TenantId, id: &str) -> Result<Vec<PluginVersion>> {
+        self.installed(tenant, id).await?;
+        Ok(self.storage().plugin_versions(tenant, id).await?)
+    }
+
+    /// Installs a version again that was installed before. It keeps those of the present grants that it asks for.
+    pub async fn restore_plugin(&self, caller: &Caller, id: &str, sha256: &str) -> Result<Installed> {
+        let tenant = caller.tenant.id;
+        self.installed(tenant, id).await?;
+        let bytes = self.storage().plugin_version_bytes(tenant, id, sha256).await?;
+        let bytes = bytes.ok_or_else(|| AppError::not_found("version of this plugin", sha256))?;
+        let installed = self.install_plugin(tenant, bytes).await?;
+        self.note_change(caller, "plugin.restore", &format!("{id} {}", installed.record.version)).await?;
+        Ok(installed)
+    }
+
+    /// What the plugin's calls came to, the newest first.
+    pub async fn plugin_calls(
+        &self,
+        tenant: TenantId,
+        id: &str,
+        cursor: Option<&str>,
+        limit: i64,
+    ) -> Result<Page<PluginCall>> {
+        self.installed(tenant, id).await?;
+        Ok(self.storage().list_plugin_calls(tenant, id, cursor, limit).await?)
+    }
+
+    /// Calls a tool in the sandbox with the tenant's grants. `place` is the run and the node that call it.
+    pub async fn call_tool(
+        &self,
+        tenant: TenantId,
+        (id, tool): (&str, &str),
+        input: Value,
+        place: Option<(RunId, &str)>,
+    ) -> Result<CallReport> {
         let installed = self.installed(tenant, id).await?;
+        if !installed.record.enabled {
+            return Err(AppError::new(ErrorCode::Conflict, format!("the plugin `{id}` is switched off"))
+                .hint("an administrator can switch it on again"));
+        }
         let plugin = self.loaded(tenant, &installed.record).await?;
         let context = CallContext {
+            config: self.plugin_settings(tenant, &installed.manifest).await?,
             grants: installed.grants,
-            config: Map::new(),
             limits: None,
-            knowledge: Arc::new(TenantKnowledge { app: self.clone(), tenant }),
+            access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned() }),
         };
-        Ok(self.0.plugin_host.call(&plugin, tool, input, context).await)
+        let at = self.clock().now_ms();
+        let report = self.0.plugin_host.call(&plugin, tool, input, context).await;
+        self.note_call(tenant, &installed.record, call_of((id, tool), at, place, &report));
+        Ok(report)
+    }
+
+    /// Nobody waits for it to be stored: it helps people to look after a plugin, and no run depends on it.
+    fn note_call(&self, tenant: TenantId, record: &domain::Plugin, call: PluginCall) {
+        let (app, call) = (self.clone(), PluginCall { version: record.version.clone(), ..call });
+        self.spawn(async move {
+            match app.storage().note_plugin_call(tenant, call).await {
+                // The plugin was removed meanwhile.
+                Ok(()) | Err(storage::StorageError::NotFound { .. }) => {}
+                Err(error) => tracing::warn!(error = %error, "a plugin's call was not noted"),
+            }
+        });
     }
 
     /// The plugin's compiled form; loaded again from its stored bytes after a restart.
@@ -229,6 +294,26 @@ pub fn shipped_count() -> usize {
     Shipped::iter().filter(|it| !it.contains('/')).count()
 }
 
+fn call_of((id, tool): (&str, &str), at: i64, place: Option<(RunId, &str)>, report: &CallReport) -> PluginCall {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let error = report.result.as_ref().err();
+    PluginCall {
+        id: PluginCallId::from_uuid(new_uuid()),
+        plugin_id: id.to_owned(),
+        version: String::new(),
+        tool: tool.to_owned(),
+        run: place.map(|(run, _)| run),
+        node: place.map(|(_, node)| node.to_owned()),
+        at,
+        duration_us: whole(report.duration_us),
+        cpu_us: whole(report.cpu_us),
+        memory_bytes: whole(report.memory_peak_bytes),
+        tokens: whole(report.tokens.input + report.tokens.output),
+        error: error.map(|it| json!({ "code": code(it.kind), "message": it.message })),
+        logs: json!(report.logs),
+    }
+}
+
 /// A report of a tool call as the API tells it.
 pub(crate) fn report_json(report: &CallReport) -> Value {
     json!({
@@ -237,5 +322,6 @@ pub(crate) fn report_json(report: &CallReport) -> Value {
         "duration_us": report.duration_us,
         "cpu_us": report.cpu_us,
         "memory_peak_bytes": report.memory_peak_bytes,
+        "tokens": report.tokens,
     })
 }

@@ -3,12 +3,15 @@
 mod master_key;
 mod seal;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use domain::{AuditEntry, AuditEntryId, Secret, TenantId};
 use serde_json::json;
 
 use super::accounts::Caller;
 use super::clock::new_uuid;
 use super::{App, AppError, Result};
+use crate::config::Database;
 
 pub(super) use master_key::master_key;
 pub(super) use seal::Sealer;
@@ -19,7 +22,32 @@ const MAX_VALUE_BYTES: usize = 16 << 10;
 const MAX_SECRETS: usize = 500;
 const MAX_NAME_CHARS: usize = 63;
 
+/// The setting of the first tenant that tells one master key from another, and what is sealed in it.
+const KEY_CHECK: &str = "master_key_check";
+const CHECKED: &[u8] = b"parlour";
+
 impl App {
+    /// Servers that share a database must have the same master key: what one seals, the others have to open.
+    ///
+    /// # Errors
+    /// The database's secrets are sealed under another key.
+    pub(super) async fn check_master_key(&self) -> anyhow::Result<()> {
+        let Database::Server(_) = self.config().database else { return Ok(()) };
+        let tenant = self.first_tenant().await?.id;
+        let place = (tenant, KEY_CHECK);
+        let mine = BASE64_STANDARD.encode(self.0.sealer.seal(place, CHECKED)?);
+        let kept = self.storage().keep_setting(tenant, KEY_CHECK, json!(mine), self.clock().now_ms()).await?;
+        let sealed = kept.as_str().and_then(|it| BASE64_STANDARD.decode(it).ok()).unwrap_or_default();
+        if self.0.sealer.open(place, sealed).is_ok_and(|it| it == CHECKED) {
+            return Ok(());
+        }
+        anyhow::bail!(
+            "the secrets in this database are sealed under another master key: copy `master.key` from the data folder of the \
+             server that came first, or give all of them the same PARLOUR_MASTER_KEY (if that key is lost, delete the \
+             row `{KEY_CHECK}` of the table `settings`, and enter the secrets anew)"
+        )
+    }
+
     /// By name, without values.
     pub async fn secrets(&self, tenant: TenantId) -> Result<Vec<Secret>> {
         Ok(self.storage().list_secrets(tenant).await?)
@@ -69,7 +97,7 @@ impl App {
         String::from_utf8(value).map(Some).map_err(|_| AppError::internal("a secret's value is not UTF-8"))
     }
 
-    pub(super) async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
+    pub(crate) async fn note_change(&self, caller: &Caller, action: &str, subject: &str) -> Result<()> {
         let entry = AuditEntry {
             id: AuditEntryId::from_uuid(new_uuid()),
             at: self.clock().now_ms(),

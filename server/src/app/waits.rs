@@ -160,6 +160,9 @@ impl App {
             | StorageError::Open { .. }
             | StorageError::NewerDatabase { .. }
             | StorageError::Migrate { .. }
+            | StorageError::InvalidAddress
+            | StorageError::Encoding { .. }
+            | StorageError::QuotaExceeded { .. }
             | StorageError::Busy { .. }
             | StorageError::Read { .. }
             | StorageError::Write { .. }

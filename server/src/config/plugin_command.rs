@@ -23,7 +23,7 @@ pub enum PluginCommand {
     Build(BuildPluginArgs),
     /// Run a project's own tests, then every example of its manifest in the sandbox, with nothing granted.
     Test(BuildPluginArgs),
-    /// Run one tool in the sandbox, here, without a server. There are no knowledge bases here.
+    /// Run one tool in the sandbox, here, without a server: with no knowledge bases, models or network behind it.
     Run(RunPluginArgs),
     /// Show what a plugin offers, what it asks for and what it imports.
     Inspect(InspectPluginArgs),
@@ -102,17 +102,8 @@ pub struct InstallPluginArgs {
 /// One permission as it is typed: `knowledge=menu`, or the kind alone where there is nothing to name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
-    pub(crate) kind: String,
-    pub(crate) name: Option<String>,
-}
-
-impl std::fmt::Display for Grant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "{}: {name}", self.kind),
-            None => f.write_str(&self.kind),
-        }
-    }
+    kind: String,
+    name: Option<String>,
 }
 
 impl Grant {
@@ -126,7 +117,7 @@ impl Grant {
         match Grant::all(std::slice::from_ref(&grant)) {
             Ok(_) => Ok(grant),
             Err(_) => {
-                Err("write KIND=NAME, for example `knowledge=menu`, as the plugin's manifest asks for it".to_owned())
+                Err("write what the plugin's manifest asks for, for example `knowledge=menu`, `http=api.example.com` or `storage`".to_owned())
             }
         }
     }
@@ -183,9 +174,11 @@ mod tests {
     #[test]
     fn grants_are_read_and_put_together() {
         let read = |text: &str| Grant::read(text).unwrap();
-        let grants = Grant::all(&[read("knowledge=menu"), read("knowledge=staff")]).unwrap();
-        assert_eq!(serde_json::to_value(grants).unwrap()["knowledge"], json!(["menu", "staff"]));
-        for wrong in ["knowlege=menu", "knowledge", "knowledge=", "menu", ""] {
+        let all = ["knowledge=menu", "http=*.example.org", "knowledge=staff", "storage"].map(read);
+        let grants = serde_json::to_value(Grant::all(&all).unwrap()).unwrap();
+        assert_eq!(grants["knowledge"], json!(["menu", "staff"]));
+        assert_eq!((&grants["http"], &grants["storage"]), (&json!(["*.example.org"]), &json!(true)));
+        for wrong in ["knowlege=menu", "knowledge", "knowledge=", "storage=yes", "menu", ""] {
             assert!(Grant::read(wrong).is_err_and(|it| it.contains("knowledge=menu")), "{wrong}");
         }
     }

@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use domain::{PluginVersion, TenantId};
 use plugin_host::Grants;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::body::{Body, In, upload as take_file};
+use super::body::{Asked, Body, In, upload as take_file};
+use super::runs::page_size;
 use crate::app::accounts::Caller;
 use crate::app::plugins::{Installed, report_json};
 use crate::app::{App, Result};
@@ -28,6 +30,11 @@ pub(crate) struct PluginView {
     /// What the tenant has granted of it.
     #[schema(value_type = Object)]
     grants: Value,
+    /// What it asks for and has not been granted, as people write permissions: `http: api.example.com`.
+    missing: Vec<String>,
+    /// What is filled in of its settings; of a secret only `{"set": true}`.
+    #[schema(value_type = Object)]
+    config: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,7 +46,81 @@ pub(crate) struct PluginList {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GrantsBody {
     /// Names of knowledge bases, or `*` where the manifest asks for all.
+    #[serde(default)]
     knowledge: Vec<String>,
+    /// Hosts as the manifest writes them; where it asks for many, also some of them.
+    #[serde(default)]
+    http: Vec<String>,
+    /// Roles of models.
+    #[serde(default)]
+    model: Vec<String>,
+    /// Tokens of one call; without it as many as the manifest asks for.
+    #[serde(default)]
+    model_tokens: Option<u64>,
+    #[serde(default)]
+    storage: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigBody {
+    /// By the manifest's `config` schema. A secret that is left out stays; null takes a setting away.
+    #[schema(value_type = Object)]
+    values: Map<String, Value>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnabledBody {
+    enabled: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VersionView {
+    sha256: String,
+    version: String,
+    installed_at: i64,
+    /// Whether it is the one that answers.
+    current: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VersionList {
+    items: Vec<VersionView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PluginCallView {
+    id: String,
+    version: String,
+    tool: String,
+    /// None when it was tried by hand.
+    run: Option<String>,
+    node: Option<String>,
+    at: i64,
+    duration_us: i64,
+    cpu_us: i64,
+    memory_bytes: i64,
+    /// Of models.
+    tokens: i64,
+    /// `{code, message}`; null when it went well.
+    #[schema(value_type = Object)]
+    error: Value,
+    /// `[{level, message}]`
+    #[schema(value_type = Vec<Object>)]
+    logs: Value,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CallQuery {
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PluginCallList {
+    items: Vec<PluginCallView>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -61,9 +142,11 @@ pub(crate) struct CallView {
     report: Value,
 }
 
-fn view(it: Installed) -> PluginView {
-    let Installed { record, manifest: _, grants } = it;
-    PluginView {
+async fn view(app: &App, tenant: TenantId, it: Installed) -> Result<PluginView> {
+    let config = app.shown_settings(tenant, &it.manifest).await?;
+    let Installed { record, manifest, grants } = it;
+    let missing = Grants::all_of(&manifest.permissions).without(&grants);
+    Ok(PluginView {
         id: record.plugin_id,
         version: record.version,
         sha256: record.sha256,
@@ -72,25 +155,34 @@ fn view(it: Installed) -> PluginView {
         installed_at: record.installed_at,
         manifest: record.manifest,
         grants: serde_json::to_value(grants).unwrap_or_default(),
-    }
+        missing,
+        config: Value::Object(config),
+    })
 }
 
 pub(super) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<PluginList>> {
-    let items = app.plugins(caller.tenant.id).await?.into_iter().map(view).collect();
+    let mut items = Vec::new();
+    for it in app.plugins(caller.tenant.id).await? {
+        items.push(view(&app, caller.tenant.id, it).await?);
+    }
     Ok(Json(PluginList { items }))
 }
 
 pub(super) async fn upload(State(app): State<App>, caller: Caller, request: Request) -> Result<Json<PluginView>> {
     let file = take_file(request, &app).await?;
-    Ok(Json(view(app.install_plugin(caller.tenant.id, file.bytes.to_vec()).await?)))
+    let installed = app.install_plugin(caller.tenant.id, file.bytes.to_vec()).await?;
+    app.note_change(&caller, "plugin.install", &installed.record.plugin_id).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
 }
 
 pub(super) async fn show(State(app): State<App>, caller: Caller, In(id): In<String>) -> Result<Json<PluginView>> {
-    Ok(Json(view(app.installed(caller.tenant.id, &id).await?)))
+    let installed = app.installed(caller.tenant.id, &id).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
 }
 
 pub(super) async fn remove(State(app): State<App>, caller: Caller, In(id): In<String>) -> Result<StatusCode> {
     app.delete_plugin(caller.tenant.id, &id).await?;
+    app.note_change(&caller, "plugin.delete", &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -100,8 +192,82 @@ pub(super) async fn put_grants(
     In(id): In<String>,
     Body(body): Body<GrantsBody>,
 ) -> Result<Json<PluginView>> {
-    let grants = Grants { knowledge: body.knowledge.into_iter().collect() };
-    Ok(Json(view(app.set_grants(caller.tenant.id, &id, grants).await?)))
+    let GrantsBody { knowledge, http, model, model_tokens, storage } = body;
+    let grants = Grants {
+        knowledge: knowledge.into_iter().collect(),
+        http: http.into_iter().collect(),
+        model: model.into_iter().collect(),
+        model_tokens,
+        storage,
+    };
+    let installed = app.set_grants(caller.tenant.id, &id, grants).await?;
+    app.note_change(&caller, "plugin.grants", &id).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
+}
+
+pub(super) async fn put_config(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<String>,
+    Body(body): Body<ConfigBody>,
+) -> Result<Json<PluginView>> {
+    let installed = app.set_plugin_settings(&caller, &id, body.values).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
+}
+
+pub(super) async fn put_enabled(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<String>,
+    Body(body): Body<EnabledBody>,
+) -> Result<Json<PluginView>> {
+    let installed = app.set_plugin_enabled(&caller, &id, body.enabled).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
+}
+
+pub(super) async fn versions(State(app): State<App>, caller: Caller, In(id): In<String>) -> Result<Json<VersionList>> {
+    let current = app.installed(caller.tenant.id, &id).await?.record.sha256;
+    let items = app.plugin_versions(caller.tenant.id, &id).await?.into_iter();
+    let items = items.map(|PluginVersion { sha256, version, installed_at }| VersionView {
+        current: sha256 == current,
+        sha256,
+        version,
+        installed_at,
+    });
+    Ok(Json(VersionList { items: items.collect() }))
+}
+
+pub(super) async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    In((id, sha256)): In<(String, String)>,
+) -> Result<Json<PluginView>> {
+    let installed = app.restore_plugin(&caller, &id, &sha256).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
+}
+
+pub(super) async fn calls(
+    State(app): State<App>,
+    caller: Caller,
+    In(id): In<String>,
+    Asked(query): Asked<CallQuery>,
+) -> Result<Json<PluginCallList>> {
+    let page = app.plugin_calls(caller.tenant.id, &id, query.cursor.as_deref(), page_size(query.limit)).await?;
+    let items = page.items.into_iter().map(|it| PluginCallView {
+        id: it.id.to_string(),
+        version: it.version,
+        tool: it.tool,
+        run: it.run.map(|it| it.to_string()),
+        node: it.node,
+        at: it.at,
+        duration_us: it.duration_us,
+        cpu_us: it.cpu_us,
+        memory_bytes: it.memory_bytes,
+        tokens: it.tokens,
+        error: it.error.unwrap_or_default(),
+        logs: it.logs,
+    });
+    Ok(Json(PluginCallList { items: items.collect(), next_cursor: page.next_cursor }))
 }
 
 pub(super) async fn call(
@@ -110,7 +276,7 @@ pub(super) async fn call(
     In((id, tool)): In<(String, String)>,
     Body(body): Body<CallBody>,
 ) -> Result<Json<CallView>> {
-    let report = app.call_tool(caller.tenant.id, &id, &tool, body.input).await?;
+    let report = app.call_tool(caller.tenant.id, (&id, &tool), body.input, None).await?;
     let told = report_json(&report);
     Ok(Json(match report.result {
         Ok(output) => CallView { ok: true, output, error: Value::Null, report: told },

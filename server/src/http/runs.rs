@@ -78,6 +78,8 @@ pub(crate) struct NodeView {
     output: Value,
     #[schema(value_type = Object)]
     error: Value,
+    /// Whether the run went on in spite of the error, by the node's `on_error`.
+    handled: bool,
     /// Lines that a plugin wrote.
     #[schema(value_type = Vec<Object>)]
     logs: Vec<Value>,
@@ -343,6 +345,7 @@ impl NodeView {
             input: Value::Null,
             output: Value::Null,
             error: Value::Null,
+            handled: false,
             logs: Vec::new(),
             child_run: None,
             saved: Value::Null,
@@ -373,6 +376,7 @@ fn fold(nodes: &mut IndexMap<String, NodeView>, name: &str, data: &Value) {
             node.output = take("output");
             node.saved = take("saved");
             node.error = take("error");
+            node.handled = take("handled") == json!(true);
             node.logs = data.get("logs").and_then(Value::as_array).cloned().unwrap_or_default();
         }
         "node.kept" => {

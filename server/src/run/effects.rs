@@ -21,6 +21,8 @@ use workflow_engine::{Delta, Effect, EffectError, EffectId, Outcome, RequestedEf
 
 use crate::app::App;
 
+pub(crate) use call_tool::code as code_of_call;
+
 /// Tokens that the models of a run and of its nested runs have used.
 #[derive(Default, Debug)]
 pub(crate) struct Usage {

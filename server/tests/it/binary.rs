@@ -67,7 +67,14 @@ impl Drop for Server {
 }
 
 pub fn key(data: &Path, scopes: &str) -> String {
-    let made = parlour(data).args(["key", "create", "--name", "test", "--scope", scopes]).output().expect("it runs");
+    key_of(data, scopes, |_| {})
+}
+
+/// The same where the server has its database elsewhere.
+pub fn key_of(data: &Path, scopes: &str, place: impl FnOnce(&mut Command)) -> String {
+    let mut command = parlour(data);
+    place(&mut command);
+    let made = command.args(["key", "create", "--name", "test", "--scope", scopes]).output().expect("it runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let text = String::from_utf8(made.stdout).expect("text");
     assert_eq!(text.lines().count(), 1, "the key alone: {text}");

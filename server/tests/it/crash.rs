@@ -13,15 +13,18 @@ mod load;
 mod service;
 mod workflows;
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::binary::{Server, key};
+use crate::binary::{Server, key_of};
 use crate::support::mock_model::{MockModel, Reply};
 use load::{Api, Ledger, Load};
 use service::Service;
@@ -55,27 +58,42 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
+    under_fire(1, |_| {}).await;
+}
+
+/// The clients go to the other server when theirs is killed, which leaves runs at both.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_on_one_postgres_that_are_killed_in_turn_lose_nothing_and_do_nothing_twice() {
+    let url = crate::support::postgres::database().await;
+    under_fire(2, |command| {
+        command.env("PARLOUR_DATABASE_URL", &url).env("PARLOUR_MASTER_KEY", "5a".repeat(32));
+    })
+    .await;
+}
+
+async fn under_fire(servers: usize, place: impl Fn(&mut Command)) {
     let kills: u32 = std::env::var("CRASH_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let seed = seed();
     println!("CRASH_SEED={seed}");
     let mut dice = Dice(seed);
-    let data = tempfile::tempdir().unwrap();
     let service = Service::start(dice.clone()).await;
     let model = MockModel::start().await;
     model.on("", Reply::text("word ".repeat(WORDS)).delay(Duration::from_millis(8)));
     let base_url = model.base_url().to_owned();
     let host = service.host();
-    let start = || {
+    let start = |data: &Path| {
         let began = Instant::now();
-        let server = Server::start(data.path(), |command| {
+        let server = Server::start(data, |command| {
             command.env("PARLOUR_MODEL_BASE_URL", &base_url).env("PARLOUR_MODEL_NAME", "mock");
             command.env("PARLOUR_ALLOWED_HOSTS", &host);
+            place(command);
         });
         (server, began.elapsed())
     };
-    let (mut server, _) = start();
-    let (addresses, address) = watch::channel(server.url.clone());
-    let api = Api::new(address, key(data.path(), "chat,run,manage"));
+    let folders: Vec<TempDir> = (0..servers).map(|_| tempfile::tempdir().unwrap()).collect();
+    let mut running: Vec<Server> = folders.iter().map(|it| start(it.path()).0).collect();
+    let (addresses, address) = watch::channel(running[0].url.clone());
+    let api = Api::new(address, key_of(folders[0].path(), "chat,run,manage", &place));
     workflows::publish(&api, &format!("http://{host}")).await;
 
     let ledger = Arc::new(Ledger::default());
@@ -85,16 +103,22 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
     let clients = load.begin(&mut dice);
     let began = Instant::now();
     let mut starting = Duration::ZERO;
-    for _ in 0..kills {
+    for kill in 0..kills as usize {
         // Now and then at once, while what the last life has left is being taken up.
         let most = if dice.below(4) == 0 { 50 } else { 900 };
         tokio::time::sleep(Duration::from_millis(dice.below(most))).await;
-        server.kill();
+        let hit = kill % servers;
+        running.remove(hit).kill();
         service.crashed();
-        let (next, took) = start();
+        if let Some(other) = running.first() {
+            addresses.send_replace(other.url.clone());
+        }
+        let (next, took) = start(folders[hit].path());
         starting += took;
-        server = next;
-        addresses.send_replace(server.url.clone());
+        if running.is_empty() {
+            addresses.send_replace(next.url.clone());
+        }
+        running.insert(hit, next);
     }
     let under_load = began.elapsed();
     stop.store(true, Ordering::Relaxed);
@@ -109,7 +133,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice() {
         starting.as_secs_f64() / f64::from(kills),
         left.as_secs_f64(),
     );
-    drop(server);
+    drop(running);
 }
 
 /// What a client sends to publish a document.

@@ -23,6 +23,7 @@ mod plugin_cli;
 mod plugins;
 mod projects;
 mod secrets;
+mod servers;
 mod support;
 mod tables;
 mod triggers;

@@ -258,6 +258,8 @@ async fn a_plugin_goes_to_a_server_which_says_what_it_asks_for() {
         .unwrap();
     assert_eq!(granted.status(), 200, "{}", granted.text().await.unwrap());
 
+    let replaced = install(&server.url, &manage).ok().out;
+    assert!(replaced.contains("all of it is granted") && !replaced.contains("curl"), "{replaced}");
     let environment = plugin(&["install", &echo, "--format", "json"])
         .env("PARLOUR_URL", format!("{}/", server.url))
         .env("PARLOUR_KEY", &manage)

@@ -1,6 +1,7 @@
 //! A server in the test's own process, and clients of it: nobody, an owner, an API key.
 
 pub mod mock_model;
+pub mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
@@ -10,7 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use parlour::App;
 use parlour::app::accounts::Scope;
-use parlour::config::{Config, Limits, ModelSettings};
+use parlour::config::{Config, DATABASE_FILE, Database, Limits, ModelSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -32,6 +33,7 @@ pub struct TestApp {
 pub fn config(folder: &Path) -> Config {
     Config {
         data: folder.to_owned(),
+        database: Database::File(folder.join(DATABASE_FILE)),
         // Compiled once for all tests.
         plugin_cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache"),
         listen: ([127, 0, 0, 1], 0).into(),

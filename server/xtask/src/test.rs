@@ -69,6 +69,7 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
 /// The workspace's own tests. Gives the server's program file, which they build on the way.
 fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
     report.step(Kind::SetUp, "Python", tools::require_python)?;
+    report.step(Kind::SetUp, "Postgres", tools::require_postgres)?;
     report.step(Kind::Build, "server and tests", || run(cargo(root).args(["test", "--workspace", "--no-run"])))?;
     report.step(Kind::SetUp, "embedding model", || run(&mut codegen::model_fetch(root)));
     // Every crate's failures are worth knowing, not only the first crate's.

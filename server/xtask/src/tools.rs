@@ -96,12 +96,27 @@ pub(crate) fn require_python() -> anyhow::Result<()> {
     install("Python 3 with venv (for the official client packages)", &["python3", "python3-venv"])
 }
 
+/// The tests start a Postgres server of their own; Debian keeps its programs out of the PATH.
+///
+/// # Errors
+/// There is none, no server is named in `PARLOUR_TEST_POSTGRES`, and none could be installed.
+pub(crate) fn require_postgres() -> anyhow::Result<()> {
+    let named = std::env::var_os("PARLOUR_TEST_POSTGRES").is_some_and(|it| !it.is_empty());
+    let debian = || std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let brewed = ["/opt/homebrew/opt/postgresql/bin/initdb", "/usr/local/opt/postgresql/bin/initdb"];
+    let there = named
+        || find_program(&["initdb"]).is_some()
+        || debian().any(|it| it.path().join("bin/initdb").is_file())
+        || brewed.iter().any(|it| std::path::Path::new(it).is_file());
+    if there { Ok(()) } else { install("Postgres (its tests start one of their own)", &["postgresql"]) }
+}
+
 /// Installs Debian packages where that is ours to do, and otherwise says what to run.
 fn install(what: &str, packages: &[&str]) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if find_program(&["apt-get"]).is_none() {
         let hint = if cfg!(target_os = "macos") {
-            "xcode-select --install; brew install --cask chromium; brew install python"
+            "xcode-select --install; brew install --cask chromium; brew install python postgresql"
         } else {
             "your system's package manager"
         };

@@ -121,7 +121,7 @@ function filled(base: NodeProgress, node: RunNode | undefined): NodeProgress {
     port: node.port ?? null, startedAt, durationMs: node.duration_ms ?? measured,
     // The server says null for what is not there yet.
     input: node.input ?? undefined, output: node.output ?? undefined, error: node.error ?? null,
-    childRun: node.child_run ?? null, logs: node.logs ?? [], saved: node.saved ?? null,
+    handled: node.handled ?? false, childRun: node.child_run ?? null, logs: node.logs ?? [], saved: node.saved ?? null,
   };
 }
 

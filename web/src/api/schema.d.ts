@@ -685,6 +685,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/{id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Fill in a plugin's settings */
+        put: operations["put_plugin_config"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{id}/enabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Switch a plugin on or off */
+        put: operations["put_plugin_enabled"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of an uploaded plugin that one can go back to */
+        get: operations["list_plugin_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{id}/versions/{sha256}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go back to a version that was installed before */
+        post: operations["restore_plugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{id}/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a plugin's calls came to, newest first */
+        get: operations["list_plugin_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{id}/tools/{tool}/call": {
         parameters: {
             query?: never;
@@ -929,6 +1014,10 @@ export interface components {
             /** @description Log lines, times in microseconds, peak memory in bytes. */
             report: Record<string, never>;
         };
+        ConfigBody: {
+            /** @description By the manifest's `config` schema. A secret that is left out stays; null takes a setting away. */
+            values: Record<string, never>;
+        };
         ConversationList: {
             items: components["schemas"]["ConversationView"][];
             next_cursor?: string | null;
@@ -987,9 +1076,22 @@ export interface components {
             /** Format: int64 */
             total?: number | null;
         };
+        EnabledBody: {
+            enabled: boolean;
+        };
         GrantsBody: {
+            /** @description Hosts as the manifest writes them; where it asks for many, also some of them. */
+            http?: string[];
             /** @description Names of knowledge bases, or `*` where the manifest asks for all. */
-            knowledge: string[];
+            knowledge?: string[];
+            /** @description Roles of models. */
+            model?: string[];
+            /**
+             * Format: int64
+             * @description Tokens of one call; without it as many as the manifest asks for.
+             */
+            model_tokens?: number | null;
+            storage?: boolean;
         };
         KeyList: {
             items: components["schemas"]["KeyView"][];
@@ -1080,6 +1182,8 @@ export interface components {
             error: Record<string, never>;
             /** Format: int64 */
             finished_at?: number | null;
+            /** @description Whether the run went on in spite of the error, by the node's `on_error`. */
+            handled: boolean;
             id: string;
             input: Record<string, never>;
             kind: string;
@@ -1102,10 +1206,41 @@ export interface components {
             base_url: string;
             models: string[];
         };
+        PluginCallList: {
+            items: components["schemas"]["PluginCallView"][];
+            next_cursor?: string | null;
+        };
+        PluginCallView: {
+            /** Format: int64 */
+            at: number;
+            /** Format: int64 */
+            cpu_us: number;
+            /** Format: int64 */
+            duration_us: number;
+            /** @description `{code, message}`; null when it went well. */
+            error: Record<string, never>;
+            id: string;
+            /** @description `[{level, message}]` */
+            logs: Record<string, never>[];
+            /** Format: int64 */
+            memory_bytes: number;
+            node?: string | null;
+            /** @description None when it was tried by hand. */
+            run?: string | null;
+            /**
+             * Format: int64
+             * @description Of models.
+             */
+            tokens: number;
+            tool: string;
+            version: string;
+        };
         PluginList: {
             items: components["schemas"]["PluginView"][];
         };
         PluginView: {
+            /** @description What is filled in of its settings; of a secret only `{"set": true}`. */
+            config: Record<string, never>;
             enabled: boolean;
             /** @description What the tenant has granted of it. */
             grants: Record<string, never>;
@@ -1114,6 +1249,8 @@ export interface components {
             installed_at: number;
             /** @description Titles, tools with their schemas, and the permissions it asks for. */
             manifest: Record<string, never>;
+            /** @description What it asks for and has not been granted, as people write permissions: `http: api.example.com`. */
+            missing: string[];
             sha256: string;
             /** @description Ships with Parlour. */
             system: boolean;
@@ -1374,6 +1511,17 @@ export interface components {
         Validation: {
             diagnostics: components["schemas"]["Problem"][];
             ok: boolean;
+        };
+        VersionList: {
+            items: components["schemas"]["VersionView"][];
+        };
+        VersionView: {
+            /** @description Whether it is the one that answers. */
+            current: boolean;
+            /** Format: int64 */
+            installed_at: number;
+            sha256: string;
+            version: string;
         };
         WaitList: {
             items: components["schemas"]["WaitView"][];
@@ -3222,6 +3370,170 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_plugin_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigBody"];
+            };
+        };
+        responses: {
+            /** @description Fill in a plugin's settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    put_plugin_enabled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnabledBody"];
+            };
+        };
+        responses: {
+            /** @description Switch a plugin on or off */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_plugin_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions of an uploaded plugin that one can go back to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    restore_plugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Go back to a version that was installed before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_plugin_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a plugin's calls came to, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginCallList"];
                 };
             };
             /** @description Refused, with the reason */

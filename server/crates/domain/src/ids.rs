@@ -64,5 +64,6 @@ id!(
     /// An installed plugin in one tenant; the plugin's own name is [`crate::Plugin::plugin_id`].
     PluginId
 );
+id!(PluginCallId);
 id!(AuditEntryId);
 id!(TriggerId);

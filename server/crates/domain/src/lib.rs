@@ -21,12 +21,12 @@ pub use audit::AuditEntry;
 pub use conversations::{Conversation, Message, MessageRole, MessageStatus};
 pub use definitions::{Definition, DefinitionKind, Version};
 pub use ids::{
-    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginId, RunId, TenantId,
-    TriggerId, UserId, VersionId,
+    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginCallId, PluginId, RunId,
+    TenantId, TriggerId, UserId, VersionId,
 };
 pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
 pub use names::UnknownName;
-pub use plugins::Plugin;
+pub use plugins::{Plugin, PluginCall, PluginVersion};
 pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};
 pub use secrets::Secret;
 pub use tables::DecisionTable;

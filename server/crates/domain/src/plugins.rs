@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::PluginId;
+use crate::{PluginCallId, PluginId, RunId};
 
 /// An installed plugin without its code, which is large and read on its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,4 +20,38 @@ pub struct Plugin {
     pub system: bool,
     pub enabled: bool,
     pub installed_at: i64,
+}
+
+/// A version of an uploaded plugin whose code is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginVersion {
+    /// Of the plugin's bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    pub version: String,
+    pub installed_at: i64,
+}
+
+/// What came of one call of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PluginCall {
+    pub id: PluginCallId,
+    pub plugin_id: String,
+    /// Of the plugin.
+    pub version: String,
+    pub tool: String,
+    /// None when it was tried by hand.
+    pub run: Option<RunId>,
+    pub node: Option<String>,
+    pub at: i64,
+    /// Microseconds, waiting included.
+    pub duration_us: i64,
+    /// Microseconds of the guest's own processor time.
+    pub cpu_us: i64,
+    pub memory_bytes: i64,
+    /// Of models, input and output together.
+    pub tokens: i64,
+    /// `{code, message}`.
+    pub error: Option<Value>,
+    /// `[{level, message}]`.
+    pub logs: Value,
 }

@@ -102,6 +102,24 @@ impl Knowledge {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// The documents of a base, by id, with the versions that answer.
+    ///
+    /// # Errors
+    /// `Index` when the tenant's file cannot be read.
+    pub async fn documents(&self, tenant: &str, base: &str) -> Result<HashMap<String, u32>, KnowledgeError> {
+        let index = self.tenant(tenant).await?;
+        let rows = sqlx::query(
+            "SELECT documents.id, documents.version FROM documents JOIN bases ON bases.row = documents.base
+             WHERE bases.id = $1",
+        )
+        .bind(base)
+        .fetch_all(&index.readers)
+        .await
+        .map_err(index.failed("list documents"))?;
+        let version = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
+        Ok(rows.into_iter().map(|it| (it.get(0), version(it.get(1)))).collect())
+    }
+
     /// One record by the id that a hit or a listing gave.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugin_host::{CallContext, Grants, HostConfig, NoKnowledge, Plugin, PluginHost};
+use plugin_host::{CallContext, Grants, HostConfig, NoServer, Plugin, PluginHost};
 use serde_json::{Map, Value, json};
 
 const BATCH: u32 = 500;
@@ -50,7 +50,7 @@ async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
         grants: Grants { knowledge: BTreeSet::new() },
         config: Map::new(),
         limits: None,
-        knowledge: Arc::new(NoKnowledge),
+        access: Arc::new(NoServer),
     };
     let mut costs = Vec::new();
     let mut guest = 0;

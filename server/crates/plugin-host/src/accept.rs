@@ -12,7 +12,7 @@ pub(crate) const MAX_PLUGIN_BYTES: u64 = 32 << 20;
 /// The contract's package and the major version this host speaks.
 const PACKAGE: &str = "parlour:plugin/";
 const MAJOR: u64 = 1;
-const OFFERED: &[&str] = &["config", "knowledge", "log", "system", "types"];
+const OFFERED: &[&str] = &["config", "http", "knowledge", "log", "model", "storage", "system", "types"];
 const TOOLS: &str = "tools";
 /// Where `wit-bindgen` leaves the contract's description in a core module.
 const DESCRIPTION_SECTION: &str = "component-type";

@@ -5,7 +5,10 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: {
         "parlour:plugin/config": trappable,
+        "parlour:plugin/http": async | trappable,
         "parlour:plugin/knowledge": async | trappable,
+        "parlour:plugin/model": async | trappable,
+        "parlour:plugin/storage": async | trappable,
         "parlour:plugin/system": trappable,
     },
     exports: { default: async },

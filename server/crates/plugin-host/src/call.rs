@@ -11,14 +11,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::access::{Answer, ServerAccess};
 use crate::bindings::PluginPre;
 use crate::bindings::parlour::plugin::types;
-use crate::capabilities::knowledge::{Grants, KnowledgeAccess};
 use crate::capabilities::log::{CallLog, LogLine};
 use crate::capabilities::system::SystemSource;
 use crate::component::{Plugin, PluginInner};
 use crate::error::{CallError, CallErrorKind, HostError};
 use crate::explain::{self, Stopped, Subject};
+use crate::grants::Grants;
 use crate::host::HostInner;
 use crate::limits::{Growth, Limits};
 use crate::manifest::Manifest;
@@ -42,7 +43,14 @@ pub struct CallContext {
     pub config: Map<String, Value>,
     /// Lower ceilings for this call; the operator's hold anyway.
     pub limits: Option<Limits>,
-    pub knowledge: Arc<dyn KnowledgeAccess>,
+    pub access: Arc<dyn ServerAccess>,
+}
+
+/// Tokens that models took for a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    pub input: u64,
+    pub output: u64,
 }
 
 /// What came of a call.
@@ -56,6 +64,7 @@ pub struct CallReport {
     /// Processor time of the guest.
     pub cpu_us: u64,
     pub memory_peak_bytes: u64,
+    pub tokens: Tokens,
 }
 
 /// What a store carries: everything one guest may see, and nothing else.
@@ -65,14 +74,21 @@ pub(crate) struct Guest {
     pub(crate) grants: Grants,
     pub(crate) config: Map<String, Value>,
     pub(crate) limits: Limits,
-    pub(crate) knowledge: Arc<dyn KnowledgeAccess>,
+    pub(crate) access: Arc<dyn ServerAccess>,
     pub(crate) system: Arc<dyn SystemSource>,
     pub(crate) log: CallLog,
     pub(crate) growth: Growth,
     /// The last grant that was missing, for the hint.
     pub(crate) denied_grant: Option<String>,
+    /// Of models, so far.
+    pub(crate) tokens: Tokens,
+    /// Bytes of requests and answers, so far.
+    pub(crate) http_bytes: u64,
+    pub(crate) http_requests: u32,
     host_calls: u32,
     cheap_calls: u32,
+    /// When its wall-clock time is over.
+    ends_at: Instant,
     /// Where the server's own work runs: not on the guest's small stack, and not on the guest's processor time.
     server: Handle,
 }
@@ -85,19 +101,23 @@ impl Guest {
         context: CallContext,
         server: Handle,
     ) -> Self {
-        let CallContext { grants, config, limits: _, knowledge } = context;
+        let CallContext { grants, config, limits: _, access } = context;
         Self {
             manifest,
             grants,
             config,
             limits,
-            knowledge,
+            access,
             system: Arc::clone(&host.system),
             log: CallLog::default(),
             growth: Growth::new(limits.memory_bytes),
             denied_grant: None,
+            tokens: Tokens::default(),
+            http_bytes: 0,
+            http_requests: 0,
             host_calls: 0,
             cheap_calls: 0,
+            ends_at: Instant::now() + Duration::from_millis(limits.wall_ms),
             server,
         }
     }
@@ -117,6 +137,30 @@ impl Guest {
         }
         self.cheap_calls += 1;
         Ok(())
+    }
+
+    /// What is left of the call's wall-clock time.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.ends_at.saturating_duration_since(Instant::now())
+    }
+
+    /// Counts the call against the budget and lets the server answer, unless the permission is missing; `grant` is the one
+    /// that would allow it.
+    pub(crate) async fn ask_if<T: Send + 'static>(
+        &mut self,
+        permission: Result<(), HostError>,
+        grant: impl FnOnce() -> String,
+        question: impl FnOnce(Arc<dyn ServerAccess>) -> Answer<'static, T>,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        self.count_host_call()?;
+        if let Err(refusal) = permission {
+            if matches!(refusal, HostError::Denied(_)) {
+                self.denied_grant = Some(grant());
+            }
+            return Ok(Err(refusal.into()));
+        }
+        let question = question(Arc::clone(&self.access));
+        Ok(self.on_server(question).await.map_err(types::Error::from))
     }
 
     /// Lets the server work on an answer. Dropping the call drops the work; a panic in it is this call's failure alone.
@@ -149,11 +193,19 @@ pub(crate) struct Ran {
     dropped_log_lines: u32,
     cpu_us: u64,
     memory_peak_bytes: u64,
+    tokens: Tokens,
 }
 
 impl Ran {
     fn nothing(error: CallError) -> Self {
-        Self { result: Err(error), logs: Vec::new(), dropped_log_lines: 0, cpu_us: 0, memory_peak_bytes: 0 }
+        Self {
+            result: Err(error),
+            logs: Vec::new(),
+            dropped_log_lines: 0,
+            cpu_us: 0,
+            memory_peak_bytes: 0,
+            tokens: Tokens::default(),
+        }
     }
 }
 
@@ -183,7 +235,7 @@ pub(crate) async fn call(
             (Err(error.clone()), Ran::nothing(error))
         }
     };
-    let Ran { result: _, logs, dropped_log_lines, cpu_us, memory_peak_bytes } = ran;
+    let Ran { result: _, logs, dropped_log_lines, cpu_us, memory_peak_bytes, tokens } = ran;
     CallReport {
         result,
         logs,
@@ -191,6 +243,7 @@ pub(crate) async fn call(
         duration_us: microseconds(began.elapsed()),
         cpu_us,
         memory_peak_bytes,
+        tokens,
     }
 }
 
@@ -340,7 +393,8 @@ async fn run_in_store(
         None => Err(explain::out_of_time(&subject, guest)),
     };
     let (logs, dropped_log_lines) = guest.log.take();
-    Ran { result, logs, dropped_log_lines, cpu_us, memory_peak_bytes: guest.growth.used() }
+    let (memory_peak_bytes, tokens) = (guest.growth.used(), guest.tokens);
+    Ran { result, logs, dropped_log_lines, cpu_us, memory_peak_bytes, tokens }
 }
 
 /// Where whoever calls runs; looked at before the call may move to the pool.

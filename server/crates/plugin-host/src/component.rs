@@ -12,7 +12,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::accept::{accept, first_line};
 use crate::bindings::{Plugin as Contract, PluginPre};
 use crate::call::{CallContext, Guest, GuestCall, caller_runtime, run_guest};
-use crate::capabilities::knowledge::{Grants, NoKnowledge};
+use crate::access::NoServer;
+use crate::grants::Grants;
 use crate::error::{CallError, CallErrorKind, PluginError};
 use crate::host::HostInner;
 use crate::limits::Limits;
@@ -29,6 +30,8 @@ const DESCRIBE_LIMITS: Limits = Limits {
     log_lines: 32,
     log_line_bytes: 2_048,
     host_calls: 1,
+    http_requests: 0,
+    http_bytes: 0,
 };
 
 /// A loaded plugin: compiled, described, validated. Cheap to clone; dropping the last clone gives its memory back.
@@ -144,7 +147,7 @@ fn link(host: &HostInner, component: &Component) -> Result<PluginPre<Guest>, Plu
 
 async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<CheckedManifest, PluginError> {
     let context =
-        CallContext { grants: Grants::default(), config: Map::new(), limits: None, knowledge: Arc::new(NoKnowledge) };
+        CallContext { grants: Grants::default(), config: Map::new(), limits: None, access: Arc::new(NoServer) };
     let limits = Limits { memory_bytes: DESCRIBE_LIMITS.memory_bytes.min(host.limits.memory_bytes), ..DESCRIBE_LIMITS };
     let guest = Guest::new(host, None, limits, context, caller_runtime(host));
     match run_guest(Arc::clone(host), ready, guest, GuestCall::Describe).await.result {

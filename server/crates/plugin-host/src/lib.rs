@@ -4,9 +4,10 @@
 //! [`PluginHost::load`] turns an uploaded file into a [`Plugin`] (accept, compile, ask for its manifest in a sandbox,
 //! validate), [`PluginHost::call`] runs one of its tools in an instance of its own. What a guest may reach is decided twice:
 //! its manifest must ask for it and the tenant must have granted it ([`Grants`]); the data itself comes through
-//! [`KnowledgeAccess`], which the server implements, so this crate knows neither tenants nor SQL nor HTTP.
+//! [`ServerAccess`], which the server implements, so this crate knows neither tenants nor SQL nor HTTP.
 
 mod accept;
+mod access;
 mod bindings;
 mod cache;
 mod call;
@@ -15,6 +16,7 @@ mod component;
 mod engine;
 mod error;
 mod explain;
+mod grants;
 mod host;
 mod icon;
 mod limits;
@@ -24,17 +26,24 @@ mod pool;
 mod schema;
 
 pub use accept::{Import, imports};
-pub use call::{CallContext, CallReport};
+pub use access::{Answer, NoServer, ServerAccess};
+pub use call::{CallContext, CallReport, Tokens};
+pub use capabilities::http::{HttpHeader, HttpRequest, HttpResponse, HttpRules};
 pub use capabilities::knowledge::{
-    Entry, Grants, Hit, KnowledgeAccess, ListRequest, NoKnowledge, Page, SearchMode, SearchRequest, SearchResult,
-    SearchStatus,
+    Entry, Hit, ListRequest, Page, SearchMode, SearchRequest, SearchResult, SearchStatus,
 };
 pub use capabilities::log::{LogLevel, LogLine};
+pub use capabilities::model::{Author, Completion, ModelMessage, ModelRequest};
+pub use capabilities::storage::{KeyPage, SetValue, StoredValue};
 pub use capabilities::system::{OperatingSystem, SystemSource};
 pub use component::Plugin;
 pub use engine::Allocation;
 pub use error::{CallError, CallErrorKind, HostError, PluginError};
 pub use futures::future::BoxFuture;
+pub use grants::Grants;
 pub use host::{HostConfig, PluginHost};
 pub use limits::Limits;
-pub use manifest::{Effects, Example, KnowledgePermission, Localized, Manifest, Permissions, Tool};
+pub use manifest::{
+    Effects, Example, HttpPermission, KnowledgePermission, Localized, Manifest, ModelPermission, Permissions,
+    StoragePermission, Tool,
+};

@@ -32,6 +32,10 @@ pub struct Limits {
     /// Calls of the tenant's data through the host (knowledge search, get, list). Clock, randomness and settings, which
     /// cost next to nothing, have a hundred times as many.
     pub host_calls: u32,
+    /// Requests to other services.
+    pub http_requests: u32,
+    /// Bodies of requests and answers together, and of one answer by itself.
+    pub http_bytes: u64,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             log_lines: 256,
             log_line_bytes: 8_192,
             host_calls: 1_000,
+            http_requests: 50,
+            http_bytes: 16 << 20,
         }
     }
 }
@@ -62,6 +68,8 @@ impl Limits {
             log_lines: self.log_lines.min(other.log_lines),
             log_line_bytes: self.log_line_bytes.min(other.log_line_bytes),
             host_calls: self.host_calls.min(other.host_calls),
+            http_requests: self.http_requests.min(other.http_requests),
+            http_bytes: self.http_bytes.min(other.http_bytes),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::capabilities::http::HostPattern;
 use crate::capabilities::knowledge::EVERY_BASE;
 use crate::icon;
 use crate::schema::{self, Schema};
@@ -90,12 +91,44 @@ pub struct Example {
 #[serde(default)]
 pub struct Permissions {
     pub knowledge: Vec<KnowledgePermission>,
+    pub http: Vec<HttpPermission>,
+    pub model: Option<ModelPermission>,
+    pub storage: Option<StoragePermission>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnowledgePermission {
     /// A knowledge base, or `*` for all.
     pub name: String,
+    pub reason: Localized,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpPermission {
+    /// A host; `*.host` for every one below it; `*` for any; `config:KEY` for the one of the address in that setting.
+    pub host: String,
+    #[serde(default = "reading_methods")]
+    pub methods: Vec<String>,
+    pub reason: Localized,
+}
+
+fn reading_methods() -> Vec<String> {
+    ["GET", "HEAD"].map(str::to_owned).to_vec()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelPermission {
+    /// What the models are for, as the tenant names them.
+    pub roles: Vec<String>,
+    /// Input and output together, in one call of a tool.
+    pub max_tokens_per_call: u64,
+    pub reason: Localized,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoragePermission {
+    /// Keys and values together.
+    pub max_bytes: u64,
     pub reason: Localized,
 }
 
@@ -163,7 +196,7 @@ pub(crate) fn check(text: &str) -> Result<CheckedManifest, Vec<String>> {
     let config = manifest.config.as_ref().and_then(|config| {
         Schema::compile(config).map_err(|found| in_place(&mut problems, "the `config` schema", found)).ok()
     });
-    check_permissions(&manifest.permissions, &mut problems);
+    check_permissions(&manifest, &mut problems);
     if problems.is_empty() { Ok(CheckedManifest { manifest, tools, config }) } else { Err(problems) }
 }
 
@@ -191,8 +224,13 @@ fn check_tool(tool: &Tool, problems: &mut Vec<String>) -> Option<ToolSchemas> {
     Some(ToolSchemas { input: input?, output: output? })
 }
 
-fn check_permissions(permissions: &Permissions, problems: &mut Vec<String>) {
-    let Permissions { knowledge } = permissions;
+fn check_permissions(manifest: &Manifest, problems: &mut Vec<String>) {
+    let Permissions { knowledge, http, model: _, storage: _ } = &manifest.permissions;
+    for permission in http {
+        if let Err(reason) = HostPattern::check(&permission.host, manifest.config.as_ref()) {
+            problems.push(format!("the permission `http: {}` {reason}", permission.host));
+        }
+    }
     let mut seen = BTreeSet::new();
     for permission in knowledge {
         if !seen.insert(permission.name.as_str()) {
@@ -253,10 +291,10 @@ mod tests {
         bad["id"] = json!("Menu!");
         bad["title"] = json!({"en": "Menu"});
         bad["surprise"] = json!(1);
-        bad["permissions"]["http"] = json!([]);
+        bad["permissions"]["files"] = json!([]);
         bad["permissions"]["knowledge"][0]["reason"]["zh"] = json!(" ");
         let problems = check(&bad.to_string()).expect_err("it is not valid").join("\n");
-        for expected in ["/id", "\"zh\" is a required", "surprise", "http", "/permissions/knowledge/0/reason/zh"] {
+        for expected in ["/id", "\"zh\" is a required", "surprise", "files", "/permissions/knowledge/0/reason/zh"] {
             assert!(problems.contains(expected), "`{expected}` is missing in:\n{problems}");
         }
     }

@@ -1,10 +1,9 @@
 //! Tenants, users, sessions, one-time links and API keys.
 
 use domain::{ApiKey, ApiKeyId, Role, Session, Tenant, TenantId, User, UserId};
-use sqlx::Row as _;
 
 use crate::columns::{Stored, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{self, Failure, Operation};
 use crate::{Result, Storage, StorageError};
 
@@ -117,7 +116,7 @@ impl Storage {
         self.write(CREATE, move |connection| {
             Box::pin(async move {
                 let Tenant { id, slug, name, created_at } = tenant;
-                sqlx::query("insert into tenants (id, slug, name, created_at) values ($1, $2, $3, $4)")
+                query("insert into tenants (id, slug, name, created_at) values ($1, $2, $3, $4)")
                     .bind(id.to_string())
                     .bind(slug)
                     .bind(name)
@@ -133,17 +132,17 @@ impl Storage {
     /// The oldest first.
     pub async fn all_tenants_list_tenants(&self) -> Result<Vec<Tenant>> {
         let sql = concat!("select ", tenant_columns!(), " from tenants t order by t.created_at, t.id");
-        self.all("list the tenants", sqlx::query(sql)).await
+        self.all("list the tenants", query(sql)).await
     }
 
     pub async fn all_tenants_tenant_by_slug(&self, slug: &str) -> Result<Option<Tenant>> {
         let sql = concat!("select ", tenant_columns!(), " from tenants t where t.slug = $1");
-        self.first("look up a tenant", sqlx::query(sql).bind(slug.to_owned())).await
+        self.first("look up a tenant", query(sql).bind(slug.to_owned())).await
     }
 
     pub async fn all_tenants_has_owner_with_password(&self) -> Result<bool> {
         let sql = "select 1 from users where role = $1 and password_hash is not null limit 1";
-        let found = sqlx::query(sql).bind(Role::Owner.as_str()).fetch_optional(&self.readers).await;
+        let found = query(sql).bind(Role::Owner.as_str()).fetch_optional(&self.readers).await;
         Ok(found.map_err(error::reading("look for an owner"))?.is_some())
     }
 
@@ -155,7 +154,7 @@ impl Storage {
             " from users u where u.role = $1 and u.tenant = (select id from tenants order by created_at, id limit 1) \
              order by u.created_at, u.id limit 1"
         );
-        self.first("look for the owner", sqlx::query(sql).bind(Role::Owner.as_str())).await
+        self.first("look for the owner", query(sql).bind(Role::Owner.as_str())).await
     }
 
     /// # Errors
@@ -166,7 +165,7 @@ impl Storage {
             Box::pin(async move {
                 // The tenant is the one that was asked for, whatever the entity says.
                 let User { id, tenant: _, name, email, password_hash, role, created_at } = user;
-                sqlx::query(
+                query(
                     "insert into users (tenant, id, name, email, password_hash, role, created_at) \
                      values ($1, $2, $3, $4, $5, $6, $7)",
                 )
@@ -194,7 +193,7 @@ impl Storage {
         self.write(UPDATE, move |connection| {
             Box::pin(async move {
                 let User { id, tenant: _, name, email, password_hash, role, created_at: _ } = user;
-                let done = sqlx::query(
+                let done = query(
                     "update users set name = $3, email = $4, password_hash = $5, role = $6 where tenant = $1 and id = $2",
                 )
                 .bind(tenant.to_string())
@@ -205,7 +204,7 @@ impl Storage {
                 .bind(role.as_str())
                 .execute(connection)
                 .await?;
-                found(done.rows_affected(), "user")
+                found(done, "user")
             })
         })
         .await
@@ -213,19 +212,19 @@ impl Storage {
 
     pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<Option<User>> {
         let sql = concat!("select ", user_columns!(), " from users u where u.tenant = $1 and u.id = $2");
-        self.first("read a user", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a user", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     /// The oldest first.
     pub async fn list_users(&self, tenant: TenantId) -> Result<Vec<User>> {
         let sql = concat!("select ", user_columns!(), " from users u where u.tenant = $1 order by u.created_at, u.id");
-        self.all("list the users", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the users", query(sql).bind(tenant.to_string())).await
     }
 
     /// E-mails are compared as they are; whoever stores and asks makes them lower case.
     pub async fn all_tenants_user_by_email(&self, email: &str) -> Result<Option<User>> {
         let sql = concat!("select ", user_columns!(), " from users u where u.email = $1");
-        self.first("look up an account", sqlx::query(sql).bind(email.to_owned())).await
+        self.first("look up an account", query(sql).bind(email.to_owned())).await
     }
 
     pub async fn all_tenants_create_setup_token(&self, hash: &str, tenant: TenantId, expires_at: i64) -> Result<()> {
@@ -233,7 +232,7 @@ impl Storage {
         let hash = hash.to_owned();
         self.write(CREATE, move |connection| {
             Box::pin(async move {
-                sqlx::query("insert into setup_tokens (hash, tenant, expires_at) values ($1, $2, $3)")
+                query("insert into setup_tokens (hash, tenant, expires_at) values ($1, $2, $3)")
                     .bind(hash)
                     .bind(tenant.to_string())
                     .bind(expires_at)
@@ -251,12 +250,11 @@ impl Storage {
         let hash = hash.to_owned();
         self.write(TAKE, move |connection| {
             Box::pin(async move {
-                let taken =
-                    sqlx::query("delete from setup_tokens where hash = $1 and expires_at > $2 returning tenant")
-                        .bind(hash)
-                        .bind(now)
-                        .fetch_optional(connection)
-                        .await?;
+                let taken = query("delete from setup_tokens where hash = $1 and expires_at > $2 returning tenant")
+                    .bind(hash)
+                    .bind(now)
+                    .fetch_optional(connection)
+                    .await?;
                 Ok(taken.map(|row| parsed(&row, "tenant")).transpose()?)
             })
         })
@@ -271,7 +269,7 @@ impl Storage {
         self.write(CREATE, move |connection| {
             Box::pin(async move {
                 let Session { token_hash, tenant, user, created_at, expires_at } = session;
-                sqlx::query(
+                query(
                     "insert into sessions (token_hash, tenant, user_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
                 )
                 .bind(token_hash)
@@ -298,7 +296,7 @@ impl Storage {
              where s.token_hash = $1 and s.expires_at > $2"
         );
         let found: Option<Signed> =
-            self.first("look up a session", sqlx::query(sql).bind(token_hash.to_owned()).bind(now)).await?;
+            self.first("look up a session", query(sql).bind(token_hash.to_owned()).bind(now)).await?;
         Ok(found.map(|Signed(session, user, tenant)| (session, user, tenant)))
     }
 
@@ -308,7 +306,7 @@ impl Storage {
         let token_hash = token_hash.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                sqlx::query("delete from sessions where token_hash = $1").bind(token_hash).execute(connection).await?;
+                query("delete from sessions where token_hash = $1").bind(token_hash).execute(connection).await?;
                 Ok(())
             })
         })
@@ -320,10 +318,10 @@ impl Storage {
         const PRUNE: Operation = Operation::new("remove expired sessions");
         self.write(PRUNE, move |connection| {
             Box::pin(async move {
-                let sessions = sqlx::query("delete from sessions where expires_at <= $1").bind(now);
-                let mut count = sessions.execute(&mut *connection).await?.rows_affected();
-                let links = sqlx::query("delete from setup_tokens where expires_at <= $1").bind(now);
-                count += links.execute(connection).await?.rows_affected();
+                let sessions = query("delete from sessions where expires_at <= $1").bind(now);
+                let mut count = sessions.execute(&mut *connection).await?;
+                let links = query("delete from setup_tokens where expires_at <= $1").bind(now);
+                count += links.execute(connection).await?;
                 Ok(count)
             })
         })
@@ -345,8 +343,7 @@ impl Storage {
             " from api_keys k join tenants t on t.id = k.tenant \
              where k.hash = $1 and (k.expires_at is null or k.expires_at > $2)"
         );
-        let found: Option<Keyed> =
-            self.first("look up an API key", sqlx::query(sql).bind(hash.to_owned()).bind(now)).await?;
+        let found: Option<Keyed> = self.first("look up an API key", query(sql).bind(hash.to_owned()).bind(now)).await?;
         Ok(found.map(|Keyed(key, tenant)| (key, tenant)))
     }
 
@@ -354,7 +351,7 @@ impl Storage {
     pub async fn list_api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>> {
         let sql =
             concat!("select ", key_columns!(), " from api_keys k where k.tenant = $1 order by k.created_at, k.id");
-        self.all("list the API keys", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the API keys", query(sql).bind(tenant.to_string())).await
     }
 
     /// False when the tenant has no such key.
@@ -362,12 +359,12 @@ impl Storage {
         const DELETE: Operation = Operation::new("delete an API key");
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("delete from api_keys where tenant = $1 and id = $2")
+                let done = query("delete from api_keys where tenant = $1 and id = $2")
                     .bind(tenant.to_string())
                     .bind(id.to_string())
                     .execute(connection)
                     .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -382,7 +379,7 @@ impl Storage {
         let id = key.id;
         self.write(TOUCH, move |connection| {
             Box::pin(async move {
-                sqlx::query("update api_keys set last_used_at = $3 where tenant = $1 and id = $2")
+                query("update api_keys set last_used_at = $3 where tenant = $1 and id = $2")
                     .bind(tenant.to_string())
                     .bind(id.to_string())
                     .bind(now)
@@ -397,7 +394,7 @@ impl Storage {
 
 async fn insert_key(connection: &mut Connection, tenant: TenantId, key: ApiKey) -> Result<(), Failure> {
     let ApiKey { id, name, hash, prefix, scopes, assistant, created_at, expires_at, last_used_at } = key;
-    let insert = sqlx::query(
+    let insert = query(
         "insert into api_keys \
          (tenant, id, name, hash, prefix, scopes, assistant, created_at, expires_at, last_used_at) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::database::Row;
 
@@ -25,7 +24,7 @@ where
     T: FromStr,
     T::Err: Into<BoxedError>,
 {
-    row.try_get::<&str, _>(column)?.parse().map_err(|error| unreadable(column, error))
+    row.try_get::<&str>(column)?.parse().map_err(|error| unreadable(column, error))
 }
 
 pub(crate) fn maybe_parsed<T>(row: &Row, column: &str) -> Read<Option<T>>
@@ -33,7 +32,7 @@ where
     T: FromStr,
     T::Err: Into<BoxedError>,
 {
-    let text = row.try_get::<Option<&str>, _>(column)?;
+    let text = row.try_get::<Option<&str>>(column)?;
     text.map(str::parse).transpose().map_err(|error| unreadable(column, error))
 }
 
@@ -42,6 +41,6 @@ pub(crate) fn json(row: &Row, column: &str) -> Read<Value> {
 }
 
 pub(crate) fn maybe_json(row: &Row, column: &str) -> Read<Option<Value>> {
-    let text = row.try_get::<Option<&str>, _>(column)?;
+    let text = row.try_get::<Option<&str>>(column)?;
     text.map(serde_json::from_str).transpose().map_err(|error| unreadable(column, error))
 }

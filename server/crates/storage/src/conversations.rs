@@ -2,11 +2,10 @@
 
 use domain::{Conversation, ConversationId, Message, MessageId, MessageStatus, TenantId, UserId};
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::accounts::found;
 use crate::columns::{self, Stored, maybe_parsed, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Parameter, Row, query};
 use crate::error::{Failure, Operation};
 use crate::pages::{Cursor, Page, page, with_one_more};
 use crate::{Result, Storage, StorageError};
@@ -86,7 +85,7 @@ impl Storage {
                     conversation_columns!(),
                     ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
                 );
-                sqlx::query(sql)
+                query(sql)
                     .bind(tenant.to_string())
                     .bind(id.to_string())
                     .bind(assistant)
@@ -105,7 +104,7 @@ impl Storage {
 
     pub async fn conversation(&self, tenant: TenantId, id: ConversationId) -> Result<Option<Conversation>> {
         let sql = concat!("select ", conversation_columns!(), " from conversations where tenant = $1 and id = $2");
-        self.first("read a conversation", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a conversation", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     /// Of one user or of everybody, the one with the newest message first.
@@ -131,8 +130,7 @@ impl Storage {
                  order by updated_at desc, id desc limit $4"
             ),
         };
-        let mut query =
-            sqlx::query(sql).bind(tenant.to_string()).bind(at).bind(id.to_string()).bind(with_one_more(limit));
+        let mut query = query(sql).bind(tenant.to_string()).bind(at).bind(id.to_string()).bind(with_one_more(limit));
         if let Some(user) = user {
             query = query.bind(user.to_string());
         }
@@ -145,12 +143,12 @@ impl Storage {
         const DELETE: Operation = Operation::new("delete a conversation");
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("delete from conversations where tenant = $1 and id = $2")
+                let done = query("delete from conversations where tenant = $1 and id = $2")
                     .bind(tenant.to_string())
                     .bind(id.to_string())
                     .execute(connection)
                     .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -187,24 +185,17 @@ impl Storage {
         self.change_conversation(TOUCH, (tenant, id), sql, at).await
     }
 
-    async fn change_conversation<V>(
+    async fn change_conversation(
         &self,
         operation: Operation,
         (tenant, id): (TenantId, ConversationId),
         sql: &'static str,
-        value: V,
-    ) -> Result<()>
-    where
-        V: for<'q> sqlx::Encode<'q, crate::database::Database>
-            + sqlx::Type<crate::database::Database>
-            + Clone
-            + Send
-            + 'static,
-    {
+        value: impl Into<Parameter> + Clone + Send + 'static,
+    ) -> Result<()> {
         self.write(operation, move |connection| {
             Box::pin(async move {
-                let query = sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string()).bind(value);
-                found(query.execute(connection).await?.rows_affected(), "conversation")
+                let query = query(sql).bind(tenant.to_string()).bind(id.to_string()).bind(value);
+                found(query.execute(connection).await?, "conversation")
             })
         })
         .await
@@ -244,7 +235,7 @@ impl Storage {
                 " from messages where tenant = $1 and conversation = $2 order by position desc limit $3"
             ),
         };
-        let mut query = sqlx::query(sql).bind(tenant.to_string()).bind(conversation.to_string()).bind(limit.max(0));
+        let mut query = query(sql).bind(tenant.to_string()).bind(conversation.to_string()).bind(limit.max(0));
         if let Some(before) = before {
             query = query.bind(before.to_string());
         }
@@ -270,16 +261,15 @@ pub(crate) async fn write_turn(connection: &mut Connection, tenant: TenantId, tu
     if [user_message.conversation, assistant_message.conversation] != [conversation; 2] {
         return Err(StorageError::NotFound { what: "conversation" }.into());
     }
-    let done = sqlx::query(
-        "update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2",
-    )
-    .bind(tenant.to_string())
-    .bind(conversation.to_string())
-    .bind(user_message.created_at)
-    .bind(title)
-    .execute(&mut *connection)
-    .await?;
-    found(done.rows_affected(), "conversation")?;
+    let done =
+        query("update conversations set updated_at = $3, title = coalesce($4, title) where tenant = $1 and id = $2")
+            .bind(tenant.to_string())
+            .bind(conversation.to_string())
+            .bind(user_message.created_at)
+            .bind(title)
+            .execute(&mut *connection)
+            .await?;
+    found(done, "conversation")?;
     insert_message(connection, tenant, user_message).await?;
     insert_message(connection, tenant, assistant_message).await
 }
@@ -296,7 +286,7 @@ pub(crate) async fn insert_message(
         ", position) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
          (select coalesce(max(position), 0) + 1 from messages where tenant = $1 and conversation = $3))"
     );
-    sqlx::query(sql)
+    query(sql)
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(conversation.to_string())
@@ -319,7 +309,7 @@ pub(crate) async fn write_message(
     finished_at: Option<i64>,
 ) -> Result<(), Failure> {
     let MessageUpdate { id, content, status, error } = update;
-    let done = sqlx::query(
+    let done = query(
         "update messages set content = $3, status = $4, error = $5, finished_at = $6 where tenant = $1 and id = $2",
     )
     .bind(tenant.to_string())
@@ -330,5 +320,5 @@ pub(crate) async fn write_message(
     .bind(finished_at)
     .execute(connection)
     .await?;
-    found(done.rows_affected(), "message")
+    found(done, "message")
 }

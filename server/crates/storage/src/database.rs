@@ -1,97 +1,161 @@
-//! What is particular to SQLite. A second kind of database changes this file and the migrations; the queries stay.
+//! The kinds of database behind one face: SQLite in a file, and Postgres by its address. What is particular to each is in
+//! a file of its own below this one; the queries are the same text for both.
+
+pub(crate) mod postgres;
+mod query;
+pub(crate) mod sqlite;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
 
-use crate::{Durability, Result, StorageError};
+use crate::{Durability, Result};
 
-pub(crate) type Database = sqlx::Sqlite;
-pub(crate) type Arguments = sqlx::sqlite::SqliteArguments;
-pub(crate) type Row = sqlx::sqlite::SqliteRow;
-pub(crate) type Connection = sqlx::sqlite::SqliteConnection;
-pub(crate) type Pool = sqlx::sqlite::SqlitePool;
+pub(crate) use query::{Parameter, Query, Row, query};
 
-/// Takes the file's write lock at once: a transaction that reads first and writes later can be refused in the middle.
-pub(crate) const BEGIN_WRITE: &str = "begin immediate";
-
-/// How long a statement waits for another process (the command line beside a server) before it gives up.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Tries to open a file that another process is just making; switching to WAL does not wait by itself.
-const OPEN_TRIES: u32 = 100;
-const OPEN_PAUSE: Duration = Duration::from_millis(50);
-/// Each has a thread and up to 2 MB of cache; more than a few cannot read faster on the machines we are made for.
-const READERS: u32 = 8;
-/// Distinct statements that stay prepared, with room for multi-row inserts of each length.
-const STATEMENTS: usize = 256;
-/// After a burst the log shrinks to this again.
-const LOG_BYTES: &str = "67108864";
-/// The writer's page cache in KiB, negative by SQLite's convention.
-const WRITER_CACHE: &str = "-8192";
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .statement_cache_capacity(STATEMENTS)
-        .disable_statement_logging()
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    File(sqlite::File),
+    Server(postgres::Server),
 }
 
-/// Opens the file for writing and makes it if there is none.
-///
-/// `synchronous = full` waits for the disk once per transaction. `normal` would wait only at checkpoints: after `kill -9`
-/// nothing is missing either way, since the kernel has what was written, but a loss of power could take the last seconds
-/// of answered writes with it, among them the record that a tool was called which must not be called twice. One writer
-/// with group commit makes `full` cheap enough to be the rule.
-pub(crate) async fn connect_writer(path: &Path, durability: Durability) -> Result<Connection> {
-    let synchronous = match durability {
-        Durability::PowerLoss => SqliteSynchronous::Full,
-        Durability::ProcessCrash => SqliteSynchronous::Normal,
-    };
-    let options = options(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .pragma("cache_size", WRITER_CACHE)
-        .pragma("journal_size_limit", LOG_BYTES);
-    let mut tries = 1;
-    loop {
-        match options.connect().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) if tries < OPEN_TRIES && is_busy(&error) => tries += 1,
-            Err(error) => return Err(StorageError::Open { path: path.to_owned(), source: Arc::new(error) }),
+impl Place {
+    pub(crate) fn file(path: &Path) -> Place {
+        Place::File(sqlite::File::new(path))
+    }
+
+    /// # Errors
+    /// It is no address of a Postgres database.
+    pub(crate) fn server(url: &str) -> Result<Place> {
+        postgres::Server::new(url).map(Place::Server)
+    }
+
+    /// Without a password, for messages.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Place::File(file) => file.name(),
+            Place::Server(server) => server.name(),
         }
-        tokio::time::sleep(OPEN_PAUSE).await;
+    }
+
+    /// Opens it for writing; a file that is not there is made.
+    pub(crate) async fn connect(&self, durability: Durability) -> Result<Connection> {
+        match self {
+            Place::File(file) => file.connect(durability).await.map(Connection::Sqlite),
+            Place::Server(server) => server.connect(durability).await.map(Connection::Postgres),
+        }
+    }
+
+    /// Connections are made when they are first needed.
+    pub(crate) fn readers(&self) -> Pool {
+        match self {
+            Place::File(file) => Pool::Sqlite(file.readers()),
+            Place::Server(server) => Pool::Postgres(server.readers()),
+        }
+    }
+
+    /// Whether its connections can be lost, so that a write may have to be done again on another.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Place::Server(_))
     }
 }
 
-/// Connections are made when they are first needed.
-pub(crate) fn readers(path: &Path) -> Pool {
-    let options = options(path).create_if_missing(false).pragma("query_only", "on");
-    SqlitePoolOptions::new()
-        .max_connections(READERS)
-        // A local file does not go away between two uses, as a network connection does.
-        .test_before_acquire(false)
-        .idle_timeout(Some(Duration::from_secs(60)))
-        .max_lifetime(None)
-        .connect_lazy_with(options)
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
 }
 
-/// SQLite's result code with the extended part, <https://sqlite.org/rescode.html>.
-fn code(error: &sqlx::Error) -> Option<u32> {
-    error.as_database_error()?.code()?.parse().ok()
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
+/// What a transaction keeps away while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    /// Every other writer. What it reads stays true until it commits, as if nobody else were there.
+    Yes,
+    /// Only those that ask to be alone: its writes are to what belongs to this process, such as the runs that it drives.
+    /// A file has one writer at a time all the same.
+    No,
+}
+
+impl Connection {
+    pub(crate) async fn begin(&mut self, alone: Alone) -> Result<(), sqlx::Error> {
+        match self {
+            Connection::Sqlite(_) => self.run(sqlite::BEGIN).await,
+            Connection::Postgres(_) => self.run(postgres::begin(alone)).await,
+        }
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.run("commit").await
+    }
+
+    pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        self.run("rollback").await
+    }
+
+    pub(crate) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.run("savepoint one_write").await
+    }
+
+    pub(crate) async fn keep_since_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.run("release savepoint one_write").await
+    }
+
+    pub(crate) async fn undo_to_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.run("rollback to savepoint one_write").await?;
+        self.run("release savepoint one_write").await
+    }
+
+    /// A statement without parameters.
+    pub(crate) async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Connection::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(|_| ()),
+            Connection::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(|_| ()),
+        }
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Connection::Sqlite(connection) => sqlx::Connection::close(connection).await,
+            Connection::Postgres(connection) => sqlx::Connection::close(connection).await,
+        }
+    }
+
+    /// Without a word of farewell: whatever transaction is open ends with it.
+    pub(crate) async fn drop_hard(self) {
+        // It is in doubt; that it cannot be closed properly is no news.
+        let _ = match self {
+            Connection::Sqlite(connection) => sqlx::Connection::close_hard(connection).await,
+            Connection::Postgres(connection) => sqlx::Connection::close_hard(connection).await,
+        };
+    }
+}
+
+impl Pool {
+    pub(crate) async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Somebody else keeps what was wanted for longer than one waits.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
-    // SQLITE_BUSY and SQLITE_LOCKED in their low byte.
-    code(error).is_some_and(|it| matches!(it & 0xff, 5 | 6))
+    sqlite::is_busy(error) || postgres::is_busy(error)
 }
 
 pub(crate) fn is_full(error: &sqlx::Error) -> bool {
-    // SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: the write-ahead log's index could not grow.
-    code(error).is_some_and(|it| it & 0xff == 13 || it == 4874)
+    sqlite::is_full(error) || postgres::is_full(error)
+}
+
+/// Nothing was wrong with the write itself: on another connection, or a moment later, it goes through.
+pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
+    postgres::is_passing(error)
 }

@@ -1,10 +1,9 @@
 //! Assistants and workflows with their versions. A version is written once and never changed or removed.
 
 use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
-use sqlx::Row as _;
 
 use crate::columns::{Stored, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::{Result, Storage};
 
@@ -62,14 +61,14 @@ impl Storage {
 
     pub async fn current_version(&self, tenant: TenantId, kind: DefinitionKind, name: &str) -> Result<Option<Version>> {
         let sql = concat!("select ", version_columns!(), current_from!(), "and d.name = $3");
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(kind.as_str()).bind(name.to_owned());
+        let query = query(sql).bind(tenant.to_string()).bind(kind.as_str()).bind(name.to_owned());
         self.first("read a published version", query).await
     }
 
     /// Any version, also of a deleted definition: old runs refer to it.
     pub async fn version(&self, tenant: TenantId, id: VersionId) -> Result<Option<Version>> {
         let sql = concat!("select ", version_columns!(), " from versions v where v.tenant = $1 and v.id = $2");
-        self.first("read a version", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a version", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     /// By name.
@@ -80,7 +79,7 @@ impl Storage {
             current_from!(),
             "order by d.name"
         );
-        self.all("list the definitions", sqlx::query(sql).bind(tenant.to_string()).bind(kind.as_str())).await
+        self.all("list the definitions", query(sql).bind(tenant.to_string()).bind(kind.as_str())).await
     }
 
     /// The versions of a definition that is not deleted, the newest first.
@@ -91,7 +90,7 @@ impl Storage {
             " from definitions d join versions v on v.tenant = d.tenant and v.definition = d.id \
              where d.tenant = $1 and d.kind = $2 and not d.deleted and d.name = $3 order by v.number desc"
         );
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(kind.as_str()).bind(name.to_owned());
+        let query = query(sql).bind(tenant.to_string()).bind(kind.as_str()).bind(name.to_owned());
         self.all("list the versions", query).await
     }
 
@@ -102,7 +101,7 @@ impl Storage {
         let name = name.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query(
+                let done = query(
                     "update definitions set deleted = true where tenant = $1 and kind = $2 and name = $3 and not deleted",
                 )
                 .bind(tenant.to_string())
@@ -113,7 +112,7 @@ impl Storage {
                 if kind == DefinitionKind::Workflow {
                     crate::triggers::remove_all(connection, &tenant.to_string(), &name).await?;
                 }
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -127,7 +126,7 @@ pub(crate) async fn save(
     version: Version,
 ) -> Result<Version, Failure> {
     let sql = concat!("select d.id as definition, ", version_columns!(), current_from!(), "and d.name = $3");
-    let current = sqlx::query(sql)
+    let current = query(sql)
         .bind(tenant.to_string())
         .bind(kind.as_str())
         .bind(name.clone())
@@ -153,16 +152,14 @@ async fn insert_definition(
     first: &Version,
 ) -> Result<String, Failure> {
     let id = first.id.to_string();
-    sqlx::query(
-        "insert into definitions (tenant, id, kind, name, deleted, created_at) values ($1, $2, $3, $4, false, $5)",
-    )
-    .bind(tenant.to_string())
-    .bind(id.clone())
-    .bind(kind.as_str())
-    .bind(name)
-    .bind(first.created_at)
-    .execute(connection)
-    .await?;
+    query("insert into definitions (tenant, id, kind, name, deleted, created_at) values ($1, $2, $3, $4, false, $5)")
+        .bind(tenant.to_string())
+        .bind(id.clone())
+        .bind(kind.as_str())
+        .bind(name)
+        .bind(first.created_at)
+        .execute(connection)
+        .await?;
     Ok(id)
 }
 
@@ -172,7 +169,7 @@ async fn insert_version(
     definition: String,
     version: Version,
 ) -> Result<Version, Failure> {
-    let insert = sqlx::query(
+    let insert = query(
         "insert into versions (tenant, id, definition, number, yaml, title, description, author, created_at) \
          values ($1, $2, $3, (select coalesce(max(number), 0) + 1 from versions where tenant = $1 and definition = $3), \
          $4, $5, $6, $7, $8) returning number",
@@ -188,7 +185,7 @@ async fn insert_version(
         .bind(version.created_at)
         .fetch_one(&mut *connection)
         .await?;
-    sqlx::query("update definitions set current_version = $3 where tenant = $1 and id = $2")
+    query("update definitions set current_version = $3 where tenant = $1 and id = $2")
         .bind(tenant.to_string())
         .bind(definition)
         .bind(version.id.to_string())

@@ -1,29 +1,34 @@
 //! What can go wrong with the database, by what the caller can do about it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqlx::error::ErrorKind;
 use thiserror::Error;
 
-use crate::database::{is_busy, is_full};
+use crate::database::{Alone, is_busy, is_full};
 
 /// Shared, because one failed commit is the cause of many failed writes.
 pub type Cause = Arc<sqlx::Error>;
 
 #[derive(Debug, Error)]
 pub enum StorageError {
-    #[error("cannot open the database `{}`", path.display())]
-    Open { path: PathBuf, source: Cause },
+    #[error("cannot open the database `{database}`")]
+    Open { database: String, source: Cause },
+
+    /// The address has a password in it as a rule, so the message does not repeat it.
+    #[error("the database's address cannot be read; it looks like `postgres://user:password@host:5432/database`")]
+    InvalidAddress,
+
+    #[error("the database `{database}` keeps its texts as {encoding}; make one with the encoding UTF8")]
+    Encoding { database: String, encoding: String },
 
     #[error(
-        "the database `{}` was written by a newer version: it has migration {found}, this one knows up to {known}",
-        path.display()
+        "the database `{database}` was written by a newer version: it has migration {found}, this one knows up to {known}"
     )]
-    NewerDatabase { path: PathBuf, found: i64, known: i64 },
+    NewerDatabase { database: String, found: i64, known: i64 },
 
-    #[error("cannot bring the tables of `{}` up to date", path.display())]
-    Migrate { path: PathBuf, source: sqlx::migrate::MigrateError },
+    #[error("cannot bring the tables of `{database}` up to date")]
+    Migrate { database: String, source: sqlx::migrate::MigrateError },
 
     /// Something with the same id or name is there already. `what` reads well after "there is already".
     #[error("there is already {what}")]
@@ -32,6 +37,10 @@ pub enum StorageError {
     /// What was to be changed, or what it refers to, is not there, at least not in this tenant.
     #[error("there is no such {what}")]
     NotFound { what: &'static str },
+
+    /// Somebody may keep only so much.
+    #[error("that would be {bytes} bytes, and at most {max_bytes} may be kept")]
+    QuotaExceeded { bytes: i64, max_bytes: i64 },
 
     #[error("cannot {operation}: the disk is full")]
     StorageFull { operation: &'static str, source: Cause },
@@ -75,11 +84,12 @@ pub(crate) struct Operation {
     pub(crate) conflict: &'static str,
     /// What is missing when a foreign key refuses.
     pub(crate) missing: &'static str,
+    pub(crate) alone: Alone,
 }
 
 impl Operation {
     pub(crate) const fn new(name: &'static str) -> Operation {
-        Operation { name, conflict: "something with this id", missing: "tenant" }
+        Operation { name, conflict: "something with this id", missing: "tenant", alone: Alone::Yes }
     }
 
     pub(crate) const fn conflict(self, conflict: &'static str) -> Operation {
@@ -88,6 +98,11 @@ impl Operation {
 
     pub(crate) const fn missing(self, missing: &'static str) -> Operation {
         Operation { missing, ..self }
+    }
+
+    /// It writes only to what belongs to this process: no other server can make what it reads untrue meanwhile.
+    pub(crate) const fn beside_others(self) -> Operation {
+        Operation { alone: Alone::No, ..self }
     }
 
     pub(crate) fn failed(self, cause: Cause) -> StorageError {

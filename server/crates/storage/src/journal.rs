@@ -3,12 +3,11 @@
 
 use domain::{Message, MessageId, MessageStatus, RunEvent, RunId, RunStatus, TenantId, Wait};
 use serde_json::value::RawValue;
-use sqlx::Row as _;
 
 use crate::accounts::found;
 use crate::columns::Stored;
 use crate::conversations::{MessageUpdate, insert_message, write_message};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Query, Row, query};
 use crate::error::{Failure, Operation};
 use crate::waits::{close, open};
 use crate::{Result, Storage, StorageError};
@@ -124,13 +123,15 @@ impl Storage {
     pub async fn record_step(&self, tenant: TenantId, run: RunId, step: RunStep) -> Result<()> {
         const RECORD: Operation =
             Operation::new("store a run's step").conflict("a step with this number in the run").missing("run");
-        self.write(RECORD, move |connection| Box::pin(write_step(connection, tenant, run, step))).await
+        // The run's driver is the only one to write to the run, but its conversation may go on elsewhere.
+        let operation = if step.next_message.is_none() { RECORD.beside_others() } else { RECORD };
+        self.write(operation, move |connection| Box::pin(write_step(connection, tenant, run, step))).await
     }
 
     /// Events with a number above `after_seq`, in order.
     pub async fn run_events(&self, tenant: TenantId, run: RunId, after_seq: i64, limit: i64) -> Result<Vec<RunEvent>> {
         let limit = limit.max(0);
-        let query = sqlx::query(
+        let query = query(
             "select first_seq, events, at from run_steps where tenant = $1 and run = $2 and last_seq > $3 \
              and last_seq >= first_seq order by step limit $4",
         )
@@ -145,7 +146,7 @@ impl Storage {
 
     /// The number of the run's last event; 0 before the first.
     pub async fn last_event(&self, tenant: TenantId, run: RunId) -> Result<i64> {
-        let query = sqlx::query(
+        let query = query(
             "select step, last_seq, '' as cause, at from run_steps where tenant = $1 and run = $2 order by step desc limit 1",
         )
         .bind(tenant.to_string())
@@ -156,7 +157,7 @@ impl Storage {
 
     /// The run as it was kept last. None for a run whose whole way is in its journal, and after its end.
     pub async fn run_snapshot(&self, tenant: TenantId, run: RunId) -> Result<Option<RunSnapshot>> {
-        let query = sqlx::query("select step, snapshot from run_snapshots where tenant = $1 and run = $2")
+        let query = query("select step, snapshot from run_snapshots where tenant = $1 and run = $2")
             .bind(tenant.to_string())
             .bind(run.to_string());
         self.first("read where a run stood", query).await
@@ -170,7 +171,7 @@ impl Storage {
         after_step: i64,
         limit: i64,
     ) -> Result<Vec<JournalStep>> {
-        let query = sqlx::query(
+        let query = query(
             "select step, last_seq, cause, at from run_steps where tenant = $1 and run = $2 and step > $3 \
              order by step limit $4",
         )
@@ -198,7 +199,7 @@ pub(crate) async fn write_step(
             "delete from run_snapshots where tenant = $1 and run = $2",
             "delete from waits where tenant = $1 and run = $2",
         ] {
-            sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string()).execute(&mut *connection).await?;
+            query(sql).bind(tenant.to_string()).bind(run.to_string()).execute(&mut *connection).await?;
         }
     } else if let Some(snapshot) = step.snapshot.take() {
         write_snapshot(connection, (tenant, run), (step.number, snapshot)).await?;
@@ -215,13 +216,13 @@ async fn insert_step(
     (tenant, run): (TenantId, RunId),
     step: &mut RunStep,
 ) -> Result<bool, Failure> {
-    let done = sqlx::query(
+    let done = query(
         "insert into run_steps (tenant, run, step, first_seq, last_seq, cause, events, at) \
          select tenant, id, $3, $4, $5, $6, $7, $8 from runs \
          where tenant = $1 and id = $2 and status in ('queued', 'running', 'waiting')",
     );
     let done = bind_step(done, (tenant, run), step).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
 /// The first step of a run that was inserted in the same transaction, and that may be over already.
@@ -231,7 +232,7 @@ pub(crate) async fn write_first_step(
     run: RunId,
     mut step: RunStep,
 ) -> Result<(), Failure> {
-    let insert = sqlx::query(
+    let insert = query(
         "insert into run_steps (tenant, run, step, first_seq, last_seq, cause, events, at) \
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
     );
@@ -243,9 +244,7 @@ pub(crate) async fn write_first_step(
     write_conversation(connection, (tenant, run), &mut step).await
 }
 
-type Statement<'q> = sqlx::query::Query<'q, crate::database::Database, crate::database::Arguments>;
-
-fn bind_step<'q>(statement: Statement<'q>, (tenant, run): (TenantId, RunId), step: &mut RunStep) -> Statement<'q> {
+fn bind_step(statement: Query, (tenant, run): (TenantId, RunId), step: &mut RunStep) -> Query {
     let events: Vec<(&str, &RawValue)> = step.events.iter().map(|it| (it.name, &*it.data)).collect();
     let last = step.first_seq + i64::try_from(events.len()).unwrap_or(i64::MAX) - 1;
     // A list of texts and of JSON texts can always be written.
@@ -263,7 +262,7 @@ fn bind_step<'q>(statement: Statement<'q>, (tenant, run): (TenantId, RunId), ste
 
 /// Why a step could not be stored.
 async fn refusal(connection: &mut Connection, tenant: TenantId, run: RunId) -> Failure {
-    let row = sqlx::query("select status from runs where tenant = $1 and id = $2")
+    let row = query("select status from runs where tenant = $1 and id = $2")
         .bind(tenant.to_string())
         .bind(run.to_string())
         .fetch_optional(connection)
@@ -280,7 +279,7 @@ async fn write_snapshot(
     (tenant, run): (TenantId, RunId),
     (step, snapshot): (i64, String),
 ) -> Result<(), Failure> {
-    sqlx::query(
+    query(
         "insert into run_snapshots (tenant, run, step, snapshot) values ($1, $2, $3, $4) \
          on conflict (tenant, run) do update set step = excluded.step, snapshot = excluded.snapshot",
     )
@@ -308,7 +307,7 @@ async fn update_run(
     if unchanged {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "update runs set status = coalesce($3, status), outputs = coalesce($4, outputs), answer = coalesce($5, answer), \
          error = coalesce($6, error), finished_at = coalesce($7, finished_at), message = coalesce($8, message), \
          message_from = coalesce($9, message_from), active_ms = coalesce($10, active_ms), \
@@ -350,22 +349,21 @@ async fn write_conversation(
     }
     if let Some(unsaid) = step.unsaid_message {
         let sql = "delete from messages where tenant = $1 and id = $2";
-        sqlx::query(sql).bind(tenant.to_string()).bind(unsaid.to_string()).execute(&mut *connection).await?;
+        query(sql).bind(tenant.to_string()).bind(unsaid.to_string()).execute(&mut *connection).await?;
     }
-    let row = sqlx::query("select conversation from runs where tenant = $1 and id = $2")
+    let row = query("select conversation from runs where tenant = $1 and id = $2")
         .bind(tenant.to_string())
         .bind(run.to_string())
         .fetch_one(&mut *connection)
         .await?;
     let Some(conversation): Option<String> = row.try_get("conversation")? else { return Ok(()) };
-    let done = sqlx::query(
-        "update conversations set state = coalesce($3, state), updated_at = $4 where tenant = $1 and id = $2",
-    )
-    .bind(tenant.to_string())
-    .bind(conversation)
-    .bind(state)
-    .bind(step.at)
-    .execute(connection)
-    .await?;
-    found(done.rows_affected(), "conversation")
+    let done =
+        query("update conversations set state = coalesce($3, state), updated_at = $4 where tenant = $1 and id = $2")
+            .bind(tenant.to_string())
+            .bind(conversation)
+            .bind(state)
+            .bind(step.at)
+            .execute(connection)
+            .await?;
+    found(done, "conversation")
 }

@@ -4,7 +4,7 @@ use domain::TenantId;
 use serde_json::Value;
 
 use crate::columns::{self, Stored};
-use crate::database::Row;
+use crate::database::{Row, query};
 use crate::error::Operation;
 use crate::{Result, Storage};
 
@@ -22,7 +22,7 @@ impl Stored for Kept {
 impl Storage {
     /// What was kept under a key and has not expired.
     pub async fn kept_output(&self, tenant: TenantId, key: &str, now: i64) -> Result<Option<Value>> {
-        let query = sqlx::query("select kept from kept_outputs where tenant = $1 and key = $2 and expires_at > $3")
+        let query = query("select kept from kept_outputs where tenant = $1 and key = $2 and expires_at > $3")
             .bind(tenant.to_string())
             .bind(key.to_owned())
             .bind(now);
@@ -40,7 +40,7 @@ impl Storage {
         let key = key.to_owned();
         self.write(KEEP, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "insert into kept_outputs (tenant, key, kept, created_at, expires_at) values ($1, $2, $3, $4, $5) \
                      on conflict (tenant, key) do update set kept = excluded.kept, created_at = excluded.created_at, \
                      expires_at = excluded.expires_at",
@@ -63,11 +63,11 @@ impl Storage {
         const PRUNE: Operation = Operation::new("remove kept outputs");
         self.write(PRUNE, move |connection| {
             Box::pin(async move {
-                let expired = sqlx::query("delete from kept_outputs where expires_at <= $1")
+                let expired = query("delete from kept_outputs where expires_at <= $1")
                     .bind(now)
                     .execute(&mut *connection)
                     .await?;
-                let too_many = sqlx::query(
+                let too_many = query(
                     "delete from kept_outputs where (tenant, key) in (select tenant, key from (select tenant, key, \
                      row_number() over (partition by tenant order by expires_at desc, key) as place from kept_outputs) \
                      as ranked where place > $1)",
@@ -75,7 +75,7 @@ impl Storage {
                 .bind(KEPT_PER_TENANT)
                 .execute(&mut *connection)
                 .await?;
-                Ok(expired.rows_affected() + too_many.rows_affected())
+                Ok(expired + too_many)
             })
         })
         .await

@@ -1,11 +1,10 @@
 //! Knowledge bases and the documents in them; what the documents hold is in [`crate::records`].
 
 use domain::{Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use sqlx::Row as _;
 
 use crate::accounts::found;
 use crate::columns::{self, Stored, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::pages::{Cursor, Page, page, with_one_more};
 use crate::{Result, Storage};
@@ -87,7 +86,38 @@ impl Stored for KnowledgeBaseSize {
     }
 }
 
+struct Stamp(String);
+
+impl Stored for Stamp {
+    fn read(row: &Row) -> Result<Stamp, sqlx::Error> {
+        let numbers = [row.try_get::<i64>("a")?, row.try_get("b")?, row.try_get("c")?, row.try_get("d")?];
+        Ok(Stamp(format!("{numbers:?}")))
+    }
+}
+
 impl Storage {
+    /// A text that is another one after any change of the base's documents.
+    pub async fn documents_stamp(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<String> {
+        let sql = "select count(*) as a, cast(coalesce(sum(version), 0) as bigint) as b, \
+                   cast(coalesce(sum(updated_at), 0) as bigint) as c, cast(coalesce(sum(created_at), 0) as bigint) as d \
+                   from documents where tenant = $1 and base = $2";
+        let stamp = self
+            .first("look whether documents have changed", query(sql).bind(tenant.to_string()).bind(base.to_string()));
+        Ok(stamp.await?.map_or_else(String::new, |Stamp(it)| it))
+    }
+
+    /// A text that is another one after any change of what the tenant's workflows may refer to: what is published,
+    /// knowledge bases, plugins, decision tables.
+    pub async fn catalog_stamp(&self, tenant: TenantId) -> Result<String> {
+        let sql = "select (select count(*) from versions where tenant = $1) as a, \
+                   (select count(*) from definitions where tenant = $1 and not deleted) as b, \
+                   (select cast(coalesce(sum(updated_at), 0) as bigint) from decision_tables where tenant = $1) as c, \
+                   (select cast(coalesce(sum(created_at), 0) as bigint) from knowledge_bases where tenant = $1) \
+                   + (select cast(coalesce(sum(installed_at), 0) as bigint) from plugins where tenant = $1) as d";
+        let stamp = self.first("look whether something was published", query(sql).bind(tenant.to_string()));
+        Ok(stamp.await?.map_or_else(String::new, |Stamp(it)| it))
+    }
+
     /// # Errors
     /// `Conflict` when the name is taken.
     pub async fn create_knowledge_base(&self, tenant: TenantId, base: KnowledgeBase) -> Result<()> {
@@ -100,7 +130,7 @@ impl Storage {
                     base_columns!(),
                     ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
                 );
-                sqlx::query(sql)
+                query(sql)
                     .bind(tenant.to_string())
                     .bind(id.to_string())
                     .bind(name)
@@ -126,7 +156,7 @@ impl Storage {
         self.write(UPDATE, move |connection| {
             Box::pin(async move {
                 let KnowledgeBase { id, name: _, title, description, spec, created_at: _, updated_at } = base;
-                let done = sqlx::query(
+                let done = query(
                     "update knowledge_bases set title = $3, description = $4, spec = $5, updated_at = $6 \
                      where tenant = $1 and id = $2",
                 )
@@ -138,7 +168,7 @@ impl Storage {
                 .bind(updated_at)
                 .execute(connection)
                 .await?;
-                found(done.rows_affected(), "knowledge base")
+                found(done, "knowledge base")
             })
         })
         .await
@@ -146,18 +176,18 @@ impl Storage {
 
     pub async fn knowledge_base(&self, tenant: TenantId, name: &str) -> Result<Option<KnowledgeBase>> {
         let sql = concat!("select ", base_columns!(), " from knowledge_bases where tenant = $1 and name = $2");
-        self.first("read a knowledge base", sqlx::query(sql).bind(tenant.to_string()).bind(name.to_owned())).await
+        self.first("read a knowledge base", query(sql).bind(tenant.to_string()).bind(name.to_owned())).await
     }
 
     /// By name.
     pub async fn list_knowledge_bases(&self, tenant: TenantId) -> Result<Vec<KnowledgeBase>> {
         let sql = concat!("select ", base_columns!(), " from knowledge_bases where tenant = $1 order by name");
-        self.all("list the knowledge bases", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the knowledge bases", query(sql).bind(tenant.to_string())).await
     }
 
     /// Nothing for a base of another tenant.
     pub async fn knowledge_base_size(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<KnowledgeBaseSize> {
-        let query = sqlx::query(
+        let query = query(
             "select count(*) as documents, cast(coalesce(sum(records), 0) as bigint) as records from documents \
              where tenant = $1 and base = $2",
         )
@@ -174,7 +204,7 @@ impl Storage {
         let documents = self
             .write(DELETE, move |connection| {
                 Box::pin(async move {
-                    let rows = sqlx::query(
+                    let rows = query(
                         "select d.id from documents d join knowledge_bases b on b.tenant = d.tenant and b.id = d.base \
                          where b.tenant = $1 and b.name = $2",
                     )
@@ -182,12 +212,12 @@ impl Storage {
                     .bind(name.clone())
                     .fetch_all(&mut *connection)
                     .await?;
-                    let done = sqlx::query("delete from knowledge_bases where tenant = $1 and name = $2")
+                    let done = query("delete from knowledge_bases where tenant = $1 and name = $2")
                         .bind(tenant.to_string())
                         .bind(name)
                         .execute(connection)
                         .await?;
-                    if done.rows_affected() == 0 {
+                    if done == 0 {
                         return Ok(None);
                     }
                     let ids: Result<Vec<DocumentId>, _> = rows.iter().map(|it| parsed(it, "id")).collect();
@@ -212,7 +242,7 @@ impl Storage {
 
     pub async fn document(&self, tenant: TenantId, id: DocumentId) -> Result<Option<Document>> {
         let sql = concat!("select ", document_columns!(), " from documents where tenant = $1 and id = $2");
-        self.first("read a document", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a document", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     pub async fn document_by_name(
@@ -223,7 +253,7 @@ impl Storage {
     ) -> Result<Option<Document>> {
         let sql =
             concat!("select ", document_columns!(), " from documents where tenant = $1 and base = $2 and name = $3");
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(base.to_string()).bind(name.to_owned());
+        let query = query(sql).bind(tenant.to_string()).bind(base.to_string()).bind(name.to_owned());
         self.first("look up a document", query).await
     }
 
@@ -242,7 +272,7 @@ impl Storage {
             " from documents where tenant = $1 and base = $2 and (created_at, id) < ($3, $4) \
              order by created_at desc, id desc limit $5"
         );
-        let query = sqlx::query(sql)
+        let query = query(sql)
             .bind(tenant.to_string())
             .bind(base.to_string())
             .bind(at)
@@ -259,7 +289,7 @@ impl Storage {
         self.write(SET, move |connection| {
             Box::pin(async move {
                 let DocumentProgress { state, done, total, reason, at } = progress;
-                let done = sqlx::query(
+                let done = query(
                     "update documents set state = $3, done = $4, total = $5, reason = $6, updated_at = $7 \
                      where tenant = $1 and id = $2",
                 )
@@ -272,7 +302,7 @@ impl Storage {
                 .bind(at)
                 .execute(connection)
                 .await?;
-                found(done.rows_affected(), "document")
+                found(done, "document")
             })
         })
         .await
@@ -284,12 +314,12 @@ impl Storage {
         let deleted = self
             .write(DELETE, move |connection| {
                 Box::pin(async move {
-                    let done = sqlx::query("delete from documents where tenant = $1 and id = $2")
+                    let done = query("delete from documents where tenant = $1 and id = $2")
                         .bind(tenant.to_string())
                         .bind(id.to_string())
                         .execute(connection)
                         .await?;
-                    Ok(done.rows_affected() > 0)
+                    Ok(done > 0)
                 })
             })
             .await?;
@@ -306,7 +336,7 @@ impl Storage {
             document_columns!(),
             " from documents where state in ('queued', 'parsing', 'embedding', 'indexing') order by created_at, id"
         );
-        let found = self.all("list the documents in progress", sqlx::query(sql)).await?;
+        let found = self.all("list the documents in progress", query(sql)).await?;
         Ok(found.into_iter().map(|OfTenant(tenant, document)| (tenant, document)).collect())
     }
 }
@@ -332,7 +362,7 @@ async fn insert_document(connection: &mut Connection, tenant: TenantId, document
         document_columns!(),
         ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
     );
-    sqlx::query(sql)
+    query(sql)
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(base.to_string())

@@ -2,10 +2,9 @@
 //! process has not said so for a while is anybody's.
 
 use domain::{Run, RunId, TenantId};
-use sqlx::Row as _;
 
 use crate::columns::{Stored, parsed};
-use crate::database::Row;
+use crate::database::{Row, query};
 use crate::error::Operation;
 use crate::runs::{OfTenant, run_columns};
 use crate::{Result, Storage};
@@ -58,7 +57,7 @@ impl Storage {
                      returning active_ms, message_from, ",
                     run_columns!()
                 );
-                let row = sqlx::query(sql)
+                let row = query(sql)
                     .bind(tenant.to_string())
                     .bind(run.to_string())
                     .bind(lease.owner)
@@ -68,7 +67,7 @@ impl Storage {
                     .await?;
                 let Some(row) = row else { return Ok(None) };
                 let run = Run::read(&row)?;
-                let message = sqlx::query("select 1 from messages where tenant = $1 and id = $2 and status = 'streaming'")
+                let message = query("select 1 from messages where tenant = $1 and id = $2 and status = 'streaming'")
                     .bind(tenant.to_string())
                     .bind(run.message.map(|it| it.to_string()))
                     .fetch_optional(connection)
@@ -84,7 +83,7 @@ impl Storage {
     /// Whether some process drives the run now.
     pub async fn is_driven(&self, tenant: TenantId, run: RunId, now: i64) -> Result<bool> {
         let sql = "select 1 from runs where tenant = $1 and id = $2 and lease_until >= $3 and lease_owner is not null";
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string()).bind(now);
+        let query = query(sql).bind(tenant.to_string()).bind(run.to_string()).bind(now);
         let found: Option<Driven> = self.first("look who drives a run", query).await?;
         Ok(found.is_some())
     }
@@ -94,7 +93,7 @@ impl Storage {
         self.write(RENEW, move |connection| {
             Box::pin(async move {
                 let sql = "update runs set lease_until = $2 where lease_owner = $1";
-                Ok(sqlx::query(sql).bind(lease.owner).bind(lease.until).execute(connection).await?.rows_affected())
+                Ok(query(sql).bind(lease.owner).bind(lease.until).execute(connection).await?)
             })
         })
         .await
@@ -107,7 +106,7 @@ impl Storage {
         self.write(FREE, move |connection| {
             Box::pin(async move {
                 let sql = "update runs set lease_owner = null, lease_until = null where lease_owner = $1";
-                Ok(sqlx::query(sql).bind(owner).execute(connection).await?.rows_affected())
+                Ok(query(sql).bind(owner).execute(connection).await?)
             })
         })
         .await
@@ -121,8 +120,7 @@ impl Storage {
             " from runs where status in ('queued', 'running', 'waiting') and status <> 'waiting' and parent_run is null \
              and (lease_owner is null or lease_owner = $1 or lease_until < $2) order by started_at, id"
         );
-        let found =
-            self.all("list the runs that nobody drives", sqlx::query(sql).bind(owner.to_owned()).bind(now)).await?;
+        let found = self.all("list the runs that nobody drives", query(sql).bind(owner.to_owned()).bind(now)).await?;
         Ok(found.into_iter().map(|OfTenant(tenant, run)| (tenant, run)).collect())
     }
 
@@ -131,7 +129,7 @@ impl Storage {
         let sql = "select child.tenant, child.id from runs child join runs parent on parent.tenant = child.tenant \
                    and parent.id = child.parent_run where child.status in ('queued', 'running', 'waiting') \
                    and parent.status in ('finished', 'failed', 'cancelled')";
-        let found: Vec<Found> = self.all("list the runs that nobody waits for", sqlx::query(sql)).await?;
+        let found: Vec<Found> = self.all("list the runs that nobody waits for", query(sql)).await?;
         Ok(found.into_iter().map(|Found(tenant, run)| (tenant, run)).collect())
     }
 
@@ -141,7 +139,7 @@ impl Storage {
                    on child.tenant = parent.tenant and child.parent_run = parent.id \
                    where parent.status in ('queued', 'running', 'waiting') and parent.status = 'waiting' \
                    and child.finished_at >= parent.parked_at";
-        let found: Vec<Found> = self.all("list the runs that nobody told", sqlx::query(sql)).await?;
+        let found: Vec<Found> = self.all("list the runs that nobody told", query(sql)).await?;
         Ok(found.into_iter().map(|Found(tenant, run)| (tenant, run)).collect())
     }
 
@@ -150,7 +148,7 @@ impl Storage {
         let sql = "with recursive above (id, parent) as (select id, parent_run from runs where tenant = $1 and id = $2 \
                    union all select r.id, r.parent_run from runs r join above a on r.tenant = $1 and r.id = a.parent) \
                    select $1 as tenant, id from above where parent is null";
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string());
+        let query = query(sql).bind(tenant.to_string()).bind(run.to_string());
         let found: Option<Found> = self.first("look for the run at the top", query).await?;
         Ok(found.map(|Found(_, run)| run))
     }

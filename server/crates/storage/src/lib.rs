@@ -2,7 +2,7 @@
 //!
 //! Reads go through a pool of connections. Writes go through one task that commits whatever has queued up in one
 //! transaction ([`writer`]). A write that has been answered survives `kill -9` and, with [`Durability::PowerLoss`], the
-//! loss of power. Several processes may have the same file open.
+//! loss of power. Several processes may have the same file open, and several servers the same Postgres database.
 //!
 //! Every method takes a [`TenantId`](domain::TenantId) first, or its name starts with `all_tenants_`. An id of another
 //! tenant is as unknown as a random one. Ids and times come from the caller; nothing is made up here.
@@ -19,6 +19,8 @@ mod knowledge;
 mod leases;
 mod migrations;
 mod pages;
+mod plugin_calls;
+mod plugin_values;
 mod plugins;
 mod records;
 mod runs;
@@ -37,13 +39,13 @@ pub use journal::{JournalStep, NewEvent, RunSnapshot, RunStep};
 pub use knowledge::{DocumentProgress, KnowledgeBaseSize};
 pub use leases::{ClaimedRun, Lease};
 pub use pages::{Cursor, Page};
+pub use plugin_values::{NewPluginValue, PluginValue};
 pub use records::{NewRecord, NewRecords};
 pub use runs::{BeginRun, RunFilter};
 pub use triggers::{TickClaim, TickEnd};
 pub use waits::{NewAnswer, WaitFilter, WhoseConversations};
 
-use database::{Arguments, Database, Pool};
-use sqlx::query::Query;
+use database::{Place, Pool, Query};
 use writer::Writer;
 
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -86,10 +88,23 @@ impl Storage {
     /// # Errors
     /// As [`Storage::open`].
     pub async fn open_grouping(path: &Path, durability: Durability, group: usize) -> Result<Storage> {
-        let mut connection = database::connect_writer(path, durability).await?;
-        migrations::apply(&mut connection, path).await?;
-        let writer = Writer::start(connection, path.to_owned(), (durability, group));
-        Ok(Storage { readers: database::readers(path), writer })
+        Storage::begin(Place::file(path), durability, group).await
+    }
+
+    /// Connects to a Postgres database, `postgres://user:password@host:5432/database`, and brings its tables up to date.
+    /// Several servers may use it at once.
+    ///
+    /// # Errors
+    /// The address cannot be read, the database cannot be reached or changed, or was written by a newer version.
+    pub async fn connect(url: &str) -> Result<Storage> {
+        Storage::begin(Place::server(url)?, Durability::default(), writer::GROUP).await
+    }
+
+    async fn begin(place: Place, durability: Durability, group: usize) -> Result<Storage> {
+        let mut connection = place.connect(durability).await?;
+        migrations::apply(&mut connection, &place.name()).await?;
+        let readers = place.readers();
+        Ok(Storage { readers, writer: Writer::start(connection, place, (durability, group)) })
     }
 
     /// Whether the database answers; for `/readyz`.
@@ -101,7 +116,7 @@ impl Storage {
         if self.writer.is_closed() {
             return Err(StorageError::Closed { operation: OPERATION });
         }
-        let asked = sqlx::query("select 1").execute(&self.readers).await;
+        let asked = database::query("select 1").execute(&self.readers).await;
         asked.map(|_| ()).map_err(error::reading(OPERATION))
     }
 
@@ -111,20 +126,12 @@ impl Storage {
         self.readers.close().await;
     }
 
-    async fn first<T: columns::Stored>(
-        &self,
-        operation: &'static str,
-        query: Query<'_, Database, Arguments>,
-    ) -> Result<Option<T>> {
+    async fn first<T: columns::Stored>(&self, operation: &'static str, query: Query) -> Result<Option<T>> {
         let row = query.fetch_optional(&self.readers).await.map_err(error::reading(operation))?;
         row.map(|it| T::read(&it)).transpose().map_err(error::reading(operation))
     }
 
-    async fn all<T: columns::Stored>(
-        &self,
-        operation: &'static str,
-        query: Query<'_, Database, Arguments>,
-    ) -> Result<Vec<T>> {
+    async fn all<T: columns::Stored>(&self, operation: &'static str, query: Query) -> Result<Vec<T>> {
         let rows = query.fetch_all(&self.readers).await.map_err(error::reading(operation))?;
         rows.iter().map(T::read).collect::<std::result::Result<_, _>>().map_err(error::reading(operation))
     }

@@ -1,13 +1,15 @@
 //! Installed plugins, their code and what each tenant has granted them.
 
-use domain::{Plugin, TenantId};
+use domain::{Plugin, PluginVersion, TenantId};
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::columns::{self, Stored, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{self, Failure, Operation};
 use crate::{Result, Storage};
+
+/// Versions of a plugin that one can go back to, the installed one included.
+const KEPT_VERSIONS: i64 = 10;
 
 macro_rules! plugin_columns {
     () => {
@@ -25,6 +27,16 @@ impl Stored for Plugin {
             sha256: row.try_get("sha256")?,
             system: row.try_get("system")?,
             enabled: row.try_get("enabled")?,
+            installed_at: row.try_get("installed_at")?,
+        })
+    }
+}
+
+impl Stored for PluginVersion {
+    fn read(row: &Row) -> Result<PluginVersion, sqlx::Error> {
+        Ok(PluginVersion {
+            sha256: row.try_get("sha256")?,
+            version: row.try_get("version")?,
             installed_at: row.try_get("installed_at")?,
         })
     }
@@ -51,23 +63,50 @@ impl Storage {
     /// By name.
     pub async fn list_plugins(&self, tenant: TenantId) -> Result<Vec<Plugin>> {
         let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 order by plugin_id");
-        self.all("list the plugins", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the plugins", query(sql).bind(tenant.to_string())).await
     }
 
     pub async fn plugin(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Plugin>> {
         let sql = concat!("select ", plugin_columns!(), " from plugins where tenant = $1 and plugin_id = $2");
-        self.first("read a plugin", sqlx::query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
+        self.first("read a plugin", query(sql).bind(tenant.to_string()).bind(plugin_id.to_owned())).await
     }
 
     /// None also when the code was not given to be kept.
     pub async fn plugin_bytes(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Vec<u8>>> {
         const OPERATION: &str = "read a plugin's code";
-        let row = sqlx::query(
+        let row = query(
             "select c.bytes from plugins p join plugin_code c on c.sha256 = p.sha256 \
              where p.tenant = $1 and p.plugin_id = $2",
         )
         .bind(tenant.to_string())
         .bind(plugin_id.to_owned())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(error::reading(OPERATION))?;
+        row.map(|it| it.try_get("bytes")).transpose().map_err(error::reading(OPERATION))
+    }
+
+    /// The versions of an uploaded plugin that can be gone back to, the newest first; the one that is installed among them.
+    pub async fn plugin_versions(&self, tenant: TenantId, plugin_id: &str) -> Result<Vec<PluginVersion>> {
+        let query = query(
+            "select sha256, version, installed_at from plugin_versions where tenant = $1 and plugin_id = $2 \
+             order by installed_at desc, sha256",
+        )
+        .bind(tenant.to_string())
+        .bind(plugin_id.to_owned());
+        self.all("list a plugin's versions", query).await
+    }
+
+    /// The code of a version that can be gone back to.
+    pub async fn plugin_version_bytes(&self, tenant: TenantId, plugin_id: &str, sha256: &str) -> Result<Option<Vec<u8>>> {
+        const OPERATION: &str = "read the code of a plugin's version";
+        let row = query(
+            "select c.bytes from plugin_versions v join plugin_code c on c.sha256 = v.sha256 \
+             where v.tenant = $1 and v.plugin_id = $2 and v.sha256 = $3",
+        )
+        .bind(tenant.to_string())
+        .bind(plugin_id.to_owned())
+        .bind(sha256.to_owned())
         .fetch_optional(&self.readers)
         .await
         .map_err(error::reading(OPERATION))?;
@@ -81,13 +120,13 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(SET, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("update plugins set enabled = $3 where tenant = $1 and plugin_id = $2")
+                let done = query("update plugins set enabled = $3 where tenant = $1 and plugin_id = $2")
                     .bind(tenant.to_string())
                     .bind(plugin_id)
                     .bind(enabled)
                     .execute(connection)
                     .await?;
-                crate::accounts::found(done.rows_affected(), "plugin")
+                crate::accounts::found(done, "plugin")
             })
         })
         .await
@@ -99,13 +138,20 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let row = sqlx::query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
+                let earlier = query("select sha256 from plugin_versions where tenant = $1 and plugin_id = $2")
+                    .bind(tenant.to_string())
+                    .bind(plugin_id.clone())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                let row = query("delete from plugins where tenant = $1 and plugin_id = $2 returning sha256")
                     .bind(tenant.to_string())
                     .bind(plugin_id)
                     .fetch_optional(&mut *connection)
                     .await?;
                 let Some(row) = row else { return Ok(false) };
-                forget_code(connection, row.try_get("sha256")?).await?;
+                for it in earlier.iter().chain([&row]) {
+                    forget_code(connection, it.try_get("sha256")?).await?;
+                }
                 Ok(true)
             })
         })
@@ -119,7 +165,7 @@ impl Storage {
         let plugin_id = plugin_id.to_owned();
         self.write(SET, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "insert into plugin_grants (tenant, plugin_id, grants) values ($1, $2, $3) \
                      on conflict (tenant, plugin_id) do update set grants = excluded.grants",
                 )
@@ -136,7 +182,7 @@ impl Storage {
 
     /// None when nothing was ever granted.
     pub async fn grants(&self, tenant: TenantId, plugin_id: &str) -> Result<Option<Value>> {
-        let query = sqlx::query("select grants from plugin_grants where tenant = $1 and plugin_id = $2")
+        let query = query("select grants from plugin_grants where tenant = $1 and plugin_id = $2")
             .bind(tenant.to_string())
             .bind(plugin_id.to_owned());
         Ok(self.first("read a plugin's grants", query).await?.map(|Grants(value)| value))
@@ -149,13 +195,14 @@ async fn install(
     plugin: Plugin,
     bytes: Vec<u8>,
 ) -> Result<Plugin, Failure> {
-    let old = sqlx::query("select sha256 from plugins where tenant = $1 and plugin_id = $2")
+    let old = query("select sha256 from plugins where tenant = $1 and plugin_id = $2")
         .bind(tenant.to_string())
         .bind(plugin.plugin_id.clone())
         .fetch_optional(&mut *connection)
         .await?;
-    if !bytes.is_empty() {
-        sqlx::query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
+    let kept = !bytes.is_empty();
+    if kept {
+        query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
             .bind(plugin.sha256.clone())
             .bind(bytes)
             .execute(&mut *connection)
@@ -170,7 +217,7 @@ async fn install(
          enabled = excluded.enabled, installed_at = excluded.installed_at returning ",
         plugin_columns!()
     );
-    let row = sqlx::query(sql)
+    let row = query(sql)
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(plugin_id)
@@ -182,17 +229,53 @@ async fn install(
         .bind(installed_at)
         .fetch_one(&mut *connection)
         .await?;
+    let plugin = Plugin::read(&row)?;
+    if kept {
+        note_version(connection, tenant, &plugin).await?;
+    }
     if let Some(old) = old {
         forget_code(connection, old.try_get("sha256")?).await?;
     }
-    Ok(Plugin::read(&row)?)
+    Ok(plugin)
+}
+
+/// The newest versions stay, so that one can go back.
+async fn note_version(connection: &mut Connection, tenant: TenantId, plugin: &Plugin) -> Result<(), Failure> {
+    query(
+        "insert into plugin_versions (tenant, plugin_id, sha256, version, installed_at) values ($1, $2, $3, $4, $5) \
+         on conflict (tenant, plugin_id, sha256) do update set installed_at = excluded.installed_at",
+    )
+    .bind(tenant.to_string())
+    .bind(plugin.plugin_id.clone())
+    .bind(plugin.sha256.clone())
+    .bind(plugin.version.clone())
+    .bind(plugin.installed_at)
+    .execute(&mut *connection)
+    .await?;
+    let forgotten = query(
+        "delete from plugin_versions where tenant = $1 and plugin_id = $2 and sha256 not in \
+         (select sha256 from plugin_versions where tenant = $1 and plugin_id = $2 order by installed_at desc limit $3) \
+         returning sha256",
+    )
+    .bind(tenant.to_string())
+    .bind(plugin.plugin_id.clone())
+    .bind(KEPT_VERSIONS)
+    .fetch_all(&mut *connection)
+    .await?;
+    for it in forgotten {
+        forget_code(connection, it.try_get("sha256")?).await?;
+    }
+    Ok(())
 }
 
 /// Code that no tenant has any more is taken out of the database.
 async fn forget_code(connection: &mut Connection, sha256: String) -> Result<(), Failure> {
-    sqlx::query("delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1)")
-        .bind(sha256)
-        .execute(connection)
-        .await?;
+    query(
+        "delete from plugin_code where sha256 = $1 and not exists (select 1 from plugins where sha256 = $1) \
+         and not exists (select 1 from plugin_versions where sha256 = $1)",
+    )
+    .bind(sha256)
+    .execute(connection)
+    .await?;
     Ok(())
 }

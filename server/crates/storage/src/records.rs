@@ -5,10 +5,9 @@
 
 use domain::{Chunk, DocumentId, TenantId};
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _};
 
 use crate::columns::{self, Stored, parsed};
-use crate::database::{Connection, Database, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::{Result, Storage, StorageError};
 
@@ -87,7 +86,7 @@ impl Storage {
         self.write(SWITCH, move |connection| {
             Box::pin(async move {
                 must_be_newer(connection, (tenant, document), version).await?;
-                let switched = sqlx::query(
+                let switched = query(
                     "update documents set version = $3, records = $4, size_bytes = $5, content_hash = $6, updated_at = $7 \
                      where tenant = $1 and id = $2 and $4 = \
                      (select count(*) from chunks where tenant = $1 and document = $2 and version = $3)",
@@ -101,7 +100,7 @@ impl Storage {
                 .bind(at)
                 .execute(connection)
                 .await?;
-                if switched.rows_affected() == 0 {
+                if switched == 0 {
                     // Somebody else replaces the same document at the same time, and has removed our records.
                     return Err(StorageError::Conflict { what: "a replacement of this document in progress" }.into());
                 }
@@ -116,7 +115,7 @@ impl Storage {
         const UNSTAGE: Operation = Operation::new("remove a document's unfinished records");
         self.write(UNSTAGE, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "delete from chunks where tenant = $1 and document = $2 and version = $3 and not exists \
                      (select 1 from documents where tenant = $1 and id = $2 and version = $3)",
                 )
@@ -139,7 +138,7 @@ impl Storage {
         after: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Chunk>> {
-        let query = sqlx::query(
+        let query = query(
             "select c.document, c.ordinal, c.version, c.text, c.fields from documents d \
              join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
              where d.tenant = $1 and d.id = $2 and c.ordinal > $3 order by c.ordinal limit $4",
@@ -160,7 +159,7 @@ impl Storage {
             let removed = self
                 .write(PURGE, move |connection| {
                     Box::pin(async move {
-                        let done = sqlx::query(
+                        let done = query(
                             "delete from chunks where (tenant, document, version, ordinal) in ( \
                              select c.tenant, c.document, c.version, c.ordinal from chunks c \
                              where not exists (select 1 from documents d where d.tenant = c.tenant \
@@ -169,7 +168,7 @@ impl Storage {
                         .bind(i64::try_from(CHUNKS_AT_ONCE).unwrap_or(i64::MAX))
                         .execute(connection)
                         .await?;
-                        Ok(done.rows_affected())
+                        Ok(done)
                     })
                 })
                 .await?;
@@ -187,7 +186,7 @@ impl Storage {
             let removed = self
                 .write(PURGE, move |connection| {
                     Box::pin(async move {
-                        let done = sqlx::query(
+                        let done = query(
                             "delete from chunks where tenant = $1 and document = $2 and (version, ordinal) in ( \
                              select version, ordinal from chunks where tenant = $1 and document = $2 and version < \
                              coalesce((select version from documents where tenant = $1 and id = $2), $3) limit $4)",
@@ -198,7 +197,7 @@ impl Storage {
                         .bind(i64::try_from(CHUNKS_AT_ONCE).unwrap_or(i64::MAX))
                         .execute(connection)
                         .await?;
-                        Ok(done.rows_affected())
+                        Ok(done)
                     })
                 })
                 .await?;
@@ -214,7 +213,7 @@ async fn must_be_newer(
     (tenant, document): (TenantId, DocumentId),
     version: i64,
 ) -> Result<(), Failure> {
-    let row = sqlx::query("select version from documents where tenant = $1 and id = $2")
+    let row = query("select version from documents where tenant = $1 and id = $2")
         .bind(tenant.to_string())
         .bind(document.to_string())
         .fetch_optional(connection)
@@ -234,12 +233,12 @@ async fn insert_chunks(
     records: Vec<NewRecord>,
 ) -> Result<(), Failure> {
     let (tenant, document) = (tenant.to_string(), document.to_string());
-    let mut insert: QueryBuilder<Database> =
-        QueryBuilder::new("insert into chunks (tenant, document, version, ordinal, text, fields) ");
-    insert.push_values(records, |mut row, NewRecord { ordinal, text, fields }| {
-        row.push_bind(tenant.clone()).push_bind(document.clone()).push_bind(version);
-        row.push_bind(ordinal).push_bind(text).push_bind(fields.to_string());
-    });
-    insert.build().execute(connection).await?;
+    let mut insert = query("insert into chunks (tenant, document, version, ordinal, text, fields) values ");
+    for (position, NewRecord { ordinal, text, fields }) in records.into_iter().enumerate() {
+        insert.push(if position > 0 { ", (" } else { "(" }).push_bind(tenant.clone());
+        insert.push(", ").push_bind(document.clone()).push(", ").push_bind(version).push(", ").push_bind(ordinal);
+        insert.push(", ").push_bind(text).push(", ").push_bind(fields.to_string()).push(")");
+    }
+    insert.execute(connection).await?;
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Runs: what they are, how they begin, and when they go. What happens in them is in their journal.
 
 use domain::{ConversationId, Run, RunId, RunKind, RunStatus, TenantId};
-use sqlx::{QueryBuilder, Row as _};
 
 use crate::columns::{self, Stored, maybe_parsed, parsed};
 use crate::conversations::{BeginTurn, write_turn};
-use crate::database::{Connection, Database, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::journal::{RunStep, write_first_step};
 use crate::leases::Lease;
@@ -78,17 +77,21 @@ impl Storage {
     /// Stores a run with its first step, and the turn that it answers, in one transaction.
     ///
     /// # Errors
-    /// `NotFound` when its version, conversation or parent run is not the tenant's; `Conflict` when an id is taken.
+    /// `NotFound` when its version, conversation or parent run is not the tenant's; `Conflict` when an id is taken or a run
+    /// that does not wait still answers an earlier turn.
     pub async fn begin_run(&self, tenant: TenantId, begin: BeginRun) -> Result<()> {
         const BEGIN: Operation =
             Operation::new("begin a run").conflict("a run with this id").missing("version, conversation or parent run");
-        self.write(BEGIN, move |connection| {
+        // Nobody else knows the run yet.
+        let operation = if begin.turn.is_none() { BEGIN.beside_others() } else { BEGIN };
+        self.write(operation, move |connection| {
             Box::pin(async move {
                 let BeginRun { run, first, turn, lease } = begin;
                 if let Some(turn) = turn {
                     if run.conversation != Some(turn.conversation) {
                         return Err(StorageError::NotFound { what: "conversation" }.into());
                     }
+                    no_turn_in_progress(connection, tenant, turn.conversation).await?;
                     write_turn(connection, tenant, turn).await?;
                 }
                 let id = run.id;
@@ -101,7 +104,7 @@ impl Storage {
 
     pub async fn run(&self, tenant: TenantId, id: RunId) -> Result<Option<Run>> {
         let sql = concat!("select ", run_columns!(), " from runs where tenant = $1 and id = $2");
-        self.first("read a run", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a run", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     /// The newest first.
@@ -114,8 +117,7 @@ impl Storage {
     ) -> Result<Page<Run>> {
         let Cursor { at, id } = Cursor::read(cursor)?;
         let RunFilter { kind, name, conversation, status, top_level_only } = filter;
-        let mut sql: QueryBuilder<Database> =
-            QueryBuilder::new(concat!("select ", run_columns!(), " from runs where tenant = "));
+        let mut sql = query(concat!("select ", run_columns!(), " from runs where tenant = "));
         sql.push_bind(tenant.to_string());
         sql.push(" and (started_at, id) < (").push_bind(at).push(", ").push_bind(id.to_string()).push(")");
         if let Some(kind) = kind {
@@ -134,7 +136,7 @@ impl Storage {
             sql.push(" and parent_run is null");
         }
         sql.push(" order by started_at desc, id desc limit ").push_bind(with_one_more(limit));
-        let items = self.all("list the runs", sql.build()).await?;
+        let items = self.all("list the runs", sql).await?;
         Ok(page(items, limit, |it: &Run| (it.started_at, *it.id.as_uuid())))
     }
 
@@ -145,7 +147,7 @@ impl Storage {
             run_columns!(),
             " from runs where tenant = $1 and parent_run = $2 order by started_at, id"
         );
-        self.all("list the nested runs", sqlx::query(sql).bind(tenant.to_string()).bind(parent.to_string())).await
+        self.all("list the nested runs", query(sql).bind(tenant.to_string()).bind(parent.to_string())).await
     }
 
     /// Runs of a conversation that are not over.
@@ -155,7 +157,7 @@ impl Storage {
             run_columns!(),
             " from runs where tenant = $1 and conversation = $2 and parent_run is null and finished_at is null"
         );
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(conversation.to_string());
+        let query = query(sql).bind(tenant.to_string()).bind(conversation.to_string());
         let found: Vec<Run> = self.all("list a conversation's unfinished runs", query).await?;
         Ok(found.into_iter().map(|it| it.id).collect())
     }
@@ -166,7 +168,7 @@ impl Storage {
         const PRUNE: Operation = Operation::new("remove old runs");
         self.write(PRUNE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query(
+                let done = query(
                     "delete from runs where (tenant, id) in (select tenant, id from runs where parent_run is null \
                      and finished_at is not null and finished_at < $1 order by finished_at limit $2)",
                 )
@@ -174,10 +176,32 @@ impl Storage {
                 .bind(limit.max(0))
                 .execute(connection)
                 .await?;
-                Ok(done.rows_affected())
+                Ok(done)
             })
         })
         .await
+    }
+}
+
+/// Of two turns that two servers would begin at the same moment one begins. Only a conversation's last messages can be
+/// growing.
+async fn no_turn_in_progress(
+    connection: &mut Connection,
+    tenant: TenantId,
+    conversation: ConversationId,
+) -> Result<(), Failure> {
+    let answering = query(
+        "select 1 from messages m join runs r on r.tenant = m.tenant and r.id = m.run where m.tenant = $1 \
+         and m.conversation = $2 and m.status = 'streaming' and r.status in ('queued', 'running') and m.position > \
+         (select coalesce(max(position), 0) from messages where tenant = $1 and conversation = $2) - 3 limit 1",
+    )
+    .bind(tenant.to_string())
+    .bind(conversation.to_string())
+    .fetch_optional(connection)
+    .await?;
+    match answering {
+        Some(_) => Err(StorageError::Conflict { what: "a turn in progress" }.into()),
+        None => Ok(()),
     }
 }
 
@@ -211,7 +235,7 @@ async fn insert_run(
         ", lease_owner, lease_until) values \
          ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
     );
-    sqlx::query(sql)
+    query(sql)
         .bind(tenant.to_string())
         .bind(id.to_string())
         .bind(kind.as_str())

@@ -1,10 +1,9 @@
 //! A tenant's sealed secrets. Nothing here can open them.
 
 use domain::{Secret, TenantId};
-use sqlx::Row as _;
 
 use crate::columns::Stored;
-use crate::database::Row;
+use crate::database::{Row, query};
 use crate::error::Operation;
 use crate::{Result, Storage};
 
@@ -26,7 +25,7 @@ impl Storage {
         self.write(PUT, move |connection| {
             Box::pin(async move {
                 let Secret { name, sealed, created_at, updated_at } = secret;
-                let row = sqlx::query(
+                let row = query(
                     "insert into secrets (tenant, name, sealed, created_at, updated_at) values ($1, $2, $3, $4, $5) \
                      on conflict (tenant, name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at \
                      returning name, sealed, created_at, updated_at",
@@ -45,18 +44,16 @@ impl Storage {
     }
 
     pub async fn secret(&self, tenant: TenantId, name: &str) -> Result<Option<Secret>> {
-        let query =
-            sqlx::query("select name, sealed, created_at, updated_at from secrets where tenant = $1 and name = $2")
-                .bind(tenant.to_string())
-                .bind(name.to_owned());
+        let query = query("select name, sealed, created_at, updated_at from secrets where tenant = $1 and name = $2")
+            .bind(tenant.to_string())
+            .bind(name.to_owned());
         self.first("read a secret", query).await
     }
 
     /// By name.
     pub async fn list_secrets(&self, tenant: TenantId) -> Result<Vec<Secret>> {
-        let query =
-            sqlx::query("select name, sealed, created_at, updated_at from secrets where tenant = $1 order by name")
-                .bind(tenant.to_string());
+        let query = query("select name, sealed, created_at, updated_at from secrets where tenant = $1 order by name")
+            .bind(tenant.to_string());
         self.all("list the secrets", query).await
     }
 
@@ -66,12 +63,12 @@ impl Storage {
         let name = name.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("delete from secrets where tenant = $1 and name = $2")
+                let done = query("delete from secrets where tenant = $1 and name = $2")
                     .bind(tenant.to_string())
                     .bind(name)
                     .execute(connection)
                     .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await

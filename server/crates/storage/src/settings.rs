@@ -2,10 +2,9 @@
 
 use domain::{AuditEntry, TenantId};
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::columns::{self, Stored, parsed};
-use crate::database::Row;
+use crate::database::{Row, query};
 use crate::error::Operation;
 use crate::pages::{Cursor, Page, page, with_one_more};
 use crate::{Result, Storage};
@@ -33,7 +32,7 @@ impl Stored for AuditEntry {
 
 impl Storage {
     pub async fn setting(&self, tenant: TenantId, key: &str) -> Result<Option<Value>> {
-        let query = sqlx::query("select value from settings where tenant = $1 and key = $2")
+        let query = query("select value from settings where tenant = $1 and key = $2")
             .bind(tenant.to_string())
             .bind(key.to_owned());
         Ok(self.first("read a setting", query).await?.map(|Setting(value)| value))
@@ -44,7 +43,7 @@ impl Storage {
         let key = key.to_owned();
         self.write(SET, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "insert into settings (tenant, key, value, updated_at) values ($1, $2, $3, $4) \
                      on conflict (tenant, key) do update set value = excluded.value, updated_at = excluded.updated_at",
                 )
@@ -60,18 +59,42 @@ impl Storage {
         .await
     }
 
+    /// Stores a setting unless there is one; answers the one that is there then.
+    pub async fn keep_setting(&self, tenant: TenantId, key: &str, value: Value, at: i64) -> Result<Value> {
+        const KEEP: Operation = Operation::new("store a setting");
+        let key = key.to_owned();
+        self.write(KEEP, move |connection| {
+            Box::pin(async move {
+                query(
+                    "insert into settings (tenant, key, value, updated_at) values ($1, $2, $3, $4) \
+                     on conflict (tenant, key) do nothing",
+                )
+                .bind(tenant.to_string())
+                .bind(key.clone())
+                .bind(value.to_string())
+                .bind(at)
+                .execute(&mut *connection)
+                .await?;
+                let kept = query("select value from settings where tenant = $1 and key = $2");
+                let kept = kept.bind(tenant.to_string()).bind(key).fetch_one(connection).await?;
+                Ok(Setting::read(&kept)?.0)
+            })
+        })
+        .await
+    }
+
     /// False when there was no such setting.
     pub async fn delete_setting(&self, tenant: TenantId, key: &str) -> Result<bool> {
         const DELETE: Operation = Operation::new("remove a setting");
         let key = key.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("delete from settings where tenant = $1 and key = $2")
+                let done = query("delete from settings where tenant = $1 and key = $2")
                     .bind(tenant.to_string())
                     .bind(key)
                     .execute(connection)
                     .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -82,7 +105,7 @@ impl Storage {
         self.write(ADD, move |connection| {
             Box::pin(async move {
                 let AuditEntry { id, at, actor, action, subject, detail } = entry;
-                sqlx::query(
+                query(
                     "insert into audit_log (tenant, id, at, actor, action, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)",
                 )
                 .bind(tenant.to_string())
@@ -103,7 +126,7 @@ impl Storage {
     /// The newest first.
     pub async fn list_audit(&self, tenant: TenantId, cursor: Option<&str>, limit: i64) -> Result<Page<AuditEntry>> {
         let Cursor { at, id } = Cursor::read(cursor)?;
-        let query = sqlx::query(
+        let query = query(
             "select id, at, actor, action, subject, detail from audit_log \
              where tenant = $1 and (at, id) < ($2, $3) order by at desc, id desc limit $4",
         )

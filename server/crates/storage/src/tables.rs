@@ -1,10 +1,9 @@
 //! Decision tables, by the names that workflows give them.
 
 use domain::{DecisionTable, TenantId};
-use sqlx::Row as _;
 
 use crate::columns::Stored;
-use crate::database::Row;
+use crate::database::{Row, query};
 use crate::error::Operation;
 use crate::{Result, Storage};
 
@@ -20,7 +19,7 @@ impl Stored for DecisionTable {
 
 impl Storage {
     pub async fn list_tables(&self, tenant: TenantId) -> Result<Vec<DecisionTable>> {
-        let query = sqlx::query("select name, csv, updated_at from decision_tables where tenant = $1 order by name")
+        let query = query("select name, csv, updated_at from decision_tables where tenant = $1 order by name")
             .bind(tenant.to_string());
         self.all("list the tables", query).await
     }
@@ -31,7 +30,7 @@ impl Storage {
         self.write(PUT, move |connection| {
             Box::pin(async move {
                 let DecisionTable { name, csv, updated_at } = table;
-                sqlx::query(
+                query(
                     "insert into decision_tables (tenant, name, csv, updated_at) values ($1, $2, $3, $4) \
                      on conflict (tenant, name) do update set csv = excluded.csv, updated_at = excluded.updated_at",
                 )
@@ -53,12 +52,12 @@ impl Storage {
         let name = name.to_owned();
         self.write(DELETE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("delete from decision_tables where tenant = $1 and name = $2")
+                let done = query("delete from decision_tables where tenant = $1 and name = $2")
                     .bind(tenant.to_string())
                     .bind(name)
                     .execute(connection)
                     .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await

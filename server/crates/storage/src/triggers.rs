@@ -5,10 +5,9 @@
 
 use domain::{DefinitionKind, RunId, TenantId, Tick, TickState, Trigger, TriggerId, Version};
 use serde_json::Value;
-use sqlx::Row as _;
 
 use crate::columns::{self, Stored, maybe_parsed, parsed};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::{Result, Storage, definitions};
 
@@ -103,12 +102,12 @@ impl Storage {
             trigger_columns!(),
             " from triggers t where t.tenant = $1 order by t.workflow, t.kind, t.position"
         );
-        self.all("list the triggers", sqlx::query(sql).bind(tenant.to_string())).await
+        self.all("list the triggers", query(sql).bind(tenant.to_string())).await
     }
 
     pub async fn trigger(&self, tenant: TenantId, id: TriggerId) -> Result<Option<Trigger>> {
         let sql = concat!("select ", trigger_columns!(), " from triggers t where t.tenant = $1 and t.id = $2");
-        self.first("read a trigger", sqlx::query(sql).bind(tenant.to_string()).bind(id.to_string())).await
+        self.first("read a trigger", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
     /// Stores whether the trigger is on, its next time and its token as they are in the value; whether it is there.
@@ -116,7 +115,7 @@ impl Storage {
         const UPDATE: Operation = Operation::new("change a trigger").conflict("a trigger with this token");
         self.write(UPDATE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query(
+                let done = query(
                     "update triggers set enabled = $3, next_at = $4, token = $5, updated_at = $6 where tenant = $1 and id = $2",
                 )
                 .bind(tenant.to_string())
@@ -127,7 +126,7 @@ impl Storage {
                 .bind(trigger.updated_at)
                 .execute(connection)
                 .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -138,7 +137,7 @@ impl Storage {
         const NOTE: Operation = Operation::new("note a trigger's run");
         self.write(NOTE, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query(
+                let done = query(
                     "update triggers set last_at = $3, last_run = $4, last_error = null where tenant = $1 and id = $2",
                 )
                 .bind(tenant.to_string())
@@ -147,7 +146,7 @@ impl Storage {
                 .bind(run.to_string())
                 .execute(connection)
                 .await?;
-                Ok(done.rows_affected() > 0)
+                Ok(done > 0)
             })
         })
         .await
@@ -156,7 +155,7 @@ impl Storage {
     /// The webhook with this token, whoever's it is: a token is all that a sender has.
     pub async fn all_tenants_trigger_of_token(&self, token: &str) -> Result<Option<(TenantId, Trigger)>> {
         let sql = concat!("select ", trigger_columns!(), " from triggers t where t.token = $1");
-        let found = self.first("find a webhook", sqlx::query(sql).bind(token.to_owned())).await?;
+        let found = self.first("find a webhook", query(sql).bind(token.to_owned())).await?;
         Ok(found.map(|OfTenant(tenant, trigger)| (tenant, trigger)))
     }
 
@@ -167,7 +166,7 @@ impl Storage {
             trigger_columns!(),
             " from triggers t where t.enabled and t.next_at is not null and t.next_at <= $1 order by t.next_at"
         );
-        let found = self.all("find the due schedules", sqlx::query(sql).bind(now)).await?;
+        let found = self.all("find the due schedules", query(sql).bind(now)).await?;
         Ok(found.into_iter().map(|OfTenant(tenant, trigger)| (tenant, trigger)).collect())
     }
 
@@ -180,7 +179,7 @@ impl Storage {
             }
         }
         let sql = "select min(next_at) as at from triggers where enabled and next_at is not null";
-        Ok(self.first("find the next schedule", sqlx::query(sql)).await?.and_then(|At(at)| at))
+        Ok(self.first("find the next schedule", query(sql)).await?.and_then(|At(at)| at))
     }
 
     /// Ticks that were claimed until `claimed_by` and have not come to an end: their server may have stopped in between.
@@ -191,7 +190,7 @@ impl Storage {
             ", k.due_at, k.run, k.claimed_at from trigger_ticks k join triggers t on t.tenant = k.tenant \
              and t.id = k.trigger_id where k.state = 'claimed' and k.claimed_at <= $1 order by k.due_at"
         );
-        let found = self.all("find the unfinished ticks", sqlx::query(sql).bind(claimed_by)).await?;
+        let found = self.all("find the unfinished ticks", query(sql).bind(claimed_by)).await?;
         Ok(found.into_iter().map(|Open(OfTenant(tenant, trigger), tick)| (tenant, trigger, tick)).collect())
     }
 
@@ -203,7 +202,7 @@ impl Storage {
         self.write(CLAIM, move |connection| {
             Box::pin(async move {
                 let TickClaim { tick, next_at } = claim;
-                let moved = sqlx::query(
+                let moved = query(
                     "update triggers set next_at = $5, last_at = coalesce($6, last_at), last_run = coalesce($7, last_run) \
                      where tenant = $1 and id = $2 and next_at = $3 and updated_at = $4 and enabled",
                 )
@@ -216,8 +215,8 @@ impl Storage {
                 .bind(tick.map(|it| it.run.to_string()))
                 .execute(&mut *connection)
                 .await?;
-                let Some(tick) = tick.filter(|_| moved.rows_affected() > 0) else { return Ok(false) };
-                let taken = sqlx::query(
+                let Some(tick) = tick.filter(|_| moved > 0) else { return Ok(false) };
+                let taken = query(
                     "insert into trigger_ticks (tenant, trigger_id, due_at, run, state, claimed_at) \
                      values ($1, $2, $3, $4, $5, $6) on conflict (tenant, trigger_id, due_at) do nothing",
                 )
@@ -229,7 +228,7 @@ impl Storage {
                 .bind(tick.claimed_at)
                 .execute(connection)
                 .await?;
-                Ok(taken.rows_affected() > 0)
+                Ok(taken > 0)
             })
         })
         .await
@@ -240,7 +239,7 @@ impl Storage {
         const END: Operation = Operation::new("store how a tick ended");
         self.write(END, move |connection| {
             Box::pin(async move {
-                let done = sqlx::query(
+                let done = query(
                     "update trigger_ticks set state = $4 where tenant = $1 and trigger_id = $2 and due_at = $3 \
                      and state = 'claimed'",
                 )
@@ -250,11 +249,11 @@ impl Storage {
                 .bind(end.state.as_str())
                 .execute(&mut *connection)
                 .await?;
-                if done.rows_affected() == 0 {
+                if done == 0 {
                     return Ok(false);
                 }
                 // Without a run there is none to look at: the trigger itself says what was wrong.
-                sqlx::query(
+                query(
                     "update triggers set last_error = $3, last_run = case when $3 is null then last_run end \
                      where tenant = $1 and id = $2 and last_at = $4",
                 )
@@ -285,7 +284,7 @@ impl Storage {
         let delivery = delivery.to_owned();
         self.write(CLAIM, move |connection| {
             Box::pin(async move {
-                sqlx::query(
+                query(
                     "insert into trigger_deliveries (tenant, trigger_id, delivery, run, at) values ($1, $2, $3, $4, $5) \
                      on conflict (tenant, trigger_id, delivery) do nothing",
                 )
@@ -296,7 +295,7 @@ impl Storage {
                 .bind(at)
                 .execute(&mut *connection)
                 .await?;
-                let row = sqlx::query(
+                let row = query(
                     "select run from trigger_deliveries where tenant = $1 and trigger_id = $2 and delivery = $3",
                 )
                 .bind(tenant.to_string())
@@ -315,14 +314,13 @@ impl Storage {
         const RELEASE: Operation = Operation::new("forget a delivery");
         self.write(RELEASE, move |connection| {
             Box::pin(async move {
-                let done =
-                    sqlx::query("delete from trigger_deliveries where tenant = $1 and trigger_id = $2 and run = $3")
-                        .bind(tenant.to_string())
-                        .bind(id.to_string())
-                        .bind(run.to_string())
-                        .execute(connection)
-                        .await?;
-                Ok(done.rows_affected() > 0)
+                let done = query("delete from trigger_deliveries where tenant = $1 and trigger_id = $2 and run = $3")
+                    .bind(tenant.to_string())
+                    .bind(id.to_string())
+                    .bind(run.to_string())
+                    .execute(connection)
+                    .await?;
+                Ok(done > 0)
             })
         })
         .await
@@ -333,11 +331,11 @@ impl Storage {
         const PRUNE: Operation = Operation::new("remove old ticks");
         self.write(PRUNE, move |connection| {
             Box::pin(async move {
-                sqlx::query("delete from trigger_ticks where claimed_at < $1 and state <> 'claimed'")
+                query("delete from trigger_ticks where claimed_at < $1 and state <> 'claimed'")
                     .bind(before)
                     .execute(&mut *connection)
                     .await?;
-                sqlx::query("delete from trigger_deliveries where at < $1").bind(before).execute(connection).await?;
+                query("delete from trigger_deliveries where at < $1").bind(before).execute(connection).await?;
                 Ok(())
             })
         })
@@ -353,7 +351,7 @@ async fn replace(
     triggers: Vec<Trigger>,
 ) -> Result<(), Failure> {
     let sql = concat!("select ", trigger_columns!(), " from triggers t where t.tenant = $1 and t.workflow = $2");
-    let rows = sqlx::query(sql).bind(tenant.to_string()).bind(workflow.to_owned()).fetch_all(&mut *connection).await?;
+    let rows = query(sql).bind(tenant.to_string()).bind(workflow.to_owned()).fetch_all(&mut *connection).await?;
     let mut known = rows.iter().map(Trigger::read).collect::<Result<Vec<_>, _>>()?;
     for trigger in triggers {
         let same_place = |it: &Trigger| (it.kind, it.position) == (trigger.kind, trigger.position);
@@ -361,21 +359,19 @@ async fn replace(
             None => insert(connection, tenant, trigger).await?,
             Some(old) if old.spec == trigger.spec => {}
             Some(old) => {
-                sqlx::query(
-                    "update triggers set spec = $3, next_at = $4, updated_at = $5 where tenant = $1 and id = $2",
-                )
-                .bind(tenant.to_string())
-                .bind(old.id.to_string())
-                .bind(trigger.spec.to_string())
-                .bind(trigger.next_at)
-                .bind(trigger.updated_at)
-                .execute(&mut *connection)
-                .await?;
+                query("update triggers set spec = $3, next_at = $4, updated_at = $5 where tenant = $1 and id = $2")
+                    .bind(tenant.to_string())
+                    .bind(old.id.to_string())
+                    .bind(trigger.spec.to_string())
+                    .bind(trigger.next_at)
+                    .bind(trigger.updated_at)
+                    .execute(&mut *connection)
+                    .await?;
             }
         }
     }
     for old in known {
-        sqlx::query("delete from triggers where tenant = $1 and id = $2")
+        query("delete from triggers where tenant = $1 and id = $2")
             .bind(tenant.to_string())
             .bind(old.id.to_string())
             .execute(&mut *connection)
@@ -400,7 +396,7 @@ async fn insert(connection: &mut Connection, tenant: TenantId, trigger: Trigger)
         created_at,
         updated_at,
     } = trigger;
-    sqlx::query(
+    query(
         "insert into triggers (tenant, id, workflow, kind, position, spec, token, enabled, next_at, last_at, last_run, \
          last_error, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
@@ -425,7 +421,7 @@ async fn insert(connection: &mut Connection, tenant: TenantId, trigger: Trigger)
 
 /// A workflow that is gone is started by nothing.
 pub(crate) async fn remove_all(connection: &mut Connection, tenant: &str, workflow: &str) -> Result<(), Failure> {
-    sqlx::query("delete from triggers where tenant = $1 and workflow = $2")
+    query("delete from triggers where tenant = $1 and workflow = $2")
         .bind(tenant.to_owned())
         .bind(workflow.to_owned())
         .execute(connection)

@@ -5,11 +5,10 @@
 
 use domain::{ConversationId, Role, RunId, TenantId, UserId, Wait};
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _};
 
 use crate::columns::{self, Stored, maybe_parsed, parsed};
 use crate::conversations::{BeginTurn, write_turn};
-use crate::database::{Connection, Database, Row};
+use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
 use crate::journal::{RunStep, write_step};
 use crate::pages::{Page, with_one_more};
@@ -26,7 +25,8 @@ macro_rules! wait_columns {
 macro_rules! with_below {
     ($sql:literal) => {
         concat!(
-            "with recursive below (id) as (select $2 union all select r.id from runs r join below b \
+            "with recursive below (id) as (select id from runs where tenant = $1 and id = $2 \
+             union all select r.id from runs r join below b \
              on r.tenant = $1 and r.parent_run = b.id) ",
             $sql
         )
@@ -126,7 +126,7 @@ struct Yes(bool);
 
 impl Stored for Yes {
     fn read(row: &Row) -> Result<Yes, sqlx::Error> {
-        Ok(Yes(row.try_get(0)?))
+        Ok(Yes(row.try_get("yes")?))
     }
 }
 
@@ -134,16 +134,15 @@ const NEWS: &str = with_below!(
     "select exists (select 1 from waits w join below b on w.tenant = $1 and w.run = b.id where w.outcome is not null) \
      or exists (select 1 from runs child join below b on child.tenant = $1 and child.id = b.id \
      join runs parent on parent.tenant = $1 and parent.id = child.parent_run join below p on p.id = parent.id \
-     where parent.status = 'waiting' and child.finished_at >= parent.parked_at)"
+     where parent.status = 'waiting' and child.finished_at >= parent.parked_at) as yes"
 );
 
 impl Storage {
     /// Effects of the run that are waits, answered or not.
     pub async fn wait_effects(&self, tenant: TenantId, run: RunId) -> Result<Vec<i64>> {
         let sql = "select effect, 'null' as outcome from waits where tenant = $1 and run = $2 order by effect";
-        let found: Vec<Answered> = self
-            .all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string()))
-            .await?;
+        let found: Vec<Answered> =
+            self.all("read what a run waits for", query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
         Ok(found.into_iter().map(|Answered(effect, _)| effect).collect())
     }
 
@@ -156,12 +155,12 @@ impl Storage {
             " from waits where tenant = $1 and (run = $2 or root_run = $2) and outcome is null \
              order by created_at, run, effect"
         );
-        self.all("read what a run waits for", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string())).await
+        self.all("read what a run waits for", query(sql).bind(tenant.to_string()).bind(run.to_string())).await
     }
 
     pub async fn wait(&self, tenant: TenantId, run: RunId, effect: i64) -> Result<Option<Wait>> {
         let sql = concat!("select ", wait_columns!(), " from waits where tenant = $1 and run = $2 and effect = $3");
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string()).bind(effect);
+        let query = query(sql).bind(tenant.to_string()).bind(run.to_string()).bind(effect);
         self.first("read what a run waits for", query).await
     }
 
@@ -170,13 +169,13 @@ impl Storage {
         let sql = "select effect, outcome from waits where tenant = $1 and run = $2 and outcome is not null \
                    order by answered_at, effect";
         let found: Vec<Answered> =
-            self.all("read a run's answers", sqlx::query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
+            self.all("read a run's answers", query(sql).bind(tenant.to_string()).bind(run.to_string())).await?;
         Ok(found.into_iter().map(|Answered(effect, outcome)| (effect, outcome)).collect())
     }
 
     /// Whether something has come in for a waiting run or for one below it.
     pub async fn has_news(&self, tenant: TenantId, run: RunId) -> Result<bool> {
-        let query = sqlx::query(NEWS).bind(tenant.to_string()).bind(run.to_string());
+        let query = query(NEWS).bind(tenant.to_string()).bind(run.to_string());
         let found: Option<Yes> = self.first("look whether a run can go on", query).await?;
         Ok(found.is_some_and(|Yes(it)| it))
     }
@@ -194,7 +193,7 @@ impl Storage {
             " from waits where tenant = $1 and conversation = $2 and kind = 'ask' and outcome is null \
              and (due_at is null or due_at > $3) and who is null order by created_at, run, effect limit 1"
         );
-        let query = sqlx::query(sql).bind(tenant.to_string()).bind(conversation.to_string()).bind(now);
+        let query = query(sql).bind(tenant.to_string()).bind(conversation.to_string()).bind(now);
         self.first("look for a conversation's open question", query).await
     }
 
@@ -208,15 +207,14 @@ impl Storage {
     ) -> Result<Page<Wait>> {
         let Place { at, run, effect } = Place::read(cursor)?;
         let WaitFilter { roles, of_runs, conversations, now } = filter;
-        let mut sql: QueryBuilder<Database> =
-            QueryBuilder::new(concat!("select ", wait_columns!(), " from waits where tenant = "));
+        let mut sql = query(concat!("select ", wait_columns!(), " from waits where tenant = "));
         sql.push_bind(tenant.to_string()).push(" and outcome is null and kind <> 'timer'");
         sql.push(" and (due_at is null or due_at > ").push_bind(*now).push(")");
         sql.push(" and (created_at, run, effect) < (").push_bind(at).push(", ").push_bind(run.to_string());
-        sql.push(", ").push_bind(effect).push(") and (who in (");
-        let mut who = sql.separated(", ");
+        // An empty list after `in` is understood by SQLite only.
+        sql.push(", ").push_bind(effect).push(") and (who in (''");
         for role in roles {
-            who.push_bind(role.as_str());
+            sql.push(", ").push_bind(role.as_str());
         }
         sql.push(")");
         if *of_runs {
@@ -230,7 +228,7 @@ impl Storage {
             WhoseConversations::OfKeys => sql.push(" or who is null and conversation is not null and assignee is null"),
         };
         sql.push(") order by created_at desc, run desc, effect desc limit ").push_bind(with_one_more(limit));
-        let mut items: Vec<Wait> = self.all("list the open questions", sql.build()).await?;
+        let mut items: Vec<Wait> = self.all("list the open questions", sql).await?;
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = items.len() > limit;
         items.truncate(limit);
@@ -252,15 +250,15 @@ impl Storage {
     /// Gives every wait whose moment has come the outcome that it was to have then. Answers how many.
     pub async fn all_tenants_expire_waits(&self, now: i64) -> Result<u64> {
         const EXPIRE: Operation = Operation::new("end what runs waited for");
-        let due = "select exists (select 1 from waits where outcome is null and due_at <= $1)";
-        let due: Option<Yes> = self.first("look for what is due", sqlx::query(due).bind(now)).await?;
+        let due = "select exists (select 1 from waits where outcome is null and due_at <= $1) as yes";
+        let due: Option<Yes> = self.first("look for what is due", query(due).bind(now)).await?;
         if !due.is_some_and(|Yes(it)| it) {
             return Ok(0);
         }
         self.write(EXPIRE, move |connection| {
             Box::pin(async move {
                 let sql = "update waits set outcome = at_due, answered_at = $1 where outcome is null and due_at <= $1";
-                Ok(sqlx::query(sql).bind(now).execute(connection).await?.rows_affected())
+                Ok(query(sql).bind(now).execute(connection).await?)
             })
         })
         .await
@@ -269,7 +267,7 @@ impl Storage {
     /// The runs at the top for which something has come in.
     pub async fn all_tenants_answered_roots(&self) -> Result<Vec<(TenantId, RunId)>> {
         let sql = "select distinct tenant, root_run from waits where outcome is not null";
-        let found: Vec<Root> = self.all("look for answers", sqlx::query(sql)).await?;
+        let found: Vec<Root> = self.all("look for answers", query(sql)).await?;
         Ok(found.into_iter().map(|Root(tenant, run)| (tenant, run)).collect())
     }
 
@@ -284,20 +282,20 @@ impl Storage {
         self.write(PARK, move |connection| {
             Box::pin(async move {
                 let (tenant_text, run_text) = (tenant.to_string(), run.to_string());
-                let news = sqlx::query(NEWS).bind(tenant_text.clone()).bind(run_text.clone());
-                if news.fetch_one(&mut *connection).await?.try_get(0)? {
+                let news = query(NEWS).bind(tenant_text.clone()).bind(run_text.clone());
+                if news.fetch_one(&mut *connection).await?.try_get("yes")? {
                     return Ok(false);
                 }
                 for it in nested {
-                    let over = "select finished_at is not null from runs where tenant = $1 and id = $2";
-                    let over = sqlx::query(over).bind(tenant_text.clone()).bind(it.to_string());
-                    if over.fetch_optional(&mut *connection).await?.is_none_or(|it| it.try_get(0).unwrap_or(true)) {
+                    let over = "select finished_at is not null as yes from runs where tenant = $1 and id = $2";
+                    let over = query(over).bind(tenant_text.clone()).bind(it.to_string());
+                    if over.fetch_optional(&mut *connection).await?.is_none_or(|it| it.try_get("yes").unwrap_or(true)) {
                         return Ok(false);
                     }
                 }
                 let at = step.at;
                 write_step(connection, tenant, run, step).await?;
-                sqlx::query(
+                query(
                     "update runs set status = 'waiting', parked_at = $3, lease_owner = null, lease_until = null \
                      where tenant = $1 and id = $2",
                 )
@@ -320,7 +318,7 @@ async fn write_answer(
     answer: NewAnswer,
 ) -> Result<(), Failure> {
     let NewAnswer { outcome, by, at, turn } = answer;
-    let taken = sqlx::query(
+    let taken = query(
         "update waits set outcome = $4, answered_by = $5, answered_at = $6 where tenant = $1 and run = $2 \
          and effect = $3 and outcome is null and (due_at is null or due_at > $6) returning root_run",
     )
@@ -340,13 +338,12 @@ async fn write_answer(
     let message = turn.assistant_message.id;
     write_turn(connection, tenant, turn).await?;
     // Only then its message is closed, and it is known where the part that comes now begins.
-    let moved =
-        sqlx::query("update runs set message = $3 where tenant = $1 and id = $2 and status = 'waiting' returning id")
-            .bind(tenant.to_string())
-            .bind(root.to_string())
-            .bind(message.to_string())
-            .fetch_optional(connection)
-            .await?;
+    let moved = query("update runs set message = $3 where tenant = $1 and id = $2 and status = 'waiting' returning id")
+        .bind(tenant.to_string())
+        .bind(root.to_string())
+        .bind(message.to_string())
+        .fetch_optional(connection)
+        .await?;
     match moved {
         Some(_) => Ok(()),
         None => Err(StorageError::Conflict { what: "a message of a run that does not wait" }.into()),
@@ -371,7 +368,7 @@ pub(crate) async fn open(connection: &mut Connection, tenant: TenantId, waits: V
             at_due,
             answered_at,
         } = it;
-        sqlx::query(concat!(
+        query(concat!(
             "insert into waits (tenant, ",
             wait_columns!(),
             ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
@@ -404,7 +401,7 @@ pub(crate) async fn close(
     effects: Vec<i64>,
 ) -> Result<(), Failure> {
     for effect in effects {
-        sqlx::query("delete from waits where tenant = $1 and run = $2 and effect = $3")
+        query("delete from waits where tenant = $1 and run = $2 and effect = $3")
             .bind(tenant.to_string())
             .bind(run.to_string())
             .bind(effect)

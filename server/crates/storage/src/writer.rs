@@ -7,16 +7,15 @@
 //! before; its work may be done twice, so it touches nothing but the database.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sqlx::Connection as _;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::database::{BEGIN_WRITE, Connection, connect_writer};
+use crate::database::{Alone, Connection, Place, is_passing};
 use crate::error::{Cause, Failure, Operation};
 use crate::{Durability, Result, Storage, StorageError};
 
@@ -25,6 +24,15 @@ pub(crate) const GROUP: usize = 256;
 /// Writes that may queue up; whoever comes then waits before their write is taken, which slows callers down instead of
 /// filling the memory.
 const QUEUE: usize = 1024;
+/// How long writes wait for a database server that is started anew, and for a deadlock to come apart. Callers wait as long.
+const RETRIES: [Duration; 6] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(5),
+];
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +47,7 @@ trait Job: Send {
     /// Does the work inside the open transaction and keeps the outcome, instead of an earlier one.
     fn attempt<'c>(&'c mut self, connection: &'c mut Connection, again: Again) -> BoxFuture<'c, ()>;
     fn succeeded(&self) -> bool;
+    fn alone(&self) -> Alone;
     /// The database's words, if it was the database that refused.
     fn cause(&self) -> Option<Cause>;
     /// Tells the caller; with a cause if the group as a whole was lost.
@@ -79,6 +88,10 @@ where
 
     fn succeeded(&self) -> bool {
         matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn alone(&self) -> Alone {
+        self.operation.alone
     }
 
     fn cause(&self) -> Option<Cause> {
@@ -126,10 +139,11 @@ impl Storage {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, path: PathBuf, (durability, group): (Durability, usize)) -> Writer {
+    pub(crate) fn start(connection: Connection, place: Place, (durability, limit): (Durability, usize)) -> Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let closing = Arc::new(Notify::new());
-        let task = tokio::spawn(serve(Some(connection), queue, closing.clone(), (path, durability, group)));
+        let connected = Connected { connection: Some(connection), place, durability };
+        let task = tokio::spawn(serve(connected, queue, closing.clone(), limit));
         Writer { jobs, task: Arc::new(Mutex::new(Some(task))), closing }
     }
 
@@ -147,12 +161,31 @@ impl Writer {
     }
 }
 
-async fn serve(
-    mut connection: Option<Connection>,
-    mut queue: mpsc::Receiver<Box<dyn Job>>,
-    closing: Arc<Notify>,
-    (path, durability, limit): (PathBuf, Durability, usize),
-) {
+/// The writer's connection, made anew when it was lost.
+struct Connected {
+    connection: Option<Connection>,
+    place: Place,
+    durability: Durability,
+}
+
+/// Why nothing of a group is stored.
+struct Lost {
+    cause: Cause,
+    /// Its commit was sent, and nobody can say what came of it.
+    in_doubt: bool,
+}
+
+impl Lost {
+    fn before_commit(cause: impl Into<Cause>) -> Lost {
+        Lost { cause: cause.into(), in_doubt: false }
+    }
+
+    fn at_commit(cause: impl Into<Cause>) -> Lost {
+        Lost { cause: cause.into(), in_doubt: true }
+    }
+}
+
+async fn serve(mut connected: Connected, mut queue: mpsc::Receiver<Box<dyn Job>>, closing: Arc<Notify>, limit: usize) {
     let mut group = Vec::with_capacity(limit);
     loop {
         let taken = tokio::select! {
@@ -167,76 +200,101 @@ async fn serve(
         if taken == 0 {
             break;
         }
-        let mut open = match connection.take() {
-            Some(open) => open,
-            None => match connect_writer(&path, durability).await {
-                Ok(open) => open,
-                Err(error) => {
-                    tracing::error!(error = %error, writes = taken, "the database cannot be opened again for writing");
-                    // A dropped job tells its caller that nothing was stored.
-                    group.clear();
-                    continue;
-                }
-            },
-        };
-        let outcome = write_group(&mut open, &mut group).await;
-        let lost = match outcome {
-            Ok(()) => {
-                connection = Some(open);
-                None
-            }
-            Err(cause) => {
-                tracing::error!(error = %cause, writes = taken, "a group of writes was not stored");
-                // Its transaction may still be open: closing the connection ends it.
-                let _ = open.close_hard().await;
-                Some(cause)
-            }
-        };
+        let lost = connected.store(&mut group).await.err();
+        if let Some(cause) = &lost {
+            tracing::error!(error = %cause, writes = taken, "a group of writes was not stored");
+        }
         for job in group.drain(..) {
             job.answer(lost.clone());
         }
     }
-    if let Some(connection) = connection
+    if let Some(connection) = connected.connection
         && let Err(error) = connection.close().await
     {
         tracing::warn!(error = %error, "the database was not closed cleanly; what was answered is in it all the same");
     }
 }
 
-/// Writes a group and commits it. An error means that nothing of the group is stored and the connection is in doubt.
-async fn write_group(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Cause> {
-    if let [job] = group {
-        return write_alone(connection, job).await;
-    }
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
-    for job in &mut *group {
-        attempt(job, &mut transaction, Again::Perhaps).await;
-        if !job.succeeded() {
-            transaction.rollback().await.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))?;
-            return write_apart(connection, group).await;
+impl Connected {
+    /// Stores a group, on a new connection and again if the old one was lost before it could commit.
+    async fn store(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Cause> {
+        let mut pauses = RETRIES.iter();
+        loop {
+            let lost = match self.store_once(group).await {
+                Ok(()) => return Ok(()),
+                Err(lost) => lost,
+            };
+            let again = self.place.is_remote() && !lost.in_doubt && is_passing(&lost.cause);
+            let Some(pause) = pauses.next().filter(|_| again) else { return Err(lost.cause) };
+            tracing::warn!(error = %lost.cause, writes = group.len(), "writes are tried again");
+            tokio::time::sleep(*pause).await;
         }
     }
-    transaction.commit().await.map_err(Arc::new)
+
+    async fn store_once(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+        let mut open = match self.connection.take() {
+            Some(open) => open,
+            None => self.place.connect(self.durability).await.map_err(|error| match error {
+                StorageError::Open { source, .. } => Lost::before_commit(source),
+                _ => Lost::before_commit(Arc::new(sqlx::Error::WorkerCrashed)),
+            })?,
+        };
+        let again = if self.place.is_remote() { Again::Perhaps } else { Again::Never };
+        let outcome = write_group(&mut open, group, again).await;
+        match outcome {
+            Ok(()) => self.connection = Some(open),
+            // Its transaction may still be open: closing the connection ends it.
+            Err(_) => open.drop_hard().await,
+        }
+        outcome
+    }
 }
 
-async fn write_alone(connection: &mut Connection, job: &mut Box<dyn Job>) -> Result<(), Cause> {
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
-    attempt(job, &mut transaction, Again::Never).await;
-    let ended = if job.succeeded() { transaction.commit().await } else { transaction.rollback().await };
-    ended.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))
+/// Writes a group and commits it. An error means that the connection is in doubt and that nothing of the group is stored,
+/// unless it happened at the commit. `again` is whether the group may come again after an error.
+async fn write_group(connection: &mut Connection, group: &mut [Box<dyn Job>], again: Again) -> Result<(), Lost> {
+    let alone = if group.iter().all(|it| it.alone() == Alone::No) { Alone::No } else { Alone::Yes };
+    connection.begin(alone).await.map_err(Lost::before_commit)?;
+    if let [job] = group {
+        attempt(job, connection, again).await;
+        return match job.succeeded() {
+            true => connection.commit().await.map_err(Lost::at_commit),
+            false => undone(job.cause(), connection.rollback().await),
+        };
+    }
+    for job in &mut *group {
+        attempt(job, connection, Again::Perhaps).await;
+        if !job.succeeded() {
+            undone(job.cause(), connection.rollback().await)?;
+            return write_apart(connection, group, again).await;
+        }
+    }
+    connection.commit().await.map_err(Lost::at_commit)
 }
 
 /// Writes a group in which somebody fails: each has a savepoint of its own.
-async fn write_apart(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Cause> {
-    let mut transaction = connection.begin_with(BEGIN_WRITE).await.map_err(Arc::new)?;
+async fn write_apart(connection: &mut Connection, group: &mut [Box<dyn Job>], again: Again) -> Result<(), Lost> {
+    connection.begin(Alone::Yes).await.map_err(Lost::before_commit)?;
     for job in group {
-        let mut savepoint = transaction.begin().await.map_err(Arc::new)?;
-        attempt(job, &mut savepoint, Again::Never).await;
-        let ended = if job.succeeded() { savepoint.commit().await } else { savepoint.rollback().await };
+        connection.savepoint().await.map_err(Lost::before_commit)?;
+        attempt(job, connection, again).await;
+        let ended = match job.succeeded() {
+            true => connection.keep_since_savepoint().await,
+            false => connection.undo_to_savepoint().await,
+        };
         // SQLite gives up the whole transaction on a full disk or a failed read; the first words say why.
-        ended.map_err(|error| job.cause().unwrap_or_else(|| Arc::new(error)))?;
+        undone(job.cause(), ended)?;
     }
-    transaction.commit().await.map_err(Arc::new)
+    connection.commit().await.map_err(Lost::at_commit)
+}
+
+/// A write that failed because the connection did takes its group along; the first words say why.
+fn undone(cause: Option<Cause>, ended: Result<(), sqlx::Error>) -> Result<(), Lost> {
+    match (cause, ended) {
+        (Some(cause), _) if is_passing(&cause) => Err(Lost::before_commit(cause)),
+        (_, Ok(())) => Ok(()),
+        (cause, Err(error)) => Err(Lost::before_commit(cause.unwrap_or_else(|| Arc::new(error)))),
+    }
 }
 
 /// Work that panics has no outcome: its changes are rolled back and its caller is told.

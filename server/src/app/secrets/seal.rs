@@ -22,7 +22,7 @@ impl Sealer {
     }
 
     /// The format, a random nonce, and the encrypted value with its tag.
-    pub(super) fn seal(&self, place: Place<'_>, value: &[u8]) -> Result<Vec<u8>> {
+    pub(in crate::app) fn seal(&self, place: Place<'_>, value: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|error| AppError::internal(error.to_string()))?;
         let mut sealed = value.to_vec();
@@ -34,7 +34,7 @@ impl Sealer {
 
     /// # Errors
     /// Sealed under another key or for another place, or damaged.
-    pub(super) fn open(&self, place: Place<'_>, sealed: Vec<u8>) -> Result<Vec<u8>> {
+    pub(in crate::app) fn open(&self, place: Place<'_>, sealed: Vec<u8>) -> Result<Vec<u8>> {
         let wrong =
             || AppError::internal("a secret does not open: the master key is another one, or its row was changed");
         let Some((&[FORMAT], rest)) = sealed.split_first_chunk::<1>() else { return Err(wrong()) };

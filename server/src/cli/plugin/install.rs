@@ -99,12 +99,18 @@ fn print(base: &str, installed: &Value) -> anyhow::Result<()> {
     if asks.is_empty() {
         return Ok(());
     }
-    println!("granted so far: {}", installed.get("grants").unwrap_or(&Value::Null));
+    let missing: Vec<&str> =
+        installed.get("missing").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if missing.is_empty() {
+        println!("all of it is granted");
+        return Ok(());
+    }
+    println!("not granted yet: {}", missing.join(", "));
     println!("to grant all of it:");
     println!("  curl -X PUT {base}/api/v1/plugins/{}/grants -H \"Authorization: Bearer $PARLOUR_KEY\" \\", manifest.id);
     println!(
         "    -H 'Content-Type: application/json' -d '{}'",
-        words::grants(&asks).to_string().replace('\'', r"'\''")
+        words::grants(&manifest.permissions).to_string().replace('\'', r"'\''")
     );
     Ok(())
 }

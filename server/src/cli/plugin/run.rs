@@ -4,9 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use plugin_host::{
-    CallContext, CallError, CallErrorKind, CallReport, Grants, LogLevel, LogLine, Manifest, NoKnowledge,
-};
+use plugin_host::{CallContext, CallError, CallErrorKind, CallReport, Grants, LogLevel, LogLine, Manifest, NoServer};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
@@ -28,8 +26,9 @@ pub(super) async fn execute(config: Config, args: RunPluginArgs) -> anyhow::Resu
             .hint(format!("`parlour plugin inspect {}` lists them", file.display()))
             .into());
     }
+    let grants = Grant::all(&grants)?;
     check_grants(plugin.manifest(), &grants)?;
-    let report = host.call(&plugin, &tool, input, surroundings(Grant::all(&grants)?, settings)).await;
+    let report = host.call(&plugin, &tool, input, surroundings(grants, settings)).await;
     let succeeded = report.result.is_ok();
     match format {
         Format::Text => print(&file, &report)?,
@@ -46,27 +45,24 @@ pub(super) async fn execute(config: Config, args: RunPluginArgs) -> anyhow::Resu
 }
 
 /// A grant that nobody asks for would do nothing, in silence.
-fn check_grants(manifest: &Manifest, grants: &[Grant]) -> Result<(), AppError> {
-    let asks = words::asks(&manifest.permissions);
-    let asked = |grant: &&Grant| {
-        let Grant { kind, name } = grant;
-        asks.iter().any(|ask| ask.kind == *kind && (ask.name == "*" || name.as_ref() == Some(&ask.name)))
-    };
-    match grants.iter().find(|it| !asked(it)) {
+fn check_grants(manifest: &Manifest, grants: &Grants) -> Result<(), AppError> {
+    match grants.beyond(&manifest.permissions).first() {
         None => Ok(()),
-        Some(grant) => Err(AppError::invalid(format!("{} does not ask for `{grant}`", words::name(manifest)))
-            .hint(words::asks_in_lines(&asks).join("\n"))),
+        Some(permission) => {
+            let asks = words::asks_in_lines(&words::asks(&manifest.permissions)).join("\n");
+            Err(AppError::invalid(format!("{} does not ask for `{permission}`", words::name(manifest))).hint(asks))
+        }
     }
 }
 
-/// No tenant is behind a call from the command line, so there is nothing to search and nothing to read.
+/// No tenant is behind a call from the command line, so there is nothing to search, to ask or to keep.
 pub(super) fn surroundings(grants: Grants, config: Map<String, Value>) -> CallContext {
-    CallContext { grants, config, limits: None, knowledge: Arc::new(NoKnowledge) }
+    CallContext { grants, config, limits: None, access: Arc::new(NoServer) }
 }
 
 /// The output alone on standard output, so that another program can take it.
 fn print(file: &Path, report: &CallReport) -> anyhow::Result<()> {
-    let CallReport { result, logs, dropped_log_lines, duration_us, cpu_us, memory_peak_bytes } = report;
+    let CallReport { result, logs, dropped_log_lines, duration_us, cpu_us, memory_peak_bytes, tokens: _ } = report;
     for LogLine { level, message } in logs {
         let level = match level {
             LogLevel::Debug => "debug",

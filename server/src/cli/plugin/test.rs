@@ -176,6 +176,7 @@ mod tests {
             duration_us: 1,
             cpu_us: 1,
             memory_peak_bytes: 1,
+            tokens: plugin_host::Tokens::default(),
         };
         judge(&Example { title, input: json!({}), output: stated }, &report)
     }

@@ -1,15 +1,17 @@
 //! A plugin in words: who it is, what it asks for, what its schemas take.
 
-use plugin_host::{KnowledgePermission, Localized, Manifest, Permissions};
-use serde_json::{Map, Value, json};
+use plugin_host::{
+    Grants, HttpPermission, KnowledgePermission, Localized, Manifest, ModelPermission, Permissions, StoragePermission,
+};
+use serde_json::{Value, json};
 
 /// A schema can be nested; a type in words says no more than this much of it.
 const DEEPEST: usize = 3;
 
 /// One thing that a plugin asks for.
 pub(super) struct Ask {
-    pub(super) kind: &'static str,
-    pub(super) name: String,
+    /// As people write permissions: `knowledge: menu`.
+    pub(super) permission: String,
     /// What it would be able to do.
     pub(super) words: String,
     /// Why, as the plugin's author says.
@@ -17,18 +19,41 @@ pub(super) struct Ask {
 }
 
 pub(super) fn asks(permissions: &Permissions) -> Vec<Ask> {
-    let Permissions { knowledge } = permissions;
-    let bases = knowledge.iter().map(|KnowledgePermission { name, reason }| Ask {
-        kind: "knowledge",
-        name: name.clone(),
-        words: if name == "*" {
+    let Permissions { knowledge, http, model, storage } = permissions;
+    let ask =
+        |permission: String, words: String, reason: &Localized| Ask { permission, words, reason: reason.en.clone() };
+    let bases = knowledge.iter().map(|KnowledgePermission { name, reason }| {
+        let words = if name == "*" {
             "read every knowledge base".to_owned()
         } else {
             format!("read the knowledge base `{name}`")
-        },
-        reason: reason.en.clone(),
+        };
+        ask(format!("knowledge: {name}"), words, reason)
     });
-    bases.collect()
+    let hosts = http.iter().map(|HttpPermission { host, methods, reason }| {
+        let words = format!("send {} requests to {}", methods.join(", "), hosts_in_words(host));
+        ask(format!("http: {host}"), words, reason)
+    });
+    let models = model.iter().flat_map(|ModelPermission { roles, max_tokens_per_call, reason }| {
+        roles.iter().map(move |role| {
+            let words = format!("ask the language model `{role}`, up to {max_tokens_per_call} tokens in one call");
+            ask(format!("model: {role}"), words, reason)
+        })
+    });
+    let kept = storage.iter().map(|StoragePermission { max_bytes, reason }| {
+        let size = usize::try_from(*max_bytes).map_or_else(|_| "any amount".to_owned(), size);
+        ask("storage".to_owned(), format!("keep up to {size} of its own between calls"), reason)
+    });
+    bases.chain(hosts).chain(models).chain(kept).collect()
+}
+
+fn hosts_in_words(host: &str) -> String {
+    match (host, host.strip_prefix("*."), host.strip_prefix("config:")) {
+        ("*", _, _) => "any host".to_owned(),
+        (_, Some(above), _) => format!("every host below `{above}`"),
+        (_, _, Some(setting)) => format!("the host in its setting `{setting}`"),
+        (host, None, None) => format!("`{host}`"),
+    }
 }
 
 /// The asks as a block of lines, or one line that there are none.
@@ -36,20 +61,17 @@ pub(super) fn asks_in_lines(asks: &[Ask]) -> Vec<String> {
     if asks.is_empty() {
         return vec!["asks for nothing".to_owned()];
     }
-    let lines = asks.iter().map(|Ask { kind, name, words, reason }| format!("  {kind}: {name}   {words}: {reason}"));
+    let lines = asks.iter().map(|Ask { permission, words, reason }| format!("  {permission}   {words}: {reason}"));
     std::iter::once("asks to".to_owned()).chain(lines).collect()
 }
 
-/// The body that grants all of it.
-pub(super) fn grants(asks: &[Ask]) -> Value {
-    let mut grants = Map::new();
-    for Ask { kind, name, words: _, reason: _ } in asks {
-        match grants.get_mut(*kind) {
-            Some(Value::Array(names)) => names.push(json!(name)),
-            Some(_) | None => drop(grants.insert((*kind).to_owned(), json!([name]))),
-        }
+/// The body that grants all of it, without what says nothing.
+pub(super) fn grants(permissions: &Permissions) -> Value {
+    let mut grants = serde_json::to_value(Grants::all_of(permissions)).unwrap_or_default();
+    if let Value::Object(kinds) = &mut grants {
+        kinds.retain(|_, it| !it.is_null() && *it != json!([]) && *it != json!(false));
     }
-    Value::Object(grants)
+    grants
 }
 
 /// `wine_list` 0.1.0
@@ -172,14 +194,34 @@ mod tests {
 
     #[test]
     fn permissions_are_told_and_granted_by_name() {
-        let reason = json!({ "en": "To read it.", "zh": "读取。" });
-        let permissions =
-            json!({ "knowledge": [{ "name": "menu", "reason": reason }, { "name": "*", "reason": reason }] });
-        let asks = asks(&serde_json::from_value(permissions).unwrap());
-        let lines = asks_in_lines(&asks);
-        assert_eq!(lines.get(1).unwrap(), "  knowledge: menu   read the knowledge base `menu`: To read it.");
-        assert_eq!(lines.len(), 3);
-        assert_eq!(grants(&asks), json!({ "knowledge": ["menu", "*"] }));
+        let reason = json!({ "en": "Why.", "zh": "原因。" });
+        let permissions: Permissions = serde_json::from_value(json!({
+            "knowledge": [{ "name": "menu", "reason": reason }, { "name": "*", "reason": reason }],
+            "http": [
+                { "host": "api.example.com", "reason": reason },
+                { "host": "*.example.org", "methods": ["POST"], "reason": reason },
+                { "host": "config:webhook", "methods": ["POST"], "reason": reason },
+            ],
+            "model": { "roles": ["fast"], "max_tokens_per_call": 100, "reason": reason },
+            "storage": { "max_bytes": 4096, "reason": reason },
+        }))
+        .unwrap();
+        assert_eq!(
+            asks_in_lines(&asks(&permissions)),
+            [
+                "asks to",
+                "  knowledge: menu   read the knowledge base `menu`: Why.",
+                "  knowledge: *   read every knowledge base: Why.",
+                "  http: api.example.com   send GET, HEAD requests to `api.example.com`: Why.",
+                "  http: *.example.org   send POST requests to every host below `example.org`: Why.",
+                "  http: config:webhook   send POST requests to the host in its setting `webhook`: Why.",
+                "  model: fast   ask the language model `fast`, up to 100 tokens in one call: Why.",
+                "  storage   keep up to 5 KB of its own between calls: Why.",
+            ]
+        );
+        let granted = grants(&permissions);
+        assert_eq!((&granted["model"], &granted["storage"]), (&json!(["fast"]), &json!(true)), "{granted}");
         assert_eq!(asks_in_lines(&[]), ["asks for nothing"]);
+        assert_eq!(grants(&Permissions::default()), json!({}));
     }
 }

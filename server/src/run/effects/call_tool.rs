@@ -13,10 +13,11 @@ pub(super) async fn perform(
     tool: &str,
     arguments: Value,
 ) -> Outcome {
-    let report = match around.app.call_tool(around.tenant, plugin, tool, arguments).await {
+    let report = match around.app.call_tool(around.tenant, (plugin, tool), arguments, Some((around.run, &node))).await {
         Ok(report) => report,
         Err(error) => return refused(error),
     };
+    around.usage.add(report.tokens.input, report.tokens.output);
     if !report.logs.is_empty() {
         let lines = report.logs.iter().map(|it| json!(it)).collect();
         let _ = around.deltas.send(FromEffect::Log { node, lines });

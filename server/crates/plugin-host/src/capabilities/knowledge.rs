@@ -1,7 +1,6 @@
 //! The tenant's knowledge bases for a guest. The manifest asks (`permissions.knowledge`), the tenant grants
-//! ([`Grants::knowledge`]), and both are checked here at every call; only then the server's [`KnowledgeAccess`] is reached.
+//! ([`Grants`]), and both are checked here at every call; only then the server's [`ServerAccess`] is reached.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -10,8 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::bindings::parlour::plugin::knowledge as wit;
 use crate::bindings::parlour::plugin::types;
+use crate::access::ServerAccess;
 use crate::call::Guest;
 use crate::error::HostError;
+use crate::grants::Grants;
 use crate::manifest::Manifest;
 
 /// Stands for every knowledge base, in a manifest and in a grant.
@@ -20,14 +21,6 @@ pub(crate) const EVERY_BASE: &str = "*";
 const MAX_QUERY_BYTES: usize = 8 << 10;
 const MAX_TOP_K: u32 = 100;
 const MAX_LIST_LIMIT: u32 = 1_000;
-
-/// What the tenant has granted to a plugin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Grants {
-    /// Names of knowledge bases, or `*` for all of them.
-    pub knowledge: BTreeSet<String>,
-}
 
 /// How hits are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,39 +94,6 @@ pub struct SearchResult {
 pub struct Page {
     pub entries: Vec<Entry>,
     pub next_cursor: Option<String>,
-}
-
-/// The tenant's knowledge, as the server offers it to one call. The host has checked the permission before it asks; the
-/// implementation sees only the tenant the call belongs to.
-pub trait KnowledgeAccess: Send + Sync {
-    fn search(&self, request: SearchRequest) -> BoxFuture<'_, Result<SearchResult, HostError>>;
-    fn get(&self, knowledge_base: String, id: String) -> BoxFuture<'_, Result<Entry, HostError>>;
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Page, HostError>>;
-}
-
-/// A call without any knowledge behind it: every base is unknown.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoKnowledge;
-
-impl NoKnowledge {
-    fn unknown<T: Send + 'static>(name: &str) -> BoxFuture<'static, Result<T, HostError>> {
-        let error = HostError::NotFound(format!("there is no knowledge base `{name}` here"));
-        Box::pin(std::future::ready(Err(error)))
-    }
-}
-
-impl KnowledgeAccess for NoKnowledge {
-    fn search(&self, request: SearchRequest) -> BoxFuture<'_, Result<SearchResult, HostError>> {
-        Self::unknown(&request.knowledge_base)
-    }
-
-    fn get(&self, knowledge_base: String, _id: String) -> BoxFuture<'_, Result<Entry, HostError>> {
-        Self::unknown(&knowledge_base)
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Page, HostError>> {
-        Self::unknown(&request.knowledge_base)
-    }
 }
 
 /// What may grow in a search travels as JSON; a member nobody knows is an error, not a silent difference.
@@ -218,15 +178,10 @@ impl Guest {
     async fn ask<T: Send + 'static>(
         &mut self,
         base: &str,
-        question: impl FnOnce(Arc<dyn KnowledgeAccess>) -> BoxFuture<'static, Result<T, HostError>>,
+        question: impl FnOnce(Arc<dyn ServerAccess>) -> BoxFuture<'static, Result<T, HostError>>,
     ) -> wasmtime::Result<Result<T, types::Error>> {
-        self.count_host_call()?;
-        if let Err(refusal) = check_permission(self.manifest.as_deref(), &self.grants, base) {
-            self.denied_grant = Some(format!("knowledge: {base}"));
-            return Ok(Err(refusal.into()));
-        }
-        let question = question(Arc::clone(&self.knowledge));
-        Ok(self.on_server(question).await.map_err(types::Error::from))
+        let checked = check_permission(self.manifest.as_deref(), &self.grants, base);
+        self.ask_if(checked, || format!("knowledge: {base}"), question).await
     }
 }
 
@@ -319,7 +274,7 @@ mod tests {
     }
 
     fn grants(granted: &[&str]) -> Grants {
-        Grants { knowledge: granted.iter().map(|name| (*name).to_owned()).collect() }
+        Grants { knowledge: granted.iter().map(|name| (*name).to_owned()).collect(), ..Grants::default() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plugin_host::{CallContext, Grants, HostConfig, NoKnowledge, Plugin, PluginHost};
+use plugin_host::{CallContext, Grants, HostConfig, NoServer, Plugin, PluginHost};
 use serde_json::{Map, json};
 
 use crate::support::{guest, manifest};
@@ -16,7 +16,7 @@ async fn works(host: &PluginHost, plugin: &Plugin) {
         grants: Grants::default(),
         config: Map::new(),
         limits: None,
-        knowledge: std::sync::Arc::new(NoKnowledge),
+        access: std::sync::Arc::new(NoServer),
     };
     let report = host.call(plugin, "echo", json!({"a": 1}), context).await;
     assert_eq!(report.result, Ok(json!({"a": 1})));

@@ -96,7 +96,7 @@ async fn each_kind_of_failure_arrives_as_what_it_is() {
 async fn a_workflow_queries_a_knowledge_base() {
     let query = load_built("query_knowledge_base.wasm").await;
     let input = json!({"knowledge_base": "menu", "query": "喜欢辣味的菜品", "top_k": 5});
-    let grants = Grants { knowledge: BTreeSet::from(["menu".to_owned()]) };
+    let grants = Grants { knowledge: BTreeSet::from(["menu".to_owned()]), ..Grants::default() };
     let granted = CallContext { grants, ..context() };
     let report = host().call(&query, "query_knowledge_base", input.clone(), granted).await;
     let result = report.result.expect("it is granted");

@@ -127,7 +127,7 @@ async fn a_flood_of_host_calls_is_stopped() {
     let plugin = plugin("menu").await;
     let shelf = Arc::new(Shelf::default());
     let mut context = limited(|limits| limits.host_calls = 50);
-    context.knowledge = Arc::clone(&shelf) as _;
+    context.access = Arc::clone(&shelf) as _;
     let report = host().call(&plugin, "calls", json!({}), context).await;
     let error = failure(&plugin, report, CallErrorKind::HostCallLimit);
     assert!(error.message.contains("50 calls"), "{error:?}");
@@ -141,11 +141,11 @@ async fn knowledge_needs_both_the_asking_and_the_grant() {
     assert_eq!(call(&asked, "ask", json!({})).await.result, Ok(json!({})));
 
     let shelf = Arc::new(Shelf::default());
-    let ungranted = CallContext { knowledge: Arc::clone(&shelf) as _, ..without_grants() };
+    let ungranted = CallContext { access: Arc::clone(&shelf) as _, ..without_grants() };
     let error = failure(&asked, host().call(&asked, "ask", json!({}), ungranted).await, CallErrorKind::Denied);
     assert!(error.message.contains("`knowledge: menu` would allow it"), "{error:?}");
 
-    let granted = CallContext { knowledge: Arc::clone(&shelf) as _, ..context() };
+    let granted = CallContext { access: Arc::clone(&shelf) as _, ..context() };
     let error = failure(&not_asked, host().call(&not_asked, "ask", json!({}), granted).await, CallErrorKind::Denied);
     assert!(error.message.contains("does not ask"), "{error:?}");
     assert_eq!(shelf.asked.load(Ordering::Relaxed), 0, "a refused question never reaches the server");

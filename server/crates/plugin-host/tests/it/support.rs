@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use plugin_host::{
     BoxFuture, CallContext, CallError, CallErrorKind, CallReport, Entry, Grants, Hit, HostConfig, HostError,
-    KnowledgeAccess, Limits, ListRequest, Page, Plugin, PluginError, PluginHost, SearchRequest, SearchResult,
+    ServerAccess, Limits, ListRequest, Page, Plugin, PluginError, PluginHost, SearchRequest, SearchResult,
     SearchStatus,
 };
 use serde_json::{Map, Value, json};
@@ -29,10 +29,10 @@ pub(crate) fn host() -> &'static PluginHost {
 
 pub(crate) fn context() -> CallContext {
     CallContext {
-        grants: Grants { knowledge: BTreeSet::from(["*".to_owned()]) },
+        grants: Grants { knowledge: BTreeSet::from(["*".to_owned()]), ..Grants::default() },
         config: Map::new(),
         limits: None,
-        knowledge: Arc::new(Shelf::default()),
+        access: Arc::new(Shelf::default()),
     }
 }
 
@@ -84,7 +84,7 @@ impl Shelf {
     }
 }
 
-impl KnowledgeAccess for Shelf {
+impl ServerAccess for Shelf {
     fn search(&self, request: SearchRequest) -> BoxFuture<'_, Result<SearchResult, HostError>> {
         Box::pin(async move {
             self.open(&request.knowledge_base).await?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use domain::{Tenant, TenantId};
 use futures::future::join_all;
 use serde_json::json;
-use sqlx::Row as _;
 
+use crate::database::query;
 use crate::error::Operation;
 use crate::{Durability, Storage, StorageError};
 
@@ -21,11 +21,11 @@ async fn storage(durability: Durability) -> (Storage, TenantId, tempfile::TempDi
     (storage, id, folder)
 }
 
-async fn pragma(storage: &Storage, sql: &'static str) -> i64 {
+async fn pragma(storage: &Storage, name: &'static str) -> i64 {
+    let mut asked = query("pragma ");
+    asked.push(name);
     storage
-        .write(TEST, move |connection| {
-            Box::pin(async move { Ok(sqlx::query(sql).fetch_one(connection).await?.try_get(0)?) })
-        })
+        .write(TEST, move |connection| Box::pin(async move { Ok(asked.fetch_one(connection).await?.try_get(name)?) }))
         .await
         .unwrap()
 }
@@ -50,29 +50,30 @@ async fn as_one_group<T>(storage: &Storage, writes: impl Future<Output = T>) -> 
 #[tokio::test]
 async fn the_writer_waits_for_the_disk_as_it_was_told() {
     let (storage, _, _folder) = storage(Durability::PowerLoss).await;
-    assert_eq!(pragma(&storage, "pragma synchronous").await, 2, "full");
-    assert_eq!(pragma(&storage, "pragma foreign_keys").await, 1);
+    assert_eq!(pragma(&storage, "synchronous").await, 2, "full");
+    assert_eq!(pragma(&storage, "foreign_keys").await, 1);
     let (storage, _, _folder) = self::storage(Durability::ProcessCrash).await;
-    assert_eq!(pragma(&storage, "pragma synchronous").await, 1, "normal");
+    assert_eq!(pragma(&storage, "synchronous").await, 1, "normal");
 }
 
 #[tokio::test]
 async fn readers_cannot_write() {
     let (storage, _, _folder) = storage(Durability::ProcessCrash).await;
-    let error = sqlx::query("delete from tenants").execute(&storage.readers).await.unwrap_err();
+    let error = query("delete from tenants").execute(&storage.readers).await.unwrap_err();
     assert!(error.to_string().contains("readonly"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_named_and_everybody_in_the_group_hears_the_truth() {
     let (storage, tenant, _folder) = storage(Durability::ProcessCrash).await;
-    let pages = pragma(&storage, "pragma page_count").await;
+    let pages = pragma(&storage, "page_count").await;
     // SQLite's own limit answers exactly as a full disk does, and it ends the whole transaction.
-    let limit = format!("pragma max_page_count = {}", pages + 40);
+    let mut limit = query("pragma max_page_count = ");
+    limit.push(&(pages + 40).to_string());
     storage
         .write(TEST, move |connection| {
             Box::pin(async move {
-                sqlx::query(sqlx::AssertSqlSafe(limit)).execute(connection).await?;
+                limit.fetch_one(connection).await?;
                 Ok(())
             })
         })
@@ -100,7 +101,7 @@ async fn a_transaction_that_is_lost_in_the_middle_is_lost_for_all() {
     let (storage, tenant, _folder) = storage(Durability::ProcessCrash).await;
     let lose = storage.write::<(), _>(TEST, |connection| {
         Box::pin(async move {
-            sqlx::raw_sql("rollback").execute(connection).await?;
+            connection.rollback().await?;
             Err(StorageError::NotFound { what: "reason" }.into())
         })
     });
@@ -121,7 +122,7 @@ async fn a_write_that_panics_takes_nothing_with_it() {
     let panics = || {
         storage.write::<(), _>(TEST, |connection| {
             Box::pin(async move {
-                sqlx::query("delete from tenants").execute(connection).await?;
+                query("delete from tenants").execute(connection).await?;
                 panic!("on purpose");
             })
         })
@@ -165,8 +166,8 @@ async fn what_queues_up_is_committed_at_once() {
     let watch = async {
         let mut seen = Vec::new();
         while seen.last() != Some(&100) {
-            let row = sqlx::query("select count(*) from settings").fetch_one(&storage.readers).await.unwrap();
-            seen.push(row.get::<i64, _>(0));
+            let row = query("select count(*) as count from settings").fetch_one(&storage.readers).await.unwrap();
+            seen.push(row.try_get::<i64>("count").unwrap());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         seen

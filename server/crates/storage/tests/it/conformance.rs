@@ -46,3 +46,4 @@ macro_rules! every_case {
 }
 
 every_case!(sqlite);
+every_case!(postgres);

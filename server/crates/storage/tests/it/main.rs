@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod file;
 mod group_commit;
+mod postgres;
 mod processes;
 mod readers;
 mod support;

@@ -1,5 +1,8 @@
 //! A storage of its own for each test, and things to put into it.
 
+#[path = "../../../../tests/it/support/postgres.rs"]
+pub(crate) mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,13 +21,24 @@ use uuid::Uuid;
 pub(crate) struct Fixture {
     pub(crate) storage: Storage,
     folder: TempDir,
+    url: String,
 }
 
 impl Fixture {
     pub(crate) async fn sqlite() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(&folder.path().join("parlour.sqlite")).await.unwrap();
-        Fixture { storage, folder }
+        Fixture { storage, folder, url: String::new() }
+    }
+
+    pub(crate) async fn postgres() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let url = postgres::database().await;
+        Fixture { storage: Storage::connect(&url).await.unwrap(), folder, url }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) fn path(&self) -> PathBuf {

@@ -76,7 +76,7 @@ pub(super) fn outgoing(
     if changes && let Ok(key) = HeaderValue::from_str(idempotency_key) {
         headers.entry(IDEMPOTENCY_KEY).or_insert(key);
     }
-    Ok(Outgoing { method, url, headers, body, max_bytes, time })
+    Ok(Outgoing { method, url, headers, body, max_bytes, time, rules: None })
 }
 
 fn read_method(given: &str) -> Result<Method, EffectError> {

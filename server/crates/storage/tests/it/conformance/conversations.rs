@@ -36,6 +36,12 @@ pub(crate) async fn turns_are_stored_whole(storage: &Storage) {
     assert_eq!(storage.recent_messages(a, talk.id, 10).await.unwrap().len(), 2);
     assert_eq!(storage.conversation(a, talk.id).await.unwrap().unwrap(), stored);
 
+    let mut next = turn.clone();
+    next.user_message = message(talk.id, MessageRole::User, "next");
+    next.assistant_message.id = message(talk.id, MessageRole::Assistant, "").id;
+    let error = storage.begin_run(a, answering(next.clone(), run("host", 8))).await.unwrap_err();
+    assert!(matches!(error, StorageError::Conflict { what: "a turn in progress" }), "{error}");
+
     let mut end = last_step(1, 200);
     end.messages.push(MessageUpdate {
         id: turn.assistant_message.id,
