@@ -19,6 +19,7 @@ mod fetch;
 mod isolation;
 mod openapi;
 mod passages;
+mod plugin_cli;
 mod plugins;
 mod projects;
 mod secrets;
