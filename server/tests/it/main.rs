@@ -20,6 +20,7 @@ mod isolation;
 mod openapi;
 mod passages;
 mod plugin_cli;
+mod plugin_powers;
 mod plugins;
 mod projects;
 mod secrets;

@@ -124,6 +124,7 @@ const ALLOWED: &[Allowed] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "url",
             "wasmparser",
             "wasmtime",
             "wit-component",
