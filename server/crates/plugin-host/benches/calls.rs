@@ -47,7 +47,7 @@ async fn load(host: &PluginHost, file: &str) -> Plugin {
 
 async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
     let context = CallContext {
-        grants: Grants { knowledge: BTreeSet::new() },
+        grants: Grants::default(),
         config: Map::new(),
         limits: None,
         access: Arc::new(NoServer),
