@@ -101,6 +101,13 @@ impl Reader<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    fn goes_on_with_a_number(&self) -> bool {
+        let ahead = Reader { text: self.rest().trim_start(), at: 0, brackets: Vec::new(), variables: self.variables };
+        let is_word = WORDS.iter().any(|(word, _)| ahead.text.starts_with(word));
+        ahead.variable().is_some()
+            || (!is_word && ahead.text.starts_with(|it: char| it.is_alphanumeric() || "(.√".contains(it)))
+    }
+
     fn tokens(mut self) -> Result<Vec<Token>> {
         let mut tokens: Vec<Token> = Vec::new();
         loop {
@@ -153,7 +160,7 @@ impl Reader<'_> {
             }
             ',' | ';' => ',',
             // Before something that could be a number it is the rest of a division, else a percentage.
-            '%' if self.rest().trim_start().starts_with(|it: char| it.is_alphanumeric() || "(.".contains(it)) => 'm',
+            '%' if self.goes_on_with_a_number() => 'm',
             '+' | '-' | '*' | '/' | '^' | '%' | '!' | '‰' => first,
             '√' => {
                 tokens.push(Token::Name("sqrt".to_owned()));
@@ -488,6 +495,9 @@ mod tests {
             ("15% + 5‰", "0.155"),
             ("200的15%", "30"),
             ("50%-10%", "0.4"),
+            ("20%的100", "20"),
+            ("15% 加 5%", "0.2"),
+            ("7 % 三", "1"),
             ("3.5万 + 2亿", "200035000"),
             ("1亿2000万", "120000000"),
             ("1万2345", "12345"),

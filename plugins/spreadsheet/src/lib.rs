@@ -295,6 +295,8 @@ mod sheets {
         input = {"sheets": [{"name": "菜单", "rows": [{"菜名": "水煮鱼", "价格": 68, "上架": "2026-11-27"}]}]}
     )]
     fn write_xlsx(
+        /** The workbook's sheets, in this order */
+        #[zh("工作簿里的工作表，按此顺序")]
         sheets: Vec<NewSheet>,
         /** Whether texts such as `2026-11-27` and `2026-11-27 10:15` become dates */
         #[zh("`2026-11-27`、`2026-11-27 10:15` 这样的文本是否写成日期")]

@@ -5,6 +5,8 @@ use html5gum::{DefaultEmitter, HtmlString, StartTag, Token, Tokenizer};
 
 /// Deeper elements become part of the one above them. Readable pages have a few dozen levels.
 const MAX_DEPTH: usize = 200;
+/// The rest of a page that has more is not read: a call has 64 MiB of memory, and a tag of three bytes becomes a hundred.
+const MAX_ELEMENTS: usize = 150_000;
 
 #[derive(Debug)]
 pub(crate) enum Node {
@@ -131,21 +133,26 @@ impl Element {
     }
 }
 
-/// Reads a page. There is no source that is not a page.
-pub(crate) fn read(source: &str) -> Element {
+/// Reads a page, and says whether all of it was. There is no source that is not a page.
+pub(crate) fn read(source: &str) -> (Element, bool) {
     let mut emitter = DefaultEmitter::default();
     // Scripts and titles hold no tags.
     emitter.naively_switch_states(true);
     let mut builder = Builder { open: vec![Element { name: "html".to_owned(), ..Element::default() }], unread: None };
+    let mut elements = 0;
     for Ok(token) in Tokenizer::new_with_emitter(source, emitter) {
         match token {
-            Token::StartTag(tag) => builder.start(tag),
+            Token::StartTag(_) if elements == MAX_ELEMENTS => return (builder.finish(), false),
+            Token::StartTag(tag) => {
+                elements += 1;
+                builder.start(tag);
+            }
             Token::EndTag(tag) => builder.end(&text_of(&tag.name)),
             Token::String(text) => builder.text(&text_of(&text)),
             Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
         }
     }
-    builder.finish()
+    (builder.finish(), true)
 }
 
 fn text_of(bytes: &HtmlString) -> String {
@@ -291,15 +298,15 @@ mod tests {
             ("<a href=1>x<a href=2>y", r#"html(a("x") a("y"))"#),
             ("&lt;p&gt; &amp;&nbsp;&#x4f60;", "html(\"<p> &\u{a0}你\")"),
         ] {
-            assert_eq!(shape(&read(source)).replace("\\u{a0}", "\u{a0}"), expected, "{source}");
+            assert_eq!(shape(&read(source).0).replace("\\u{a0}", "\u{a0}"), expected, "{source}");
         }
     }
 
     #[test]
     fn what_nobody_reads_is_dropped() {
         let source = "<title>T &lt; <b></title>a<script>if (a < b) '</p><p>'</script><svg><svg></svg>x</svg><!-- c -->b<noscript><p>n</p></noscript>";
-        assert_eq!(shape(&read(source)), r#"html(title("T < <b>") "ab")"#);
-        assert_eq!(shape(&read("<style>p{}")), "html()");
+        assert_eq!(shape(&read(source).0), r#"html(title("T < <b>") "ab")"#);
+        assert_eq!(shape(&read("<style>p{}").0), "html()");
     }
 
     #[test]
@@ -309,10 +316,13 @@ mod tests {
             1 + element.elements().map(depth).max().unwrap_or_default()
         }
         for name in ["div", "b"] {
-            let page = read(&format!("{}text", format!("<{name}>").repeat(100_000)));
+            let (page, complete) = read(&format!("{}text", format!("<{name}>").repeat(100_000)));
+            assert!(complete);
             deepest = deepest.max(depth(&page));
             assert_eq!(page.text(), "text");
         }
         assert!(deepest <= MAX_DEPTH + 1, "{deepest}");
+        let (page, complete) = read(&format!("text{}more", "<b>".repeat(MAX_ELEMENTS + 1)));
+        assert_eq!((page.text().as_str(), complete), ("text", false));
     }
 }
