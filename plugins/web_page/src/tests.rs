@@ -151,6 +151,14 @@ fn long_texts_are_cut_at_a_paragraph() {
 }
 
 #[test]
+fn a_small_page_never_becomes_a_huge_text() {
+    for tag in ["blockquote", "ul", "ol", "ul><li"] {
+        let written = text(&format!("<{tag}>x\n").repeat(2_000), "markdown");
+        assert!(written.len() < 200_000, "{tag}: {} bytes", written.len());
+    }
+}
+
+#[test]
 fn errors_keep_their_kind() {
     let wrong = FakeHost::new().call::<Plugin>("read", json!({"url": "example.com", "max_characters": 5})).unwrap_err();
     let Error::InvalidInput(message) = wrong else { panic!("{wrong:?}") };

@@ -4,9 +4,9 @@
 use html5gum::{DefaultEmitter, HtmlString, StartTag, Token, Tokenizer};
 
 /// Deeper elements become part of the one above them. Readable pages have a few dozen levels.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 120;
 /// The rest of a page that has more is not read: a call has 64 MiB of memory, and a tag of three bytes becomes a hundred.
-const MAX_ELEMENTS: usize = 150_000;
+const MAX_ELEMENTS: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) enum Node {
@@ -202,7 +202,7 @@ impl Builder {
             }
             return;
         }
-        self.close(&[name], &[]);
+        self.close(|open| open == name, |_| false);
     }
 
     fn text(&mut self, text: &str) {
@@ -219,30 +219,28 @@ impl Builder {
     /// What a start tag ends although nobody wrote so.
     fn close_before(&mut self, name: &str) {
         match name {
-            "li" => self.close(&["li"], &["ul", "ol"]),
-            "dt" | "dd" => self.close(&["dt", "dd"], &["dl"]),
-            "td" | "th" => self.close(&["td", "th"], &["tr", "table"]),
-            "tr" => self.close(&["tr"], &["table"]),
-            "thead" | "tbody" | "tfoot" => self.close(&["thead", "tbody", "tfoot"], &["table"]),
-            "option" => self.close(&["option"], &["select"]),
-            "body" => self.close(&["head"], &[]),
-            "a" => self.close(&["a"], BLOCKS),
-            name if BLOCKS.contains(&name) => {
-                // A paragraph holds no blocks; other blocks hold each other.
-                let boundaries: Vec<&str> = BLOCKS.iter().copied().filter(|block| *block != "p").collect();
-                self.close(&["p"], &boundaries);
+            "li" => self.close(|open| open == "li", |open| matches!(open, "ul" | "ol")),
+            "dt" | "dd" => self.close(|open| matches!(open, "dt" | "dd"), |open| open == "dl"),
+            "td" | "th" => self.close(|open| matches!(open, "td" | "th"), |open| matches!(open, "tr" | "table")),
+            "tr" => self.close(|open| open == "tr", |open| open == "table"),
+            "thead" | "tbody" | "tfoot" => {
+                self.close(|open| matches!(open, "thead" | "tbody" | "tfoot"), |open| open == "table");
             }
+            "body" => self.close(|open| open == "head", |_| false),
+            "a" => self.close(|open| open == "a", |open| BLOCKS.contains(&open)),
+            // A paragraph holds no blocks; other blocks hold each other.
+            name if BLOCKS.contains(&name) => self.close(|open| open == "p", |open| BLOCKS.contains(&open)),
             _ => {}
         }
     }
 
-    /// Closes the innermost element of one of these names, and what is open in it; not beyond a boundary.
-    fn close(&mut self, names: &[&str], boundaries: &[&str]) {
-        let inner = self.open.iter().enumerate().skip(1).rev();
-        let mut inner = inner.take_while(|(_, element)| {
-            names.contains(&element.name.as_str()) || !boundaries.contains(&element.name.as_str())
-        });
-        if let Some((at, _)) = inner.find(|(_, element)| names.contains(&element.name.as_str())) {
+    /// Closes the innermost element that is meant, and what is open in it; not beyond one that stops the search.
+    fn close(&mut self, meant: impl Fn(&str) -> bool, stops: impl Fn(&str) -> bool) {
+        let mut inner = self.open.iter().enumerate().skip(1).rev();
+        let found = inner.find(|(_, element)| meant(&element.name) || stops(&element.name));
+        if let Some((at, element)) = found
+            && meant(&element.name)
+        {
             while self.open.len() > at {
                 self.close_last();
             }
@@ -316,7 +314,7 @@ mod tests {
             1 + element.elements().map(depth).max().unwrap_or_default()
         }
         for name in ["div", "b"] {
-            let (page, complete) = read(&format!("{}text", format!("<{name}>").repeat(100_000)));
+            let (page, complete) = read(&format!("{}text", format!("<{name}>").repeat(90_000)));
             assert!(complete);
             deepest = deepest.max(depth(&page));
             assert_eq!(page.text(), "text");
