@@ -11,6 +11,9 @@ use crate::tree::{Element, Node};
 /// end to it a small page would become a huge text.
 const MAX_NESTED: usize = 12;
 
+/// A wider table is no table that anybody reads; every row is filled up to its width.
+const MAX_COLUMNS: usize = 64;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Markdown,
@@ -158,19 +161,23 @@ impl<'a> Renderer<'a> {
     }
 
     /// A table of data as one; a table that only arranges a page as the blocks in it.
-    fn table(&mut self, element: &Element, blocks: &mut Vec<String>) {
-        let mut rows: Vec<Vec<&Element>> = Vec::new();
-        let mut nested = false;
-        element.visit(&mut |inner| match inner.name.as_str() {
-            "tr" => {
-                rows.push(inner.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th")).collect());
-            }
-            "table" if !std::ptr::eq(inner, element) => nested = true,
-            "td" | "ul" | "ol" | "pre" if inner.name != "td" => nested = true,
-            _ => {}
+    fn table<'e>(&mut self, element: &'e Element, blocks: &mut Vec<String>) {
+        let parts = element.elements().flat_map(|part| {
+            // `<tr>` stands in the table itself or in one of its parts.
+            let own = (part.name == "tr").then_some(part);
+            let inner = part.elements().filter(|row| row.name == "tr" && part.name != "tr");
+            own.into_iter().chain(inner)
+        });
+        let cells =
+            |row: &'e Element| row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th")).collect();
+        let rows: Vec<Vec<&Element>> = parts.map(cells).collect();
+        let mut arranges = false;
+        element.visit(&mut |inner| {
+            let block = matches!(inner.name.as_str(), "table" | "ul" | "ol" | "pre");
+            arranges |= block && !std::ptr::eq(inner, element);
         });
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-        if nested || columns < 2 || rows.len() < 2 {
+        if arranges || !(2..=MAX_COLUMNS).contains(&columns) || rows.len() < 2 {
             for child in element.elements() {
                 blocks.extend(self.blocks(child));
             }

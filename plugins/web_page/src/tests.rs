@@ -156,6 +156,8 @@ fn a_small_page_never_becomes_a_huge_text() {
         let written = text(&format!("<{tag}>x\n").repeat(2_000), "markdown");
         assert!(written.len() < 200_000, "{tag}: {} bytes", written.len());
     }
+    let wide = format!("<table><tr>{}{}</table>", "<td>x".repeat(2_000), "<tr><td>y".repeat(2_000));
+    assert!(text(&wide, "markdown").len() < 20_000);
 }
 
 #[test]
