@@ -532,6 +532,8 @@ mod tests {
         }
         assert_eq!(result("sqrt(2)"), ("1.4142135623730950488".to_owned(), false));
         assert_eq!(result("ln(e^2)").0, "2");
+        assert_eq!(result("sqrt(2)^500 / 2^250").0, "1");
+        assert_eq!(result(&format!("{}1", "sqrt(3) * sqrt(1/3) * ".repeat(80))), ("1".to_owned(), false));
         assert_eq!(result("sin(pi / 6)").0, "0.5");
         assert_eq!(result("2 * pi").0, "6.28318530717959");
         assert_eq!(result("log(1000) + log(8, 2) + log2(2)").0, "7");

@@ -338,7 +338,8 @@ mod sheets {
     /// Rows within the limits of both formats.
     fn given(place: &str, rows: Vec<Value>, columns: Option<Vec<String>>) -> Result<Given> {
         let count = rows.len();
-        let given = Given::of(rows, columns).map_err(|problem| Error::InvalidInput(format!("{place}{problem}")))?;
+        let given = Given::of(rows, columns, MAX_COLUMNS)
+            .map_err(|problem| Error::InvalidInput(format!("{place}{problem}")))?;
         let width = given.rows.iter().map(Vec::len).chain(given.header.iter().map(Vec::len)).max().unwrap_or(0);
         if count > MAX_ROWS || width > MAX_COLUMNS {
             return Err(Error::InvalidInput(format!(

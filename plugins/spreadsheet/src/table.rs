@@ -81,12 +81,15 @@ pub(crate) struct Given {
 
 impl Given {
     /// Objects become columns by their keys, in the order in which they come up, or as `columns` says; lists stay as they are.
-    pub(crate) fn of(rows: Vec<Value>, columns: Option<Vec<String>>) -> Result<Self, String> {
+    pub(crate) fn of(rows: Vec<Value>, columns: Option<Vec<String>>, max_columns: usize) -> Result<Self, String> {
         let mut header = columns.unwrap_or_default();
         let chosen = !header.is_empty();
         let objects = rows.iter().filter_map(Value::as_object);
         for key in objects.flat_map(Map::keys).filter(|_| !chosen) {
             if !header.contains(key) {
+                if header.len() == max_columns {
+                    return Err(format!("the rows have more than {max_columns} different keys"));
+                }
                 header.push(key.clone());
             }
         }

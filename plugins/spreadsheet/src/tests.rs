@@ -209,4 +209,6 @@ fn wrong_input_is_told() {
     assert!(refusal("write_xlsx", json!({"sheets": []})).contains("0 sheets"));
     let wide: Vec<i32> = (0..501).collect();
     assert!(refusal("write_csv", json!({"rows": [wide]})).contains("501 columns"));
+    let keys: Vec<Value> = (0..501).map(|n| json!({format!("k{n}"): n})).collect();
+    assert!(refusal("write_csv", json!({"rows": keys})).contains("more than 500 different keys"));
 }

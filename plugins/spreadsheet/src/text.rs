@@ -167,6 +167,7 @@ mod tests {
                 json!({"a": "x, \"y\"\n"}),
             ],
             None,
+            9,
         );
         let given = given.unwrap();
         let expected = "a,b,c,d\n'=1+1,-5,-5,\n'@x,,,\"[1,\"\"y\"\"]\"\n\"x, \"\"y\"\"\n\",,,\n";
