@@ -271,6 +271,9 @@ mod tests {
         assert_eq!(compute("单价乘n", &variables).unwrap().written().0, "59.7");
         let variables = BTreeMap::from([("加班费".to_owned(), Number::from(100)), ("加".to_owned(), Number::from(5))]);
         assert_eq!(compute("加班费 + 加", &variables).unwrap().written().0, "105");
+        let variables =
+            BTreeMap::from([("块数（个）".to_owned(), Number::from(4)), ("元".to_owned(), Number::from(9))]);
+        assert_eq!(compute("3元 × 块数（个）", &variables).unwrap().written().0, "12");
     }
 
     #[test]

@@ -63,13 +63,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The variable that the text goes on with: 加班费 is one, although 加 is an operator.
-    fn variable(&self) -> Option<String> {
-        let begins = |name: &&String| {
-            let after = self.rest().strip_prefix(name.as_str()).map(|after| after.chars().next());
-            after.is_some_and(|next| !next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '_'))
+    /// The variable that the text goes on with, and how many bytes of it: 加班费 is one, although 加 is an operator.
+    fn variable(&self) -> Option<(String, usize)> {
+        let begins = |name: &String| {
+            // The text has been made plain, so a name is compared as it would look there.
+            let shown = plain(name);
+            let after = self.rest().strip_prefix(shown.as_str()).map(|after| after.chars().next());
+            let ends = after?.is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'));
+            (ends && !shown.is_empty()).then_some((name.clone(), shown.len()))
         };
-        self.variables.keys().filter(begins).max_by_key(|name| name.len()).cloned()
+        self.variables.keys().filter_map(begins).max_by_key(|(_, length)| *length)
     }
 
     fn rest(&self) -> &str {
@@ -90,8 +93,8 @@ impl Reader<'_> {
             self.at += skipped;
             let Some(first) = self.rest().chars().next() else { return Ok(tokens) };
             let word = WORDS.iter().find(|(word, _)| self.rest().starts_with(word));
-            if let Some(name) = self.variable() {
-                self.at += name.len();
+            if let Some((name, length)) = self.variable() {
+                self.at += length;
                 tokens.push(Token::Name(name));
             } else if first.is_ascii_digit()
                 || (first == '.'
