@@ -25,6 +25,7 @@ mod plugins;
 mod projects;
 mod secrets;
 mod servers;
+mod shipped;
 mod support;
 mod tables;
 mod triggers;
