@@ -134,6 +134,8 @@ export interface RunNode {
   input?: unknown;
   output?: unknown;
   error?: RunErrorBody | null;
+  /** Whether the run went on in spite of the error. */
+  handled?: boolean | null;
   attempts?: number | null;
   child_run?: string | null;
   logs?: LogLine[] | null;
