@@ -1,4 +1,4 @@
-// A part of a settings page: its heading, what it is about, and its content.
+// A part of a page of settings: its heading, what it is about, and its content.
 import type { ReactNode } from "react";
 
 export const PANEL = "rounded-2xl border border-line bg-raised p-5 shadow-desk sm:p-6";
