@@ -18,6 +18,8 @@ export interface ProblemBody {
 export interface Session {
   user: { id: string; name: string | null; email: string | null; role: string; has_password: boolean };
   tenant: { id: string; name: string; slug: string };
+  /** What the reader may do: `chat`, `run`, `manage`. */
+  scopes?: string[] | null;
 }
 
 export interface AssistantSummary {
