@@ -142,7 +142,7 @@ export function routePlugins(response: ServerResponse, { method, path: [id, part
   if (part === "calls") {
     const all = calls.get(id) ?? [];
     const from = Number(url.searchParams.get("cursor") ?? 0);
-    return json(response, 200, { items: all.slice(from, from + 20), next_cursor: all.length > from + 20 ? String(from + 20) : null });
+    return json(response, 200, { items: all.slice(from, from + 10), next_cursor: all.length > from + 10 ? String(from + 10) : null });
   }
   if (part === "versions" && last === "restore") {
     const found = plugin.versions.find((one) => one.sha256 === name);

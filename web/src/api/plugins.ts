@@ -138,7 +138,7 @@ const CALLS_POLL_MS = 5000;
 export const pluginCallsQuery = (id: string) =>
   infiniteQueryOptions({
     queryKey: ["plugins", id, "calls"],
-    queryFn: ({ pageParam }) => request<Page<PluginCall>>(`${pluginAddress(id, "calls")}?limit=20${pageParam ? `&cursor=${encodeURIComponent(pageParam)}` : ""}`),
+    queryFn: ({ pageParam }) => request<Page<PluginCall>>(`${pluginAddress(id, "calls")}?limit=10${pageParam ? `&cursor=${encodeURIComponent(pageParam)}` : ""}`),
     initialPageParam: "",
     getNextPageParam: (last) => last.next_cursor ?? null,
     // Whoever has gone back in time is not moved on under their eyes.

@@ -1,6 +1,6 @@
 // What the plugin asks for, each with its reason and a switch. Nothing is granted before it is saved.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { Fragment, useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { pluginAddress, pluginQuery, pluginsQuery } from "@/api/plugins";
@@ -78,12 +78,17 @@ function GrantsForm({ plugin, asks, fresh, onSaved }: GrantsFormProps) {
   return (
     <form noValidate data-testid="grants" onSubmit={(event) => { event.preventDefault(); if (grants) save.mutate(grants); }}>
       <ul className="divide-y divide-line overflow-hidden rounded-xl border border-line">
-        {asks.map((ask) => (
-          <li key={ask.key} data-testid="ask" data-ask={ask.key} className={`px-4 py-3.5 ${fresh.has(ask.key) ? "bg-brass-wash/60" : "bg-paper"}`}>
-            <Row plugin={plugin} ask={ask} decision={decisions.of[ask.key] ?? { granted: false, only: "" }} onChange={(decision) => decide(ask.key, decision)} />
-          </li>
+        {asks.map((ask, index) => (
+          <Fragment key={ask.key}>
+            <li data-testid="ask" data-ask={ask.key} className={`px-4 py-3.5 ${fresh.has(ask.key) ? "bg-brass-wash/60" : "bg-paper"}`}>
+              <Row plugin={plugin} ask={ask} decision={decisions.of[ask.key] ?? { granted: false, only: "" }} onChange={(decision) => decide(ask.key, decision)} />
+            </li>
+            {/* One number for all models, below the last of them. */}
+            {usesModel && ask.kind === "model" && asks[index + 1]?.kind !== "model" && (
+              <li className="bg-paper px-4 py-3.5"><Tokens most={mostTokens(asks) ?? 0} value={decisions.tokens} wrong={grants === null} onChange={(tokens) => change({ ...decisions, tokens })} /></li>
+            )}
+          </Fragment>
         ))}
-        {usesModel && <li className="bg-paper px-4 py-3.5"><Tokens most={mostTokens(asks) ?? 0} value={decisions.tokens} wrong={grants === null} onChange={(tokens) => change({ ...decisions, tokens })} /></li>}
       </ul>
       {save.error && <div className="mt-4"><ProblemNotice problem={asProblem(save.error)} /></div>}
       <div className="mt-4 flex flex-wrap items-center gap-3">
@@ -104,19 +109,22 @@ interface RowProps {
 
 function Row({ plugin, ask, decision, onChange }: RowProps) {
   const { t, i18n } = useTranslation();
+  const id = useId();
   const said = sayAsk(t, i18n.language, ask, plugin.config);
   const reasons = [...new Set(ask.reasons.map((reason) => local(reason, i18n.language)))];
   return (
     <>
       <label className="flex cursor-pointer items-start gap-4">
         <span className="min-w-0 flex-1 break-words">
-          <span className="block font-medium"><Words text={said.title} /></span>
-          {said.detail && <span className={`mt-0.5 block text-sm ${isOpenEnded(ask) ? "text-seal" : "text-quiet"}`}><Words text={said.detail} /></span>}
-          {reasons.map((reason) => <span key={reason} className="mt-1 block text-sm text-faint"><Words text={t("plugins.reason", { reason })} /></span>)}
+          <span id={`${id}-title`} className="block font-medium"><Words text={said.title} /></span>
+          <span id={`${id}-about`} className="block">
+            {said.detail && <span className={`mt-0.5 block text-sm ${isOpenEnded(ask) ? "text-seal" : "text-quiet"}`}><Words text={said.detail} /></span>}
+            {reasons.map((reason) => <span key={reason} className="mt-1 block text-sm text-faint"><Words text={t("plugins.reason", { reason })} /></span>)}
+          </span>
         </span>
         <span className="flex shrink-0 flex-col items-end gap-1">
-          <Switch checked={decision.granted} onChange={(event) => onChange({ ...decision, granted: event.target.checked })} />
-          <span aria-hidden="true" className={`text-xs ${decision.granted ? "text-quiet" : "text-brass-ink"}`}>{decision.granted ? t("plugins.granted") : t("plugins.refused")}</span>
+          <Switch aria-labelledby={`${id}-title`} aria-describedby={`${id}-about`} checked={decision.granted} onChange={(event) => onChange({ ...decision, granted: event.target.checked })} />
+          <span aria-hidden="true" className={`hidden text-xs sm:block ${decision.granted ? "text-quiet" : "text-brass-ink"}`}>{decision.granted ? t("plugins.granted") : t("plugins.refused")}</span>
         </span>
       </label>
       {isWide(ask) && decision.granted && (

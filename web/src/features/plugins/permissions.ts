@@ -2,6 +2,7 @@
 import type { TFunction } from "i18next";
 import type { Grants, InstalledPlugin, Permissions } from "@/api/plugins";
 import type { LocalText } from "@/api/types";
+import { fieldsOf } from "@/ui/schema-form";
 import { formatBytes } from "@/ui/size";
 
 /** One thing that can be granted or refused. `key` is what the server calls it in `missing`. */
@@ -57,23 +58,19 @@ export interface Decisions {
 
 /** What the grants say about each thing asked for. */
 export function decisionsOf(asks: Ask[], grants: Grants): Decisions {
-  const asked = new Set(asks.map((ask) => (ask.kind === "knowledge" ? ask.name : ask.kind === "http" ? ask.host : "")));
+  const bases = new Set(asks.map((ask) => (ask.kind === "knowledge" ? ask.name : "")));
+  const hosts = asks.flatMap((ask) => (ask.kind === "http" ? [ask.host] : []));
+  const all = (names: string[], name: string) => names.includes(name) || names.includes(EVERY);
+  const some = (names: string[]): Decision => ({ granted: names.length > 0, only: names.join(", ") });
+  const whole = { granted: true, only: "" };
   const of = Object.fromEntries(asks.map((ask): [string, Decision] => {
-    const all = (names: string[], name: string) => names.includes(name) || names.includes(EVERY);
-    const some = (names: string[], fits: (name: string) => boolean): Decision => {
-      const only = names.filter((name) => !asked.has(name) && fits(name));
-      return { granted: only.length > 0, only: only.join(", ") };
-    };
-    const whole = { granted: true, only: "" };
     switch (ask.kind) {
       case "knowledge":
         if (all(grants.knowledge, ask.name)) return [ask.key, whole];
-        return [ask.key, some(isWide(ask) ? grants.knowledge : [], () => true)];
-      case "http": {
+        return [ask.key, some(isWide(ask) ? grants.knowledge.filter((name) => !bases.has(name)) : [])];
+      case "http":
         if (all(grants.http, ask.host)) return [ask.key, whole];
-        const end = ask.host.slice(1);
-        return [ask.key, some(isWide(ask) ? grants.http : [], (host) => ask.host === EVERY || (host.endsWith(end) && host.length > end.length))];
-      }
+        return [ask.key, some(grants.http.filter((host) => narrowest(hosts, host) === ask.host))];
       case "model":
         return [ask.key, { granted: grants.model.includes(ask.role), only: "" }];
       case "storage":
@@ -82,6 +79,13 @@ export function decisionsOf(asks: Ask[], grants: Grants): Decisions {
   }));
   const most = mostTokens(asks);
   return { of, tokens: most === null ? "" : String(grants.model_tokens === null ? most : Math.min(grants.model_tokens, most)) };
+}
+
+/** Of the hosts that are asked for, the one that a granted host is meant for: of `*.example.org` and `*`, the former. */
+function narrowest(asked: string[], host: string): string | undefined {
+  if (asked.includes(host)) return host;
+  const below = asked.filter((pattern) => pattern.startsWith(BELOW) && host.endsWith(pattern.slice(1)) && host.length >= pattern.length);
+  return below.sort((one, other) => other.length - one.length)[0] ?? asked.find((pattern) => pattern === EVERY);
 }
 
 export function mostTokens(asks: Ask[]): number | null {
@@ -121,11 +125,10 @@ export function missingOf(plugin: InstalledPlugin): string[] {
   return plugin.missing.filter((key) => !decisions.of[key]?.granted);
 }
 
-/** Settings that are needed and not filled in. */
-export function unfilledOf(plugin: InstalledPlugin): string[] {
-  const { required = [], properties = {} } = plugin.manifest.config ?? {};
+/** Titles of settings that are needed and not filled in. */
+export function unfilledOf(plugin: InstalledPlugin, language: string): string[] {
   const given = (name: string) => plugin.config[name] !== undefined && plugin.config[name] !== null && plugin.config[name] !== "";
-  return required.filter((name) => properties[name]?.default === undefined && !given(name));
+  return fieldsOf(plugin.manifest.config, language).filter((field) => field.required && !given(field.name)).map((field) => field.label);
 }
 
 export interface Said {

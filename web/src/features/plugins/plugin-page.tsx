@@ -31,7 +31,7 @@ export function PluginPage({ plugin: id }: { plugin: string }) {
   useTitle(plugin.data ? local(plugin.data.manifest.title, i18n.language) || id : t("nav.plugins"));
   const problem = plugin.error ? asProblem(plugin.error) : null;
   return (
-    <div className="mx-auto w-full max-w-4xl px-4 py-6 sm:px-6 sm:py-10">
+    <div className="mx-auto w-full max-w-5xl px-4 py-6 sm:px-6 sm:py-10">
       <Link to="/plugins" className="text-sm text-quiet hover:text-ink">← {t("nav.plugins")}</Link>
       {plugin.isPending && <Loading label={t("common.loading")} />}
       {problem?.status === 404 ? (

@@ -21,6 +21,7 @@ export function PluginsPage() {
   const upload = <UploadBox label={t("plugins.upload")} onInstalled={(plugin) => void navigate({ to: "/plugins/$plugin", params: { plugin: plugin.id } })} />;
   return (
     <Page title={t("nav.plugins")} intro={t("plugins.intro")}>
+      {plugins.isSuccess && <div className="mb-6">{upload}</div>}
       {plugins.isPending && <Loading label={t("common.loading")} />}
       {plugins.isError && <ProblemNotice problem={asProblem(plugins.error)} onRetry={() => void plugins.refetch()} />}
       {plugins.isSuccess && plugins.data.length === 0 && (
@@ -31,7 +32,6 @@ export function PluginsPage() {
           {plugins.data.map((plugin) => <li key={plugin.id}><Row plugin={plugin} /></li>)}
         </ul>
       )}
-      {plugins.isSuccess && <div className="mt-6">{upload}</div>}
     </Page>
   );
 }
@@ -40,7 +40,7 @@ function Row({ plugin }: { plugin: InstalledPlugin }) {
   const { t, i18n } = useTranslation();
   const title = local(plugin.manifest.title, i18n.language) || plugin.id;
   const missing = missingOf(plugin);
-  const unfilled = unfilledOf(plugin);
+  const unfilled = unfilledOf(plugin, i18n.language);
   return (
     <Link to="/plugins/$plugin" params={{ plugin: plugin.id }} data-testid="plugin" data-plugin={plugin.id}
       className="flex items-start gap-4 px-4 py-4 -outline-offset-2 hover:bg-wash/60 sm:px-5">
