@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use crate::{host, schema};
 
 /// One setting by its key; none when the tenant has not set it.
@@ -15,6 +16,12 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
             .map(Some)
             .map_err(|error| Error::Failed(format!("the setting `{key}` does not fit: {error}"))),
     }
+}
+
+/// A secret setting, to be used in a request. `Failed` names it when the tenant has not filled it in. Declare it as a field of
+/// the type [`Secret`].
+pub fn secret(key: &str) -> Result<Secret> {
+    get(key)?.ok_or_else(|| Error::Failed(format!("the setting `{key}` is not filled in")))
 }
 
 /// All settings as the type that the manifest's `config` schema was made from. A missing required one is an error that

@@ -27,13 +27,17 @@ pub mod config;
 mod contract_hash;
 mod error;
 mod host;
+pub mod http;
 pub mod knowledge;
 pub mod log;
 pub mod manifest;
+pub mod model;
 mod plugin;
 #[cfg(all(target_arch = "wasm32", feature = "getrandom"))]
 mod randomness;
 mod schema;
+mod secret;
+pub mod storage;
 pub mod system;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -43,6 +47,7 @@ pub use error::{Error, Result};
 pub use parlour_plugin_sdk_macros::{plugin, tool};
 pub use plugin::Plugin;
 pub use schemars::JsonSchema;
+pub use secret::{Part, Secret};
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 pub use text::Text;
@@ -52,7 +57,8 @@ pub use {schemars, serde, serde_json};
 /// What a plugin's module imports.
 pub mod prelude {
     pub use crate::{
-        Deserialize, Error, JsonSchema, Result, Serialize, Text, Value, config, json, knowledge, log, system, tool,
+        Deserialize, Error, JsonSchema, Result, Secret, Serialize, Text, Value, config, http, json, knowledge, log,
+        model, storage, system, tool,
     };
 }
 

@@ -63,11 +63,41 @@ pub struct Example {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Permissions {
     pub knowledge: Vec<KnowledgePermission>,
+    pub http: Vec<HttpPermission>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelPermission>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StoragePermission>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KnowledgePermission {
     /// A knowledge base by name, or `*` for whichever the caller names.
     pub name: String,
+    pub reason: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HttpPermission {
+    /// `api.example.com`; `*.example.com` for every host below it; `*` for whichever the plugin names; `config:KEY` for the
+    /// host of the address in that setting.
+    pub host: String,
+    pub methods: Vec<String>,
+    pub reason: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelPermission {
+    /// What the models are for, as the tenant names them.
+    pub roles: Vec<String>,
+    /// Input and output together, in one call of a tool.
+    pub max_tokens_per_call: u64,
+    pub reason: Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoragePermission {
+    /// Keys and values together.
+    pub max_bytes: u64,
     pub reason: Text,
 }

@@ -14,6 +14,17 @@ pub(crate) fn of_output<T: JsonSchema>() -> Value {
     finish::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
 
+/// The schema of what a model is to answer. Closed where it is an object, because some providers take only those.
+pub(crate) fn of_answer<T: JsonSchema>() -> Value {
+    let mut schema = of_input::<T>();
+    if let Some(object) = schema.as_object_mut()
+        && object.contains_key("properties")
+    {
+        object.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    schema
+}
+
 fn finish<T: JsonSchema>(settings: SchemaSettings) -> Value {
     let schema =
         settings.with(|settings| settings.inline_subschemas = true).into_generator().into_root_schema_for::<T>();

@@ -6,9 +6,15 @@
 //! ```
 //!
 //! It answers as the server does: the same filters, the same kinds of error, the same refusal of what the manifest does not
-//! ask for. Only its search is simple: it counts shared words and pairs of Chinese characters.
+//! ask for. Only its search is simple: it counts shared words and pairs of Chinese characters. Requests are answered by
+//! rules, models by what the test has written for them; secrets are placeholders to the plugin, as on the server.
 
+mod address;
 mod filter;
+mod http;
+mod model;
+mod secrets;
+mod storage;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +22,17 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+pub use self::http::{Reply, Sent};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::http::{Outgoing, Response};
 use crate::knowledge::{Entry, Found, Hit, MAX_PAGE, MAX_TOP_K, Page, Search, Status};
 use crate::log::Level;
 use crate::manifest::Manifest;
+use crate::model::{Completion, Request};
 use crate::plugin::Plugin;
+use crate::secret::{END, START};
+use crate::storage::{Entry as Stored, Keep, Page as Keys};
 
 /// The random bytes that the server gives at most per call.
 const MAX_RANDOM: u32 = 4096;
@@ -40,13 +51,21 @@ pub struct FakeHost {
 #[derive(Default)]
 struct State {
     bases: RefCell<BTreeMap<String, Vec<Entry>>>,
+    /// Knowledge bases by name; anything else as grants are written, `http: api.example.com`.
     refused: RefCell<BTreeSet<String>>,
     config: RefCell<BTreeMap<String, Value>>,
+    /// Keys that are secret although no manifest says so.
+    secrets: RefCell<BTreeSet<String>>,
+    web: RefCell<http::Web>,
+    models: RefCell<model::Models>,
+    stored: RefCell<BTreeMap<String, Stored>>,
+    /// Every text that the plugin was given or gave away.
+    crossed: RefCell<Vec<String>>,
     now_ms: Cell<u64>,
     logs: RefCell<Vec<(Level, String)>>,
     searches: RefCell<Vec<Search>>,
-    /// The names that the running plugin's manifest asks for; none outside of [`FakeHost::call`].
-    asked: RefCell<Option<BTreeSet<String>>>,
+    /// What the running plugin asks for; none outside of [`FakeHost::call`], where everything is allowed.
+    asked: RefCell<Option<Manifest>>,
 }
 
 impl FakeHost {
@@ -73,7 +92,8 @@ impl FakeHost {
         self
     }
 
-    /// The tenant has not granted this knowledge base. Everything else that the manifest asks for is granted.
+    /// The tenant has not granted this: a knowledge base by its name, or `http: HOST`, `model: ROLE`, `storage`. Everything
+    /// else that the manifest asks for is granted.
     #[must_use]
     pub fn refuse(self, name: &str) -> Self {
         self.state.refused.borrow_mut().insert(name.to_owned());
@@ -87,7 +107,44 @@ impl FakeHost {
         self
     }
 
-    /// Sets the clock.
+    /// A secret setting: the plugin gets a placeholder, a request that goes out gets the value.
+    #[must_use]
+    pub fn secret(self, key: &str, value: &str) -> Self {
+        self.state.secrets.borrow_mut().insert(key.to_owned());
+        self.config(key, value)
+    }
+
+    /// Answers requests of a method to addresses that begin so; the longest rule that fits is taken. Of several replies for
+    /// one rule each answers once, in order, and the last for ever. What no rule fits is unavailable.
+    #[must_use]
+    pub fn http(self, method: &str, prefix: &str, reply: Reply) -> Self {
+        self.state.web.borrow_mut().add(method, prefix, reply);
+        self
+    }
+
+    /// What the model of a role says. Of several answers each is given once, in order, and the last for ever.
+    #[must_use]
+    pub fn model(self, role: &str, answer: impl Into<String>) -> Self {
+        self.state.models.borrow_mut().add(role, Ok(answer.into()));
+        self
+    }
+
+    /// The model of a role fails.
+    #[must_use]
+    pub fn model_fails(self, role: &str, error: Error) -> Self {
+        self.state.models.borrow_mut().add(role, Err(error));
+        self
+    }
+
+    /// A value that an earlier call has stored.
+    #[must_use]
+    pub fn stored(self, key: &str, value: impl Into<String>) -> Self {
+        let entry = Stored { value: value.into(), version: 1, expires_at: None };
+        self.state.stored.borrow_mut().insert(key.to_owned(), entry);
+        self
+    }
+
+    /// Sets the clock. Clones are the same host, so `host.clone().now_ms(…)` moves it between two calls.
     #[must_use]
     pub fn now_ms(self, now_ms: u64) -> Self {
         self.state.now_ms.set(now_ms);
@@ -109,11 +166,15 @@ impl FakeHost {
 
     /// Calls a tool as the server does: JSON in, JSON out, and only what the manifest asks for.
     pub fn call<P: Plugin>(&self, tool: &str, input: Value) -> Result<Value> {
-        let manifest = P::manifest();
-        let asked = manifest.permissions.knowledge.iter().map(|permission| permission.name.clone()).collect();
-        *self.state.asked.borrow_mut() = Some(asked);
+        *self.state.asked.borrow_mut() = Some(P::manifest());
+        self.state.web.borrow_mut().requests = 0;
+        self.state.models.borrow_mut().tokens = 0;
         let output = self.run(|| P::invoke(tool, &input.to_string()));
         *self.state.asked.borrow_mut() = None;
+        self.state.crosses(match &output {
+            Ok(output) => output.clone(),
+            Err(error) => error.to_string(),
+        });
         Ok(serde_json::from_str(&output?)?)
     }
 
@@ -136,6 +197,31 @@ impl FakeHost {
             }
         }
         assert!(problems.is_empty(), "examples of the manifest that are not true:\n{}", problems.join("\n"));
+    }
+
+    /// Checks that the plugin never had a secret: not in what it was given, and not in what it answered, logged, stored or
+    /// told a model. Secrets are those of [`FakeHost::secret`].
+    ///
+    /// # Panics
+    /// When it had one; that is what makes it a test.
+    pub fn assert_secrets_kept(&self) {
+        let leaks = self.state.leaks();
+        assert!(leaks.is_empty(), "the plugin has seen a secret:\n{}", leaks.join("\n"));
+    }
+
+    /// The requests that went out so far, secrets filled in, redirects included.
+    pub fn requests(&self) -> Vec<Sent> {
+        self.state.web.borrow().sent.clone()
+    }
+
+    /// What models were asked so far.
+    pub fn model_requests(&self) -> Vec<Request> {
+        self.state.models.borrow().requests.clone()
+    }
+
+    /// The value of a key in the plugin's store.
+    pub fn stored_value(&self, key: &str) -> Option<String> {
+        self.state.stored.borrow().get(key).map(|entry| entry.value.clone())
     }
 
     /// What was logged so far.
@@ -164,9 +250,10 @@ pub(crate) fn with_current<T>(call: impl FnOnce(&dyn Host) -> T) -> T {
 impl State {
     /// The entries of a base, if the plugin may read it.
     fn entries(&self, knowledge_base: &str) -> Result<Vec<Entry>> {
-        let asked = self.asked.borrow();
-        let asked = asked.as_ref().is_none_or(|asked| asked.contains("*") || asked.contains(knowledge_base));
-        if !asked {
+        let names = |manifest: &Manifest| {
+            manifest.permissions.knowledge.iter().any(|it| it.name == "*" || it.name == knowledge_base)
+        };
+        if !self.asked.borrow().as_ref().is_none_or(names) {
             return Err(Error::Denied(format!("the manifest does not ask for the knowledge base `{knowledge_base}`")));
         }
         if self.refused.borrow().contains(knowledge_base) {
@@ -237,12 +324,49 @@ impl Host for State {
         Ok(Page { entries: page, next_cursor: (end < entries.len()).then(|| end.to_string()) })
     }
 
+    fn send(&self, request: &Outgoing) -> Result<Response> {
+        let answer = self.exchange(request);
+        self.crosses(match &answer {
+            Ok(Response { url, headers, body, .. }) => format!("{url} {headers:?} {}", String::from_utf8_lossy(body)),
+            Err(error) => error.to_string(),
+        });
+        answer
+    }
+
+    fn complete(&self, request: &Request) -> Result<Completion> {
+        self.crosses(format!("{request:?}"));
+        self.completed(request)
+    }
+
+    fn stored(&self, key: &str) -> Result<Option<Stored>> {
+        self.read(key)
+    }
+
+    fn store(&self, key: &str, value: &str, keep: Keep) -> Result<u64> {
+        self.crosses(format!("{key} {value}"));
+        self.write(key, value, keep)
+    }
+
+    fn delete_stored(&self, key: &str) -> Result<bool> {
+        self.remove(key)
+    }
+
+    fn stored_keys(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Keys> {
+        self.keys(prefix, cursor, limit)
+    }
+
     fn log(&self, level: Level, message: &str) {
+        self.crosses(message);
         self.logs.borrow_mut().push((level, message.to_owned()));
     }
 
     fn config(&self, key: &str) -> Option<String> {
-        self.config.borrow().get(key).map(Value::to_string)
+        let config = self.config.borrow();
+        let value = config.get(key).filter(|_| self.is_declared(key))?;
+        let text =
+            if self.is_secret(key) { Value::from(format!("{START}{key}{END}")) } else { value.clone() }.to_string();
+        self.crosses(text.as_str());
+        Some(text)
     }
 
     fn now_ms(&self) -> u64 {

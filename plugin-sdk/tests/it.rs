@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "helpers of tests, which may panic")]
 
+#[path = "it/powers.rs"]
+mod powers;
+
 use std::collections::BTreeSet;
 
 use parlour_plugin_sdk::manifest::{Effects, Manifest};
@@ -165,6 +168,7 @@ fn problems(schema: &Value, root: &Value, value: &Value, place: &str, found: &mu
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() || number.is_i64() => "integer",
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",

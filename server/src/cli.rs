@@ -3,6 +3,7 @@
 
 mod keys;
 mod models;
+mod plugin;
 mod run;
 mod serve;
 mod validate;
@@ -19,6 +20,7 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Serve(_) => serve::execute(config).await,
         Command::Validate(args) => validate::execute(config, args).await,
         Command::Run(args) => run::execute(config, args).await,
+        Command::Plugin(command) => plugin::execute(config, command).await,
         Command::Key(command) => keys::key(config, command).await,
         Command::Tenant(command) => keys::tenant(config, command).await,
         Command::Models(command) => models::execute(config, command).await,
@@ -39,7 +41,11 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
 
 /// An error with what caused it and, where there is one, its hint.
 pub fn say_error(error: &anyhow::Error) {
-    eprintln!("error: {error}");
+    match error.downcast_ref::<AppError>() {
+        // The code is for programs; who reads this has the words.
+        Some(AppError { detail, .. }) => eprintln!("error: {detail}"),
+        None => eprintln!("error: {error}"),
+    }
     for cause in error.chain().skip(1) {
         eprintln!("  because: {cause}");
     }

@@ -10,6 +10,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+mod plugin_command;
+
+pub use plugin_command::{
+    BuildPluginArgs, Grant, InspectPluginArgs, InstallPluginArgs, Language, NewPluginArgs, PluginCommand, RunPluginArgs,
+};
+
 /// Where Ollama listens when nobody changed it.
 const OLLAMA_URL: &str = "http://127.0.0.1:11434";
 
@@ -25,7 +31,8 @@ pub const DATABASE_FILE: &str = "parlour.sqlite";
         Start here:\n  \
         parlour serve --project workflows/restaurant     serve a project and print a link to open it\n  \
         parlour validate workflows/restaurant            check a project's files\n  \
-        parlour run FILE --input question=辣的           run one workflow and watch it\n\n\
+        parlour run FILE --input question=辣的           run one workflow and watch it\n  \
+        parlour plugin new wine_list                     start a plugin of your own\n\n\
         A language model is optional. To add one, set PARLOUR_MODEL_BASE_URL, PARLOUR_MODEL_NAME and, where the provider \
         wants it, PARLOUR_MODEL_API_KEY; anything that speaks the OpenAI wire format will do (Ollama: http://127.0.0.1:11434).",
     after_help = "Every flag has an environment variable (shown in brackets) and a key of the same name in parlour.toml.\n\
@@ -46,6 +53,9 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Run one workflow here, without a server, and show each node as it happens.
     Run(RunArgs),
+    /// Write plugins: a project to start from, its build, its tests, and its way to a server.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// API keys for programs.
     #[command(subcommand)]
     Key(KeyCommand),

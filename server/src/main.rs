@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => Some(args),
         Command::Validate(_)
         | Command::Run(_)
+        | Command::Plugin(_)
         | Command::Key(_)
         | Command::Tenant(_)
         | Command::Models(_)

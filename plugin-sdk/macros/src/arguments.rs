@@ -5,6 +5,8 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Attribute, Expr, ExprLit, Lit, LitBool, LitStr, Meta, Type};
 
+use crate::permissions::Permissions;
+
 /// One text in two languages; a missing one is filled in where it is used.
 #[derive(Clone, Default)]
 pub(crate) struct Words {
@@ -19,12 +21,7 @@ pub(crate) struct PluginArguments {
     pub(crate) icon: Option<LitStr>,
     pub(crate) homepage: Option<LitStr>,
     pub(crate) config: Option<Type>,
-    pub(crate) knowledge: Vec<Permission>,
-}
-
-pub(crate) struct Permission {
-    pub(crate) name: LitStr,
-    pub(crate) reason: Words,
+    pub(crate) permissions: Permissions,
 }
 
 #[derive(Default)]
@@ -42,7 +39,7 @@ pub(crate) struct ExampleArguments {
 }
 
 /// Puts a value where none is yet.
-fn once<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
+pub(crate) fn once<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
     if slot.is_some() {
         return Err(meta.error("this is here twice"));
     }
@@ -68,7 +65,7 @@ impl PluginArguments {
     pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
         let mut id: Option<LitStr> = None;
         let (mut title, mut zh, mut icon, mut homepage, mut config) = (None, None, None, None, None);
-        let mut knowledge = Vec::new();
+        let mut permissions = Permissions::default();
         let parser = syn::meta::parser(|meta| {
             if meta.path.is_ident("id") {
                 once(&mut id, &meta, meta.value()?.parse()?)
@@ -82,12 +79,12 @@ impl PluginArguments {
                 once(&mut homepage, &meta, meta.value()?.parse()?)
             } else if meta.path.is_ident("config") {
                 once(&mut config, &meta, meta.value()?.parse()?)
-            } else if meta.path.is_ident("knowledge") {
-                knowledge.push(Permission::parse(&meta)?);
+            } else if permissions.parse(&meta)? {
                 Ok(())
             } else {
                 Err(meta.error(
-                    "unknown key; the keys here are `id`, `title`, `zh`, `icon`, `homepage`, `config` and `knowledge`",
+                    "unknown key; the keys here are `id`, `title`, `zh`, `icon`, `homepage`, `config`, `knowledge`, `http`, \
+                     `model` and `storage`",
                 ))
             }
         });
@@ -96,37 +93,8 @@ impl PluginArguments {
             return Err(syn::Error::new(Span::call_site(), "the plugin needs an id: `#[plugin(id = \"my_plugin\")]`"));
         };
         check_name(&id.value(), id.span(), "plugin id")?;
-        Ok(Self { id, title: title.unwrap_or_default(), zh, icon, homepage, config, knowledge })
-    }
-}
-
-impl Permission {
-    fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
-        let mut name: Option<LitStr> = None;
-        let mut reason = Words::default();
-        meta.parse_nested_meta(|inner| {
-            if inner.path.is_ident("name") {
-                once(&mut name, &inner, inner.value()?.parse()?)
-            } else if inner.path.is_ident("en") {
-                once(&mut reason.en, &inner, inner.value()?.parse()?)
-            } else if inner.path.is_ident("zh") {
-                once(&mut reason.zh, &inner, inner.value()?.parse()?)
-            } else {
-                Err(inner.error("unknown key; the keys here are `name`, `en` and `zh`"))
-            }
-        })?;
-        let Some(name) = name else {
-            return Err(
-                meta.error("say which knowledge base: `knowledge(name = \"menu\", en = \"why\", zh = \"为什么\")`")
-            );
-        };
-        if reason.en.is_none() && reason.zh.is_none() {
-            return Err(syn::Error::new(
-                name.span(),
-                "say why the plugin needs it (`en = \"…\"`, `zh = \"…\"`): an admin reads the reason before granting",
-            ));
-        }
-        Ok(Self { name, reason })
+        permissions.check(config.as_ref())?;
+        Ok(Self { id, title: title.unwrap_or_default(), zh, icon, homepage, config, permissions })
     }
 }
 

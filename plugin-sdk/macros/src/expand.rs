@@ -6,8 +6,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Item, ItemMod, LitStr};
 
-use crate::arguments::{self, Permission, PluginArguments};
+use crate::arguments::{self, PluginArguments};
 use crate::module_types::{self, combine};
+use crate::permissions::optional;
 use crate::tool::{self, Tool};
 
 pub(crate) fn plugin(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
@@ -21,7 +22,7 @@ pub(crate) fn plugin(tokens: TokenStream, item: TokenStream) -> syn::Result<Toke
             "`#[plugin]` reads the tools from the module itself: write it here as `mod my_tools { … }`, not in a file of its own",
         ));
     };
-    let tools = tools(items, !arguments.knowledge.is_empty())?;
+    let tools = tools(items, !arguments.permissions.is_empty())?;
     if tools.is_empty() {
         return Err(syn::Error::new(
             module.ident.span(),
@@ -65,7 +66,7 @@ fn tools(items: &mut [Item], asks_permission: bool) -> syn::Result<Vec<Tool>> {
 }
 
 fn manifest(arguments: &PluginArguments, description: &str, tools: &[Tool]) -> TokenStream {
-    let PluginArguments { id, title, zh, icon, homepage, config, knowledge } = arguments;
+    let PluginArguments { id, title, zh, icon, homepage, config, permissions } = arguments;
     let title = title.tokens(&arguments::title_from_name(&id.value()));
     let fallback = arguments::title_from_name(&id.value());
     let description = arguments::text(Some(description.to_owned()), zh.as_ref().map(LitStr::value), &fallback);
@@ -82,10 +83,7 @@ fn manifest(arguments: &PluginArguments, description: &str, tools: &[Tool]) -> T
         Some(kind) => quote!(::parlour_plugin_sdk::__private::config_schema::<#kind>()),
         None => quote!(::std::option::Option::None),
     };
-    let knowledge = knowledge.iter().map(|Permission { name, reason }| {
-        let reason = reason.tokens("");
-        quote!(::parlour_plugin_sdk::manifest::KnowledgePermission { name: ::std::string::String::from(#name), reason: #reason })
-    });
+    let permissions = permissions.tokens();
     let declarations = tools.iter().map(|tool| &tool.declaration);
     quote! {
         ::parlour_plugin_sdk::manifest::Manifest {
@@ -98,7 +96,7 @@ fn manifest(arguments: &PluginArguments, description: &str, tools: &[Tool]) -> T
             license: ::parlour_plugin_sdk::__private::non_empty(::core::env!("CARGO_PKG_LICENSE")),
             tools: ::std::vec![#(#declarations),*],
             config: #config,
-            permissions: ::parlour_plugin_sdk::manifest::Permissions { knowledge: ::std::vec![#(#knowledge),*] },
+            permissions: #permissions,
         }
     }
 }
@@ -134,12 +132,5 @@ fn implementation(manifest: &TokenStream, tools: &[Tool]) -> TokenStream {
             type Exported = ::parlour_plugin_sdk::__private::Exported<Plugin>;
             ::parlour_plugin_sdk::bindings::__export_plugin!(Exported with_types_in ::parlour_plugin_sdk::bindings);
         };
-    }
-}
-
-fn optional(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote!(::std::option::Option::Some(#value)),
-        None => quote!(::std::option::Option::None),
     }
 }

@@ -4,6 +4,7 @@
 mod arguments;
 mod expand;
 mod module_types;
+mod permissions;
 mod tool;
 #[cfg(test)]
 mod ui_tests;
@@ -23,6 +24,9 @@ use proc_macro::TokenStream;
 /// | `homepage = "https://…"` | |
 /// | `config = Settings` | a type whose JSON Schema is the tenant's settings form; read it by `config::read()` |
 /// | `knowledge(name = "menu", en = "…", zh = "…")` | asks for a knowledge base (`*`: whichever the caller names), with the reason in words; may stand several times |
+/// | `http(host = "api.example.com", methods("GET", "POST"), en = "…", zh = "…")` | asks for requests to a host; `*.example.com`: every host below it, `*`: any, `config:KEY`: that of the address in a setting; without `methods` GET and HEAD; may stand several times |
+/// | `model(roles("default"), max_tokens = 2000, en = "…", zh = "…")` | asks for the tenant's models, and for so many tokens in one call of a tool |
+/// | `storage(max_bytes = 100_000, en = "…", zh = "…")` | asks to keep values between calls |
 ///
 /// Structs and enums in the module that derive serde's and schemars' traits need no dependency but the SDK. A tool's
 /// input struct there refuses unknown fields.

@@ -42,6 +42,12 @@ pub(crate) fn combine(problems: &mut Option<syn::Error>, error: syn::Error) {
 /// `#[zh("…")]` → `#[schemars(extend("x-description" = {"zh": "…"}))]`.
 pub(crate) fn translate(attributes: &mut [Attribute]) -> syn::Result<()> {
     for attribute in attributes {
+        if attribute.path().is_ident("secret") {
+            return Err(syn::Error::new_spanned(
+                &*attribute,
+                "the type says that a setting is secret: write `api_key: Secret`, or `Option<Secret>`",
+            ));
+        }
         if attribute.path().is_ident("zh") {
             let text: LitStr = attribute
                 .parse_args()

@@ -84,7 +84,9 @@ fn every_mistake_is_told_at_the_authors_own_line() {
 fn a_good_plugin_expands_to_code_that_parses() {
     let source = r#"
         /// Tools.
-        #[plugin(id = "good", title(en = "Good", zh = "好"), zh = "工具。", config = Settings, knowledge(name = "*", en = "why", zh = "为什么"))]
+        #[plugin(id = "good", title(en = "Good", zh = "好"), zh = "工具。", config = Settings, knowledge(name = "*", en = "why", zh = "为什么"),
+            http(host = "api.example.com", methods("POST"), en = "why"), http(host = "config:base_url", zh = "为什么"),
+            model(roles("default", "fast"), max_tokens = 2_000, en = "why"), storage(max_bytes = 1000, en = "why"))]
         mod good {
             #[derive(Deserialize, JsonSchema)]
             struct Input { #[zh("数")] n: i64 }
@@ -107,6 +109,8 @@ fn a_good_plugin_expands_to_code_that_parses() {
         "__export_plugin",
         "Effects :: Reads",
         "Effects :: None",
+        "max_tokens_per_call : 2_000",
+        "max_bytes : 1000",
     ] {
         assert!(expanded.contains(part), "`{part}` is missing in {expanded}");
     }

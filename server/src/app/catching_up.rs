@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use domain::{DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
 use knowledge::{BaseRef, BaseSpec, DocumentIn, Record};
-use serde_json::Value;
 
 use super::{App, AppError, Result};
 use crate::config::Database;
@@ -134,10 +133,7 @@ impl App {
             records.extend(chunks.into_iter().map(|it| Record {
                 ordinal: u32::try_from(it.ordinal).unwrap_or(u32::MAX),
                 text: it.text,
-                fields: match it.fields {
-                    Value::Object(fields) => fields,
-                    _ => serde_json::Map::new(),
-                },
+                fields: it.fields.as_object().cloned().unwrap_or_default(),
             }));
         }
     }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind, RunStatus,
+    Conversation, ConversationId, DefinitionKind, Message, MessageId, MessageRole, MessageStatus, RunId, RunKind,
+    RunStatus, TenantId,
 };
 use serde_json::{Value, json};
 use storage::BeginTurn;
@@ -18,6 +19,8 @@ use crate::error_codes::ErrorCode;
 
 /// A conversation's name in the list, taken from its first message.
 const TITLE_CHARS: usize = 60;
+/// Messages that are read before it is known how many the assistant looks back on: as many as it does unless it says otherwise.
+const USUAL_MESSAGES: i64 = 40;
 
 /// A turn without a stored conversation: the caller brings the history (OpenAI-compatible clients).
 pub struct LooseTurn {
@@ -65,15 +68,19 @@ impl App {
         let content = content.trim();
         self.check_message(content)?;
         let tenant = caller.tenant.id;
-        let conversation = self.conversation(caller, id).await?;
         let _turn = self.0.turns.take(id)?;
-        if let Some(question) = self.storage().open_question(tenant, id, self.clock().now_ms()).await? {
+        // Side by side, because a visitor waits for each of them.
+        let (conversation, question, newest) = tokio::try_join!(
+            self.conversation(caller, id),
+            async { Ok(self.storage().open_question(tenant, id, self.clock().now_ms()).await?) },
+            async { Ok(self.storage().recent_messages(tenant, id, USUAL_MESSAGES).await?) },
+        )?;
+        if let Some(question) = question {
             return self.answer_in_chat(caller, &conversation, &question, content).await;
         }
         let version = self.definition(tenant, DefinitionKind::Assistant, &conversation.assistant).await?;
         let ready = self.assistant_program(tenant, &version).await?;
-        let window = i64::from(ready.document.memory.window);
-        let earlier = self.storage().recent_messages(tenant, id, window * 2).await?;
+        let earlier = self.remembered(tenant, id, (newest, ready.document.memory.window)).await?;
         for message in earlier.iter().filter(|it| it.status == MessageStatus::Streaming) {
             // Also one that nobody drives at the moment: whoever takes it up goes on with this very message.
             if let Some(run) = message.run
@@ -98,12 +105,25 @@ impl App {
         let input = self.run_input(tenant, &run, json!({}), around).await?;
         let program = ready.program.clone();
         let beginning = Beginning { run, program, input, nesting: Nesting::default(), turn: Some(turn) };
-        let started = self.begin(tenant, beginning).await.map_err(|error| match error.code {
-            // Another server was a moment faster.
-            ErrorCode::Conflict => in_progress(),
-            _ => error,
-        })?;
+        let started = self.begin(tenant, beginning).await;
+        // Another server was a moment faster.
+        let started = started.map_err(|it| if it.code == ErrorCode::Conflict { in_progress() } else { it })?;
         Ok((asked, answer, started))
+    }
+
+    /// The messages that an assistant looks back on: `window` turns, of which the newest have been read.
+    async fn remembered(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        (mut newest, window): (Vec<Message>, u32),
+    ) -> Result<Vec<Message>> {
+        let wanted = i64::from(window) * 2;
+        if wanted > USUAL_MESSAGES {
+            return Ok(self.storage().recent_messages(tenant, id, wanted).await?);
+        }
+        let more = newest.len().saturating_sub(usize::try_from(wanted).unwrap_or(0));
+        Ok(newest.split_off(more))
     }
 
     /// A turn whose history the caller brings; nothing of it becomes a conversation.

@@ -15,9 +15,9 @@ use storage::Page;
 use super::accounts::Caller;
 use super::clock::new_uuid;
 use super::{App, AppError, Result};
-use access::TenantAccess;
 use crate::error_codes::ErrorCode;
 use crate::run::effects::code_of_call as code;
+use access::TenantAccess;
 
 /// The shipped plugins as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
 #[derive(RustEmbed)]

@@ -11,8 +11,9 @@ use domain::RunId;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-/// Frames a slow reader may lag behind before it has to replay from storage. Every run in progress pays for the room.
-const BACKLOG: usize = 256;
+/// Frames a slow reader may lag behind before it has to replay from storage. Every run in progress pays for the room, 64
+/// bytes each.
+const BACKLOG: usize = 64;
 
 #[derive(Clone, Debug)]
 pub enum Frame {

@@ -71,6 +71,7 @@ async fn two_servers_on_one_postgres_that_are_killed_in_turn_lose_nothing_and_do
     .await;
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of a long run are what it is for")]
 async fn under_fire(servers: usize, place: impl Fn(&mut Command)) {
     let kills: u32 = std::env::var("CRASH_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let seed = seed();

@@ -19,6 +19,8 @@ mod fetch;
 mod isolation;
 mod openapi;
 mod passages;
+mod plugin_cli;
+mod plugin_powers;
 mod plugins;
 mod projects;
 mod secrets;

@@ -34,6 +34,7 @@ const ALLOWED: &[Allowed] = &[
             "mime_guess",
             "model-client",
             "plugin-host",
+            "plugin-toolchain",
             "reqwest",
             "ring",
             "rust-embed",
@@ -123,12 +124,14 @@ const ALLOWED: &[Allowed] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "url",
             "wasmparser",
             "wasmtime",
             "wit-component",
         ],
         for_tests: &["tempfile", "wat", "wit-parser"],
     },
+    Allowed { folder: "server/crates/plugin-toolchain", dependencies: &["anyhow"], for_tests: &[] },
     Allowed {
         folder: "server/crates/storage",
         dependencies: &["domain", "futures", "serde", "serde_json", "sqlx", "thiserror", "tokio", "tracing", "uuid"],
@@ -151,7 +154,7 @@ const ALLOWED: &[Allowed] = &[
         ],
         for_tests: &["proptest", "serde-saphyr"],
     },
-    Allowed { folder: "server/xtask", dependencies: &["anyhow"], for_tests: &["toml"] },
+    Allowed { folder: "server/xtask", dependencies: &["anyhow", "plugin-toolchain"], for_tests: &["toml"] },
 ];
 
 /// These dependencies are quarantined: nobody else may name them.

@@ -1,21 +1,17 @@
 //! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
-//! offers (`plugins/toolchain.rs`), and says which it took. Nothing happens while the sources are the same.
-
-mod sysroot;
-mod toolchain;
+//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use plugin_toolchain::{TARGET, Toolchain};
+
 use crate::process::{cargo, run};
 use crate::stamp;
-use toolchain::Toolchain;
 
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// Folders and files whose change does not change a plugin.
 const WITHOUT_EFFECT: &[&str] =
     &["target", "dist", "bindgen", "tests", "tests.rs", "README.md", "README.zh-CN.md", ".gitignore"];
@@ -43,7 +39,7 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
         println!("plugins: {} files in plugins/dist are up to date", expected.len());
         return Ok(());
     }
-    let toolchain = toolchain::find(root)?;
+    let toolchain = plugin_toolchain::find(root, &|line| println!("plugins: {line}"))?;
     println!("plugins: compiling with {}", toolchain.description);
     compile(&plugins, &guests, &toolchain)?;
     let changed = collect(&plugins, &guests, &dist)?;
@@ -173,46 +169,6 @@ fn print(files: &BTreeSet<PathBuf>, dist: &Path, changed: usize, start: Instant)
     }
     println!("plugins: {changed} of {} files changed, {:.1} s", files.len(), start.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// A command without what cargo and rustup tell the program they run: with it a nested cargo of another toolchain would
-/// call the wrong compiler, or build with flags meant for the server.
-fn clean_command(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        let Some(text) = name.to_str() else { continue };
-        let leaks = matches!(
-            text,
-            "CARGO"
-                | "RUSTC"
-                | "RUSTDOC"
-                | "RUSTC_WORKSPACE_WRAPPER"
-                | "RUSTC_BOOTSTRAP"
-                | "RUSTFLAGS"
-                | "CARGO_ENCODED_RUSTFLAGS"
-                | "RUSTUP_TOOLCHAIN"
-                | "RUST_RECURSION_COUNT"
-                | "CARGO_PRIMARY_PACKAGE"
-                | "CARGO_INCREMENTAL"
-                | "CARGO_TARGET_DIR"
-                | "LD_LIBRARY_PATH"
-                | "DYLD_LIBRARY_PATH"
-                | "DYLD_FALLBACK_LIBRARY_PATH"
-        ) || [
-            "CARGO_PKG_",
-            "CARGO_MANIFEST_",
-            "CARGO_BUILD_",
-            "CARGO_PROFILE_",
-            "CARGO_TARGET_WASM32_",
-            "CARGO_CFG_",
-        ]
-        .iter()
-        .any(|start| text.starts_with(start));
-        if leaks {
-            command.env_remove(&name);
-        }
-    }
-    command
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use plugin_toolchain::command_line;
+pub(crate) use plugin_toolchain::find_program;
+
 /// Runs a command to its end with its output on ours.
 ///
 /// # Errors
 /// The program is not there, or ended with a failure.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let line = describe(command);
+    let line = command_line(command);
     eprintln!("$ {line}");
     // Nothing here asks questions, and a CI machine has nobody to answer them.
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{line}`"))?;
@@ -25,7 +28,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 /// # Errors
 /// The program is not there, or ended with a failure.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let line = describe(command);
+    let line = command_line(command);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -59,22 +62,4 @@ pub(crate) fn target_directory(root: &Path) -> PathBuf {
         Some(directory) => root.join(directory),
         None => root.join("target"),
     }
-}
-
-/// The first of these programs that is on the `PATH`.
-pub(crate) fn find_program(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
-}
-
-fn describe(command: &Command) -> String {
-    let mut words = vec![short(command.get_program())];
-    words.extend(command.get_args().map(|it| it.to_string_lossy().into_owned()));
-    words.join(" ")
-}
-
-/// A program's name without its folder, as a person would type it.
-fn short(program: &std::ffi::OsStr) -> String {
-    Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
 }

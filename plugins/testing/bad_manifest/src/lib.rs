@@ -1,7 +1,10 @@
 //! A guest whose manifest breaks every rule that a manifest can break. `#[plugin]` would not let it, so it is written by
 //! hand.
 
-use parlour_plugin_sdk::manifest::{Effects, Example, KnowledgePermission, Manifest, Permissions, Tool};
+use parlour_plugin_sdk::manifest::{
+    Effects, Example, HttpPermission, KnowledgePermission, Manifest, ModelPermission, Permissions, StoragePermission,
+    Tool,
+};
 use parlour_plugin_sdk::{Error, Plugin, Result, Text, json};
 
 /// The plugin.
@@ -31,6 +34,13 @@ impl Plugin for Bad {
             config: Some(json!({"type": 7})),
             permissions: Permissions {
                 knowledge: vec![KnowledgePermission { name: "menu*".to_owned(), reason: Text::new("", "") }],
+                http: vec![HttpPermission {
+                    host: "https://api.example.com/v1".to_owned(),
+                    methods: vec!["STEAL".to_owned()],
+                    reason: Text::new("", ""),
+                }],
+                model: Some(ModelPermission { roles: Vec::new(), max_tokens_per_call: 0, reason: Text::new("", "") }),
+                storage: Some(StoragePermission { max_bytes: u64::MAX, reason: Text::new("", "") }),
             },
         }
     }

@@ -1,6 +1,8 @@
 //! What an uploaded file is, decided before anything is compiled: a component of our contract as it is, a core module with
 //! the contract's description inside turned into one, anything else refused with the reason.
 
+use std::collections::BTreeSet;
+
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::error::PluginError;
@@ -41,6 +43,26 @@ pub(crate) fn accept(bytes: Vec<u8>) -> Result<Vec<u8>, PluginError> {
             Ok(component)
         }
     }
+}
+
+/// An interface that a file imports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    pub name: String,
+    /// Whether the sandbox has it; a file with one that it has not is refused.
+    pub offered: bool,
+}
+
+/// What a file imports, each name once, whether or not the file would be accepted.
+///
+/// # Errors
+/// It is not WebAssembly, or damaged.
+pub fn imports(bytes: &[u8]) -> Result<Vec<Import>, PluginError> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err(PluginError::NotWasm { found: opening(bytes) });
+    }
+    let names: BTreeSet<String> = Outline::of(bytes)?.imports.into_iter().collect();
+    Ok(names.into_iter().map(|name| Import { offered: check_import(&name).is_ok(), name }).collect())
 }
 
 /// What the file's outermost level imports and exports.
@@ -104,13 +126,7 @@ impl Outline {
 
     fn check_component(&self) -> Result<(), PluginError> {
         for import in &self.imports {
-            let Some((interface, version)) = contract_name(import) else {
-                return Err(PluginError::UnsupportedImport { import: import.clone() });
-            };
-            check_major(import, version)?;
-            if !OFFERED.contains(&interface) {
-                return Err(PluginError::UnsupportedImport { import: import.clone() });
-            }
+            check_import(import)?;
         }
         let tools = self.exports.iter().find(|export| contract_name(export).is_some_and(|(name, _)| name == TOOLS));
         let Some(tools) = tools else {
@@ -123,6 +139,13 @@ impl Outline {
         };
         check_major(tools, contract_name(tools).and_then(|(_, version)| version))
     }
+}
+
+fn check_import(import: &str) -> Result<(), PluginError> {
+    let unsupported = || PluginError::UnsupportedImport { import: import.to_owned() };
+    let (interface, version) = contract_name(import).ok_or_else(unsupported)?;
+    check_major(import, version)?;
+    if OFFERED.contains(&interface) { Ok(()) } else { Err(unsupported()) }
 }
 
 /// `parlour:plugin/log@1.0.0` is (`log`, `1.0.0`).

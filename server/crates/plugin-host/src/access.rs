@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use crate::capabilities::http::{HttpRequest, HttpResponse};
 use crate::capabilities::knowledge::{Entry, ListRequest, Page, SearchRequest, SearchResult};
 use crate::capabilities::model::{Completion, ModelRequest};
-use crate::capabilities::storage::{KeyPage, StoredValue, SetValue};
+use crate::capabilities::storage::{KeyPage, SetValue, StoredValue};
 use crate::error::HostError;
 
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, HostError>>;

@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::accept::{accept, first_line};
+use crate::access::NoServer;
 use crate::bindings::{Plugin as Contract, PluginPre};
 use crate::call::{CallContext, Guest, GuestCall, caller_runtime, run_guest};
-use crate::access::NoServer;
-use crate::grants::Grants;
 use crate::error::{CallError, CallErrorKind, PluginError};
+use crate::grants::Grants;
 use crate::host::HostInner;
 use crate::limits::Limits;
 use crate::manifest::{self, CheckedManifest, MAX_MANIFEST_BYTES, Manifest, ToolSchemas};

@@ -41,7 +41,8 @@ impl Grants {
     #[must_use]
     pub fn beyond(&self, permissions: &Permissions) -> Vec<String> {
         let Permissions { knowledge, http, model, storage } = permissions;
-        let bases = self.knowledge.iter().filter(|name| !knowledge.iter().any(|it| it.name == EVERY_BASE || it.name == **name));
+        let bases =
+            self.knowledge.iter().filter(|name| !knowledge.iter().any(|it| it.name == EVERY_BASE || it.name == **name));
         let hosts = self.http.iter().filter(|name| !http.iter().any(|it| HostPattern::covers(&it.host, name)));
         let roles = self.model.iter().filter(|name| !model.iter().any(|it| it.roles.contains(name)));
         let mut beyond: Vec<String> = bases.map(|it| format!("knowledge: {it}")).collect();
@@ -58,7 +59,11 @@ impl Grants {
     pub fn without(&self, granted: &Grants) -> Vec<String> {
         let missing = |kind: &str, wanted: &BTreeSet<String>, there: &BTreeSet<String>| {
             let all = there.contains(EVERY_BASE);
-            wanted.iter().filter(|it| !all && !there.contains(*it)).map(|it| format!("{kind}: {it}")).collect::<Vec<_>>()
+            wanted
+                .iter()
+                .filter(|it| !all && !there.contains(*it))
+                .map(|it| format!("{kind}: {it}"))
+                .collect::<Vec<_>>()
         };
         let mut missing_all = missing("knowledge", &self.knowledge, &granted.knowledge);
         missing_all.extend(missing("http", &self.http, &granted.http));
@@ -117,7 +122,13 @@ mod tests {
         assert_eq!(more.beyond(&asked), ["knowledge: staff", "http: example.net", "model: default", "storage"]);
         let within = more.within(&asked);
         assert_eq!(within.beyond(&asked), Vec::<String>::new());
-        assert_eq!(within, grants(json!({ "knowledge": ["menu"], "http": ["api.example.com", "a.example.org"], "model": ["fast"] })));
-        assert!(serde_json::from_value::<Grants>(json!({ "knowlege": [] })).is_err(), "a misspelt grant is not ignored");
+        assert_eq!(
+            within,
+            grants(json!({ "knowledge": ["menu"], "http": ["api.example.com", "a.example.org"], "model": ["fast"] }))
+        );
+        assert!(
+            serde_json::from_value::<Grants>(json!({ "knowlege": [] })).is_err(),
+            "a misspelt grant is not ignored"
+        );
     }
 }

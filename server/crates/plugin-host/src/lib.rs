@@ -25,6 +25,7 @@ mod meter;
 mod pool;
 mod schema;
 
+pub use accept::{Import, imports};
 pub use access::{Answer, NoServer, ServerAccess};
 pub use call::{CallContext, CallReport, Tokens};
 pub use capabilities::http::{HttpHeader, HttpRequest, HttpResponse, HttpRules};

@@ -6,10 +6,11 @@ mod query;
 pub(crate) mod sqlite;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool, SqliteConnection, SqlitePool};
 
-use crate::{Durability, Result};
+use crate::{Durability, Result, StorageError};
 
 pub(crate) use query::{Parameter, Query, Row, query};
 
@@ -40,11 +41,24 @@ impl Place {
     }
 
     /// Opens it for writing; a file that is not there is made.
-    pub(crate) async fn connect(&self, durability: Durability) -> Result<Connection> {
+    pub(crate) async fn connect(&self, durability: Durability) -> Result<Connection, sqlx::Error> {
         match self {
             Place::File(file) => file.connect(durability).await.map(Connection::Sqlite),
             Place::Server(server) => server.connect(durability).await.map(Connection::Postgres),
         }
+    }
+
+    /// # Errors
+    /// It keeps texts in an encoding that has no place for most of them, or cannot be asked.
+    pub(crate) async fn check(&self, connection: &mut Connection) -> Result<()> {
+        let Connection::Postgres(connection) = connection else { return Ok(()) };
+        let encoding = postgres::encoding(connection).await;
+        let encoding = encoding.map_err(|error| self.not_opened(error))?;
+        if encoding == "UTF8" { Ok(()) } else { Err(StorageError::Encoding { database: self.name(), encoding }) }
+    }
+
+    pub(crate) fn not_opened(&self, error: sqlx::Error) -> StorageError {
+        StorageError::Open { database: self.name(), source: Arc::new(error) }
     }
 
     /// Connections are made when they are first needed.

@@ -101,7 +101,8 @@ impl Storage {
     }
 
     async fn begin(place: Place, durability: Durability, group: usize) -> Result<Storage> {
-        let mut connection = place.connect(durability).await?;
+        let mut connection = place.connect(durability).await.map_err(|error| place.not_opened(error))?;
+        place.check(&mut connection).await?;
         migrations::apply(&mut connection, &place.name()).await?;
         let readers = place.readers();
         Ok(Storage { readers, writer: Writer::start(connection, place, (durability, group)) })

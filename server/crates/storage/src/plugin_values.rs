@@ -143,12 +143,13 @@ async fn set(
     new: NewPluginValue,
 ) -> Result<i64, Failure> {
     let NewPluginValue { key, value, expires_at, expected, max_bytes, at } = new;
-    let present = query("select version, expires_at from plugin_values where tenant = $1 and plugin_id = $2 and key = $3")
-        .bind(tenant.to_string())
-        .bind(plugin_id.clone())
-        .bind(key.clone())
-        .fetch_optional(&mut *connection)
-        .await?;
+    let present =
+        query("select version, expires_at from plugin_values where tenant = $1 and plugin_id = $2 and key = $3")
+            .bind(tenant.to_string())
+            .bind(plugin_id.clone())
+            .bind(key.clone())
+            .fetch_optional(&mut *connection)
+            .await?;
     // One that has expired is gone for whoever compares, and its count goes on all the same.
     let (counted, version) = match present {
         None => (0, 0),

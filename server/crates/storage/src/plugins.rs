@@ -98,7 +98,12 @@ impl Storage {
     }
 
     /// The code of a version that can be gone back to.
-    pub async fn plugin_version_bytes(&self, tenant: TenantId, plugin_id: &str, sha256: &str) -> Result<Option<Vec<u8>>> {
+    pub async fn plugin_version_bytes(
+        &self,
+        tenant: TenantId,
+        plugin_id: &str,
+        sha256: &str,
+    ) -> Result<Option<Vec<u8>>> {
         const OPERATION: &str = "read the code of a plugin's version";
         let row = query(
             "select c.bytes from plugin_versions v join plugin_code c on c.sha256 = v.sha256 \

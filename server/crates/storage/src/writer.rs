@@ -234,10 +234,7 @@ impl Connected {
     async fn store_once(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Lost> {
         let mut open = match self.connection.take() {
             Some(open) => open,
-            None => self.place.connect(self.durability).await.map_err(|error| match error {
-                StorageError::Open { source, .. } => Lost::before_commit(source),
-                _ => Lost::before_commit(Arc::new(sqlx::Error::WorkerCrashed)),
-            })?,
+            None => self.place.connect(self.durability).await.map_err(Lost::before_commit)?,
         };
         let again = if self.place.is_remote() { Again::Perhaps } else { Again::Never };
         let outcome = write_group(&mut open, group, again).await;

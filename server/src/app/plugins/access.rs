@@ -5,7 +5,9 @@ use std::time::Duration;
 use domain::TenantId;
 use knowledge::{BaseRef, SearchMode};
 use model_client::{CompletionRequest, Message, Role};
-use plugin_host::{Answer, Author, Completion, HostError, HttpRequest, HttpResponse, KeyPage, ModelRequest, SetValue, StoredValue};
+use plugin_host::{
+    Answer, Author, Completion, HostError, HttpRequest, HttpResponse, KeyPage, ModelRequest, SetValue, StoredValue,
+};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use storage::{NewPluginValue, StorageError};
 
@@ -108,7 +110,8 @@ impl plugin_host::ServerAccess for TenantAccess {
             let outgoing = Outgoing { method, url, headers, body, max_bytes, time, rules: Some(rules) };
             let arrived = self.app.egress().send(outgoing).await.map_err(refused)?;
             let headers = arrived.headers.iter();
-            let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            let headers =
+                headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
             Ok(HttpResponse {
                 status: arrived.status.as_u16(),
                 url: arrived.url.to_string(),
@@ -179,7 +182,8 @@ impl plugin_host::ServerAccess for TenantAccess {
                 max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
                 at,
             };
-            let version = self.app.storage().set_plugin_value(self.tenant, &self.plugin, new).await.map_err(not_kept)?;
+            let version =
+                self.app.storage().set_plugin_value(self.tenant, &self.plugin, new).await.map_err(not_kept)?;
             Ok(u64::try_from(version).unwrap_or(0))
         })
     }
@@ -196,7 +200,8 @@ impl plugin_host::ServerAccess for TenantAccess {
             let now = self.app.clock().now_ms();
             // One more than is shown: it tells whether there is a next page.
             let asked = (prefix.as_str(), cursor.as_deref());
-            let keys = self.app.storage().plugin_keys(self.tenant, &self.plugin, asked, (i64::from(limit) + 1, now)).await;
+            let keys =
+                self.app.storage().plugin_keys(self.tenant, &self.plugin, asked, (i64::from(limit) + 1, now)).await;
             let mut keys = keys.map_err(not_kept)?;
             let shown = usize::try_from(limit).unwrap_or(usize::MAX);
             let more = keys.len() > shown;

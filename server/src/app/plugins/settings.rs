@@ -66,12 +66,7 @@ impl App {
     ///
     /// # Errors
     /// They do not fit the manifest's schema; every problem is told.
-    pub async fn set_plugin_settings(
-        &self,
-        caller: &Caller,
-        id: &str,
-        given: Map<String, Value>,
-    ) -> Result<Installed> {
+    pub async fn set_plugin_settings(&self, caller: &Caller, id: &str, given: Map<String, Value>) -> Result<Installed> {
         let tenant = caller.tenant.id;
         let installed = self.installed(tenant, id).await?;
         let manifest = &installed.manifest;

@@ -11,6 +11,8 @@ use super::service::{Call, Service};
 
 /// Runs whose events are read at the same time.
 const AT_ONCE: usize = 8;
+/// What a server has sent may be heard so many milliseconds after it was killed.
+const HEARD_LATE: i64 = 100;
 
 /// What the checks have counted.
 #[derive(Default)]
@@ -25,6 +27,8 @@ struct Figures {
 /// The runs, and what was found out about them.
 struct Told {
     calls: BTreeMap<String, Vec<Call>>,
+    /// When a server was killed.
+    crashes: Vec<i64>,
     /// Names of requests that a run has asked for.
     asked: BTreeSet<String>,
     /// Runs by the ticket that they were started with.
@@ -38,6 +42,7 @@ pub(super) async fn everything(api: &Api, ledger: &Ledger, service: &Service) ->
     let entries = ledger.entries();
     let mut told = Told {
         calls: service.calls(),
+        crashes: service.crashes(),
         asked: BTreeSet::new(),
         tickets: BTreeMap::new(),
         answers: BTreeMap::new(),
@@ -153,7 +158,10 @@ impl Told {
             assert_eq!(calls.len(), 1, "{place}: {calls:?}");
             assert!(last.idempotency_key.is_some(), "{place}: {calls:?}");
         }
-        assert!(calls.is_sorted_by(|a, b| a.life < b.life), "{place}: asked twice in one life: {calls:?}");
+        for (first, again) in calls.iter().zip(calls.iter().skip(1)) {
+            let why = self.crashes.iter().find(|at| (first.at_ms - HEARD_LATE..=again.at_ms).contains(at));
+            assert!(why.is_some(), "{place}: asked twice although nothing was killed: {calls:?}, {:?}", self.crashes);
+        }
     }
 
     fn ledger(&self, entries: &Entries) {

@@ -1,7 +1,6 @@
 //! A service that workflows call. It takes a moment, counts every request, and gives each a number of its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,8 +20,6 @@ use super::Dice;
 pub(super) struct Call {
     /// Its number, which the answer tells.
     pub serial: u64,
-    /// How often the server had been killed when it came.
-    pub life: u32,
     pub at_ms: i64,
     /// Only what changes something has one.
     pub idempotency_key: Option<String>,
@@ -36,8 +33,7 @@ pub(super) struct Service {
 
 struct Shared {
     dice: Mutex<Dice>,
-    life: AtomicU32,
-    /// When the server was killed.
+    /// When a server was killed.
     crashes: Mutex<Vec<i64>>,
     /// By the name that the workflow gave its node in this run.
     calls: Mutex<BTreeMap<String, Vec<Call>>>,
@@ -45,12 +41,7 @@ struct Shared {
 
 impl Service {
     pub(super) async fn start(dice: Dice) -> Service {
-        let shared = Arc::new(Shared {
-            dice: Mutex::new(dice),
-            life: AtomicU32::new(0),
-            crashes: Mutex::default(),
-            calls: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { dice: Mutex::new(dice), crashes: Mutex::default(), calls: Mutex::default() });
         let router = Router::new().route("/read", get(read)).route("/do", post(perform)).with_state(shared.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -62,9 +53,8 @@ impl Service {
         self.address.to_string()
     }
 
-    /// The server was killed.
+    /// A server was killed.
     pub(super) fn crashed(&self) {
-        self.shared.life.fetch_add(1, Ordering::SeqCst);
         self.shared.crashes.lock().unwrap().push(now_ms());
     }
 
@@ -104,8 +94,7 @@ impl Shared {
         let serial = {
             let mut calls = self.calls.lock().unwrap();
             let serial = calls.values().map(Vec::len).sum::<usize>() as u64;
-            let life = self.life.load(Ordering::SeqCst);
-            let call = Call { serial, life, at_ms: now_ms(), idempotency_key };
+            let call = Call { serial, at_ms: now_ms(), idempotency_key };
             calls.entry(name.to_owned()).or_default().push(call);
             serial
         };

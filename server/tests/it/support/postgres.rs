@@ -38,6 +38,7 @@ fn given() -> Option<String> {
 }
 
 /// Starts a server that ends with this process, however that ends: a shell holds the other end of a pipe.
+#[expect(clippy::zombie_processes, reason = "it is waited for by nobody because it outlives the last test")]
 fn start() -> String {
     let folder = tempfile::Builder::new().prefix("parlour-postgres-").tempdir().unwrap().keep();
     let root = std::fs::metadata(&folder).unwrap().uid() == 0;

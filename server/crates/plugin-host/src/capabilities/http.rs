@@ -162,7 +162,8 @@ fn authority(url: &Url) -> Option<String> {
 impl HttpRules {
     fn of(manifest: &Manifest, grants: &Grants, config: &Map<String, Value>) -> HttpRules {
         let asked = manifest.permissions.http.iter();
-        let asked = asked.map(|HttpPermission { host, methods, .. }| (HostPattern::read(host, config), methods.clone()));
+        let asked =
+            asked.map(|HttpPermission { host, methods, .. }| (HostPattern::read(host, config), methods.clone()));
         let granted = grants.http.iter().map(|it| HostPattern::read(it, config));
         HttpRules { asked: asked.collect(), granted: granted.collect() }
     }
@@ -200,7 +201,12 @@ struct Used(Vec<String>);
 
 impl Used {
     /// Puts secrets in; `escaped` writes a value as its place wants it.
-    fn fill(&mut self, text: &str, config: &Map<String, Value>, escaped: fn(&str) -> String) -> Result<String, HostError> {
+    fn fill(
+        &mut self,
+        text: &str,
+        config: &Map<String, Value>,
+        escaped: fn(&str) -> String,
+    ) -> Result<String, HostError> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(PLACEHOLDER) {
@@ -262,13 +268,19 @@ fn request(
     if url.len() > MAX_URL_BYTES {
         return Err(invalid(format!("the address has {} bytes; at most {MAX_URL_BYTES} are sent", url.len())));
     }
-    if headers.len() > MAX_HEADERS || headers.iter().map(|it| it.name.len() + it.value.len()).sum::<usize>() > MAX_HEADER_BYTES {
-        return Err(invalid(format!("a request has at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together")));
+    if headers.len() > MAX_HEADERS
+        || headers.iter().map(|it| it.name.len() + it.value.len()).sum::<usize>() > MAX_HEADER_BYTES
+    {
+        return Err(invalid(format!(
+            "a request has at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together"
+        )));
     }
     let mut used = Used::default();
     let (address, query) = url.split_once('?').map_or((url.as_str(), None), |(address, query)| (address, Some(query)));
     if address.contains(PLACEHOLDER) {
-        return Err(invalid("a secret may stand in the query of an address or in the value of a header only".to_owned()));
+        return Err(invalid(
+            "a secret may stand in the query of an address or in the value of a header only".to_owned(),
+        ));
     }
     let mut url = Url::parse(address).map_err(|error| invalid(format!("the address cannot be read: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
@@ -399,17 +411,22 @@ mod tests {
         }
         let below = rules(json!([{ "host": "*.example.com", "methods": ["POST"] }]), &["*.example.com"], &none);
         assert!(allowed(&below, "POST", "https://a.b.example.com/"));
-        for url in ["https://example.com/", "https://.example.com/", "https://badexample.com/", "https://a.example.com.x/"] {
+        for url in
+            ["https://example.com/", "https://.example.com/", "https://badexample.com/", "https://a.example.com.x/"]
+        {
             assert!(!Url::parse(url).is_ok_and(|it| below.check("POST", &it).is_ok()), "{url}");
         }
         let narrowed = rules(json!([{ "host": "*" }]), &["one.example"], &none);
         assert!(allowed(&narrowed, "GET", "http://one.example/") && !allowed(&narrowed, "GET", "http://two.example/"));
         let refused = rules(json!([{ "host": "api.example.com" }]), &[], &none);
-        let error = refused.check("GET", &Url::parse("https://api.example.com/").expect("an address")).expect_err("no grant");
+        let error =
+            refused.check("GET", &Url::parse("https://api.example.com/").expect("an address")).expect_err("no grant");
         assert!(error.to_string().contains("the grant `http: api.example.com` would allow"), "{error}");
         let config = json!({ "base_url": "http://search.inside:8080/search" });
         let own = rules(json!([{ "host": "config:base_url" }]), &["config:base_url"], &config);
-        assert!(allowed(&own, "GET", "http://search.inside:8080/?q=1") && !allowed(&own, "GET", "http://search.inside/"));
+        assert!(
+            allowed(&own, "GET", "http://search.inside:8080/?q=1") && !allowed(&own, "GET", "http://search.inside/")
+        );
         let unset = rules(json!([{ "host": "config:base_url" }]), &["config:base_url"], &none);
         assert!(!allowed(&unset, "GET", "http://search.inside:8080/"));
     }
@@ -431,7 +448,8 @@ mod tests {
     #[test]
     fn secrets_go_into_headers_and_queries_and_come_back_masked() {
         let header = [("Authorization", "Bearer {{secret:key}}"), ("Accept", "text/plain")];
-        let (request, used) = ask("https://api.example.com/a?q=1&k={{secret:key}}#top", &header).expect("it is allowed");
+        let (request, used) =
+            ask("https://api.example.com/a?q=1&k={{secret:key}}#top", &header).expect("it is allowed");
         assert_eq!(request.url.as_str(), "https://api.example.com/a?q=1&k=s3cret%2F%26%3D#top");
         assert_eq!((request.headers[0].value.as_str(), request.headers[0].secret), ("Bearer s3cret/&=", true));
         assert!(!request.headers[1].secret);
@@ -459,16 +477,34 @@ mod tests {
         }
         let many: Vec<(String, String)> = (0..40_000).map(|n| (format!("x-{n}"), "v".to_owned())).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert!(ask("https://api.example.com/", &many).map(|_| ()).expect_err("too many").to_string().contains("100 headers"));
+        assert!(
+            ask("https://api.example.com/", &many)
+                .map(|_| ())
+                .expect_err("too many")
+                .to_string()
+                .contains("100 headers")
+        );
     }
 
     #[test]
     fn hosts_in_manifests_are_checked() {
-        let config = json!({ "properties": { "base_url": { "type": "string" }, "key": { "type": "string", "secret": true } } });
-        for fine in ["api.example.com", "api.example.com:8443", "*.example.com", "*", "config:base_url", "127.0.0.1:8080"] {
+        let config =
+            json!({ "properties": { "base_url": { "type": "string" }, "key": { "type": "string", "secret": true } } });
+        for fine in
+            ["api.example.com", "api.example.com:8443", "*.example.com", "*", "config:base_url", "127.0.0.1:8080"]
+        {
             assert_eq!(HostPattern::check(fine, Some(&config)), Ok(()), "{fine}");
         }
-        for wrong in ["https://api.example.com", "API.example.com", "a.*.com", "localhost/x", "config:other", "config:key", "", "com"] {
+        for wrong in [
+            "https://api.example.com",
+            "API.example.com",
+            "a.*.com",
+            "localhost/x",
+            "config:other",
+            "config:key",
+            "",
+            "com",
+        ] {
             assert!(HostPattern::check(wrong, Some(&config)).is_err(), "{wrong}");
         }
     }

@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::access::ServerAccess;
 use crate::bindings::parlour::plugin::knowledge as wit;
 use crate::bindings::parlour::plugin::types;
-use crate::access::ServerAccess;
 use crate::call::Guest;
 use crate::error::HostError;
 use crate::grants::Grants;

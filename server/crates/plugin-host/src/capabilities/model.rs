@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn roles_and_tokens_are_asked_for_and_granted() {
-        let asked = manifest(json!({ "model": { "roles": ["fast"], "max_tokens_per_call": 500, "reason": { "en": "a", "zh": "a" } } }));
+        let asked = manifest(
+            json!({ "model": { "roles": ["fast"], "max_tokens_per_call": 500, "reason": { "en": "a", "zh": "a" } } }),
+        );
         let grants = |roles: &[&str], tokens| Grants {
             model: roles.iter().map(|it| (*it).to_owned()).collect(),
             model_tokens: tokens,
@@ -149,8 +151,14 @@ mod tests {
         };
         assert_eq!(allowance(Some(&asked), &grants(&["fast"], None), "fast").ok(), Some(500));
         assert_eq!(allowance(Some(&asked), &grants(&["fast"], Some(100)), "fast").ok(), Some(100));
-        assert_eq!(allowance(Some(&asked), &grants(&["fast"], Some(9_000)), "fast").ok(), Some(500), "never more than asked");
-        for (manifest, granted) in [(Some(&asked), &[][..]), (None, &["fast"][..]), (Some(&manifest(json!({}))), &["fast"])] {
+        assert_eq!(
+            allowance(Some(&asked), &grants(&["fast"], Some(9_000)), "fast").ok(),
+            Some(500),
+            "never more than asked"
+        );
+        for (manifest, granted) in
+            [(Some(&asked), &[][..]), (None, &["fast"][..]), (Some(&manifest(json!({}))), &["fast"])]
+        {
             let error = allowance(manifest, &grants(granted, None), "fast").expect_err("it is refused");
             assert!(matches!(error, HostError::Denied(_)), "{error:?}");
         }
@@ -172,8 +180,17 @@ mod tests {
             request(asked, 300)
         };
         assert_eq!(asked(1, "", None).expect("it is fine").max_tokens, 300, "no more than is left");
-        assert_eq!(asked(1, r#"{"type": "object"}"#, Some(0.5)).expect("it is fine").schema, Some(json!({ "type": "object" })));
-        for wrong in [asked(0, "", None), asked(101, "", None), asked(1, "[1]", None), asked(1, "{", None), asked(1, "", Some(f64::NAN))] {
+        assert_eq!(
+            asked(1, r#"{"type": "object"}"#, Some(0.5)).expect("it is fine").schema,
+            Some(json!({ "type": "object" }))
+        );
+        for wrong in [
+            asked(0, "", None),
+            asked(101, "", None),
+            asked(1, "[1]", None),
+            asked(1, "{", None),
+            asked(1, "", Some(f64::NAN)),
+        ] {
             assert!(matches!(wrong, Err(HostError::InvalidInput(_))), "{wrong:?}");
         }
     }

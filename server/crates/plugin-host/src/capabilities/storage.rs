@@ -45,7 +45,8 @@ fn allowance(manifest: Option<&Manifest>, grants: &Grants) -> Result<u64, HostEr
     };
     let Some(asked) = &manifest.permissions.storage else {
         return Err(HostError::Denied(
-            "the manifest does not ask for storage, so no grant can allow it; its `permissions` would need `storage`".to_owned(),
+            "the manifest does not ask for storage, so no grant can allow it; its `permissions` would need `storage`"
+                .to_owned(),
         ));
     };
     if !grants.storage {
@@ -82,9 +83,8 @@ impl wit::Host for Guest {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<wit::Entry>, types::Error>> {
         let checked = check_key(&key);
         let found = self.ask_storage(|| checked, |access, _| Box::pin(async move { access.value(key).await })).await?;
-        Ok(found.map(|it| {
-            it.map(|StoredValue { value, version, expires_at }| wit::Entry { value, version, expires_at })
-        }))
+        Ok(found
+            .map(|it| it.map(|StoredValue { value, version, expires_at }| wit::Entry { value, version, expires_at })))
     }
 
     async fn set(

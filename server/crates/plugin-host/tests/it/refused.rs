@@ -1,6 +1,6 @@
 //! Files that are not plugins: each is refused with a code, what is wrong, and what to run.
 
-use plugin_host::PluginError;
+use plugin_host::{Import, PluginError, imports};
 use serde_json::json;
 
 use crate::support::{described, guest, host, load, manifest};
@@ -69,6 +69,24 @@ async fn imports_that_the_sandbox_does_not_have() {
     let later = r#"(component (import "parlour:plugin/telepathy@1.0.0" (instance)))"#;
     let error = refused(text(later), "plugin_unsupported_import").await;
     assert!(error.hint().is_some_and(|hint| hint.contains("update the server")), "{error}");
+}
+
+#[test]
+fn the_imports_of_a_refused_file_can_still_be_told() {
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func)) (import "wasi_snapshot_preview1" "fd_read" (func))
+        (import "parlour:plugin/log@1.0.0" "write" (func)) (import "parlour:plugin/log@2.0.0" "write" (func)))"#;
+    let import = |name: &str, offered| Import { name: name.to_owned(), offered };
+    assert_eq!(
+        imports(&text(module)).expect("it is WebAssembly"),
+        [
+            import("parlour:plugin/log@1.0.0", true),
+            import("parlour:plugin/log@2.0.0", false),
+            import("wasi_snapshot_preview1", false),
+        ]
+    );
+    assert_eq!(imports(b"text").expect_err("it is not WebAssembly").code(), "plugin_not_wasm");
+    assert_eq!(imports(b"\0asm\xff\xff\xff\xff").expect_err("it is damaged").code(), "plugin_malformed");
 }
 
 #[tokio::test]

@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use plugin_host::{
-    BoxFuture, CallContext, CallError, CallErrorKind, CallReport, Entry, Grants, Hit, HostConfig, HostError,
-    ServerAccess, Limits, ListRequest, Page, Plugin, PluginError, PluginHost, SearchRequest, SearchResult,
-    SearchStatus,
+    BoxFuture, CallContext, CallError, CallErrorKind, CallReport, Entry, Grants, Hit, HostConfig, HostError, Limits,
+    ListRequest, Page, Plugin, PluginError, PluginHost, SearchRequest, SearchResult, SearchStatus, ServerAccess,
 };
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,6 @@
 //! What is particular to Postgres.
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
@@ -33,7 +32,8 @@ pub(super) fn begin(alone: Alone) -> &'static str {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    options: PgConnectOptions,
+    /// Some hundred bytes.
+    options: Box<PgConnectOptions>,
 }
 
 impl Server {
@@ -43,7 +43,7 @@ impl Server {
         let options = options.ok_or(StorageError::InvalidAddress)?;
         let options =
             options.application_name("parlour").statement_cache_capacity(STATEMENTS).disable_statement_logging();
-        Ok(Server { options })
+        Ok(Server { options: Box::new(options) })
     }
 
     pub(super) fn name(&self) -> String {
@@ -53,26 +53,25 @@ impl Server {
     }
 
     /// `synchronous_commit` is on unless the process alone is feared for: the database server lives on then.
-    pub(super) async fn connect(&self, durability: Durability) -> Result<PgConnection> {
-        let options = match durability {
-            Durability::PowerLoss => self.options.clone(),
-            Durability::ProcessCrash => self.options.clone().options([("synchronous_commit", "off")]),
-        };
-        let opening = |error| StorageError::Open { database: self.name(), source: Arc::new(error) };
-        let mut connection = options.connect().await.map_err(opening)?;
-        let encoding = sqlx::query("select current_setting('server_encoding') as encoding");
-        let encoding = encoding.fetch_one(&mut connection).await.and_then(|it| it.try_get("encoding"));
-        let encoding: String = encoding.map_err(opening)?;
-        if encoding != "UTF8" {
-            return Err(StorageError::Encoding { database: self.name(), encoding });
+    pub(super) async fn connect(&self, durability: Durability) -> Result<PgConnection, sqlx::Error> {
+        match durability {
+            Durability::PowerLoss => self.options.connect().await,
+            Durability::ProcessCrash => {
+                self.options.as_ref().clone().options([("synchronous_commit", "off")]).connect().await
+            }
         }
-        Ok(connection)
     }
 
     pub(super) fn readers(&self) -> PgPool {
-        let options = self.options.clone().options([("default_transaction_read_only", "on")]);
+        let options = self.options.as_ref().clone().options([("default_transaction_read_only", "on")]);
         PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_lazy_with(options)
     }
+}
+
+/// How the database keeps texts, as Postgres names it.
+pub(super) async fn encoding(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    let asked = sqlx::query("select current_setting('server_encoding') as encoding");
+    asked.fetch_one(connection).await?.try_get("encoding")
 }
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>

@@ -1,14 +1,13 @@
 //! What is particular to SQLite.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::{Durability, Result, StorageError};
+use crate::Durability;
 
 /// Takes the file's write lock at once: a transaction that reads first and writes later can be refused in the middle.
 pub(crate) const BEGIN: &str = "begin immediate";
@@ -54,7 +53,7 @@ impl File {
     /// `kill -9` nothing is missing either way, since the kernel has what was written, but a loss of power could take the
     /// last seconds of answered writes with it, among them the record that a tool was called which must not be called
     /// twice. One writer with group commit makes `full` cheap enough to be the rule.
-    pub(super) async fn connect(&self, durability: Durability) -> Result<SqliteConnection> {
+    pub(super) async fn connect(&self, durability: Durability) -> Result<SqliteConnection, sqlx::Error> {
         let synchronous = match durability {
             Durability::PowerLoss => SqliteSynchronous::Full,
             Durability::ProcessCrash => SqliteSynchronous::Normal,
@@ -71,7 +70,7 @@ impl File {
             match options.connect().await {
                 Ok(connection) => return Ok(connection),
                 Err(error) if tries < OPEN_TRIES && is_busy(&error) => tries += 1,
-                Err(error) => return Err(StorageError::Open { database: self.name(), source: Arc::new(error) }),
+                Err(error) => return Err(error),
             }
             tokio::time::sleep(OPEN_PAUSE).await;
         }

@@ -1,4 +1,5 @@
-//! The way to WebAssembly that this machine offers. In this order:
+//! The way to WebAssembly that this machine offers, for `parlour plugin build` and for `cargo xtask plugins`. It knows
+//! nothing of the server. In this order:
 //!
 //! 1. a compiler whose `wasm32-unknown-unknown` is installed (rustup's target, or a distribution's package);
 //! 2. a standard library that we compiled earlier for a compiler with sources, from the user's cache;
@@ -10,13 +11,18 @@ use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::{TARGET, clean_command, sysroot};
-use crate::process::{find_program, output, run};
+use programs::{clean_command, finish_within, run};
+pub use programs::{command_line, find_program};
 
+mod programs;
+mod sysroot;
+
+/// What plugins are compiled for: nothing but what the host hands them.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 /// What the plugins' `rust-version` says.
 const OLDEST: (u32, u32) = (1, 95);
 /// A closed network may neither answer nor refuse; this is how long it is asked.
@@ -24,29 +30,33 @@ const NETWORK_PATIENCE: Duration = Duration::from_secs(3);
 /// A target is 20 MB.
 const TARGET_ADD_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where progress is told: one line each, for a person who wonders why it takes so long.
+pub type Say<'a> = &'a dyn Fn(&str);
+
 /// A compiler of this machine.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Compiler {
-    pub(crate) rustc: PathBuf,
-    pub(crate) cargo: PathBuf,
-    pub(crate) sysroot: PathBuf,
+struct Compiler {
+    rustc: PathBuf,
+    cargo: PathBuf,
+    sysroot: PathBuf,
     /// `rustc -vV`
-    pub(crate) version: String,
+    version: String,
 }
 
 /// A compiler together with a standard library for WebAssembly.
-pub(crate) struct Toolchain {
+pub struct Toolchain {
     compiler: Compiler,
     linker: Option<PathBuf>,
     /// Where the standard library is, when it is not in the compiler's own folder.
     sysroot: Option<PathBuf>,
     /// For people.
-    pub(crate) description: String,
+    pub description: String,
 }
 
 impl Toolchain {
-    /// Cargo of this toolchain, in a folder.
-    pub(crate) fn cargo(&self, folder: &Path) -> Command {
+    /// Cargo of this toolchain, in a folder, without anything that the environment says about another build.
+    #[must_use]
+    pub fn cargo(&self, folder: &Path) -> Command {
         let mut command = self.compiler.cargo(folder);
         if let Some(linker) = &self.linker {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
@@ -81,7 +91,7 @@ impl Compiler {
         (rustc.is_file() && cargo.is_file()).then_some(Self { rustc, cargo, sysroot, version })
     }
 
-    pub(crate) fn cargo(&self, folder: &Path) -> Command {
+    fn cargo(&self, folder: &Path) -> Command {
         let mut command = clean_command(&self.cargo);
         command.current_dir(folder).env("RUSTC", &self.rustc);
         command
@@ -140,12 +150,23 @@ enum Linker {
     File(PathBuf),
 }
 
-/// Finds a toolchain, or makes one.
+/// Cargo for this machine itself, in a folder: what runs a plugin's own tests.
+///
+/// # Errors
+/// There is no compiler here that is new enough.
+pub fn native_cargo(folder: &Path) -> anyhow::Result<Command> {
+    match usable_compilers(folder).first() {
+        Some(compiler) => Ok(compiler.cargo(folder)),
+        None => bail!("there is no Rust {} here\nhint: install it with rustup (https://rustup.rs)", oldest()),
+    }
+}
+
+/// Finds a toolchain for building in this folder, or makes one.
 ///
 /// # Errors
 /// There is none and none could be made; the text says what to install.
-pub(crate) fn find(root: &Path) -> anyhow::Result<Toolchain> {
-    let compilers = usable_compilers(root);
+pub fn find(folder: &Path, say: Say<'_>) -> anyhow::Result<Toolchain> {
+    let compilers = usable_compilers(folder);
     for compiler in &compilers {
         if compiler.has_target()
             && let Some(linker) = compiler.linker()
@@ -155,13 +176,13 @@ pub(crate) fn find(root: &Path) -> anyhow::Result<Toolchain> {
     }
     let compilable = with_sources(&compilers);
     if let Some((compiler, linker)) = &compilable
-        && let Some(folder) = sysroot::cached(compiler)
+        && let Some(library) = sysroot::cached(compiler)
     {
-        return Ok(compiled(compiler, linker, folder));
+        return Ok(compiled(compiler, linker, library));
     }
-    if add_target() {
+    if add_target(say) {
         // rustup gave its own default a target; that is the first compiler.
-        for compiler in usable_compilers(root) {
+        for compiler in usable_compilers(folder) {
             if compiler.has_target()
                 && let Some(linker) = compiler.linker()
             {
@@ -170,19 +191,19 @@ pub(crate) fn find(root: &Path) -> anyhow::Result<Toolchain> {
         }
     }
     if let Some((compiler, linker)) = compilable {
-        let folder = sysroot::build(&compiler)?;
-        return Ok(compiled(&compiler, &linker, folder));
+        let library = sysroot::build(&compiler, say)?;
+        return Ok(compiled(&compiler, &linker, library));
     }
-    install(&compilers)?;
-    let compilers = usable_compilers(root);
+    install(&compilers, say)?;
+    let compilers = usable_compilers(folder);
     let Some((compiler, linker)) = with_sources(&compilers) else {
         bail!(
             "the packages are installed, but there is still no compiler with sources and linker\nhint: {}",
             advice(&compilers)
         );
     };
-    let folder = sysroot::build(&compiler)?;
-    Ok(compiled(&compiler, &linker, folder))
+    let library = sysroot::build(&compiler, say)?;
+    Ok(compiled(&compiler, &linker, library))
 }
 
 fn installed(compiler: &Compiler, linker: Linker) -> Toolchain {
@@ -190,9 +211,9 @@ fn installed(compiler: &Compiler, linker: Linker) -> Toolchain {
     Toolchain { compiler: compiler.clone(), linker: file(&linker), sysroot: None, description }
 }
 
-fn compiled(compiler: &Compiler, linker: &Linker, folder: PathBuf) -> Toolchain {
-    let description = format!("{}, its standard library compiled once into {}", compiler.describe(), folder.display());
-    Toolchain { compiler: compiler.clone(), linker: file(linker), sysroot: Some(folder), description }
+fn compiled(compiler: &Compiler, linker: &Linker, library: PathBuf) -> Toolchain {
+    let description = format!("{}, its standard library compiled once into {}", compiler.describe(), library.display());
+    Toolchain { compiler: compiler.clone(), linker: file(linker), sysroot: Some(library), description }
 }
 
 fn file(linker: &Linker) -> Option<PathBuf> {
@@ -203,11 +224,11 @@ fn file(linker: &Linker) -> Option<PathBuf> {
 }
 
 /// The compilers here that are new enough: the one that cargo would take, then the distribution's.
-fn usable_compilers(root: &Path) -> Vec<Compiler> {
+fn usable_compilers(folder: &Path) -> Vec<Compiler> {
     let named = std::env::var_os("RUSTC").map(PathBuf::from);
     let places = named.into_iter().chain(find_program(&["rustc"])).chain([PathBuf::from("/usr/bin/rustc")]);
     let mut found: Vec<Compiler> = Vec::new();
-    for compiler in places.filter_map(|place| Compiler::at(&place, root)) {
+    for compiler in places.filter_map(|place| Compiler::at(&place, folder)) {
         if compiler.is_new_enough() && !found.contains(&compiler) {
             found.push(compiler);
         }
@@ -248,19 +269,19 @@ fn best_linker(mut linkers: Vec<(PathBuf, Option<u32>)>, llvm: Option<u32>) -> O
 }
 
 /// Asks rustup for the target. False when there is no rustup, no network, or rustup cannot.
-fn add_target() -> bool {
+fn add_target(say: Say<'_>) -> bool {
     let Some(rustup) = find_program(&["rustup"]) else { return false };
     if !network_answers() {
-        println!("plugins: rustup could add {TARGET}, but its server does not answer; looking further");
+        say(&format!("rustup could add {TARGET}, but its server does not answer; looking further"));
         return false;
     }
-    println!("plugins: rustup target add {TARGET}");
+    say(&format!("$ rustup target add {TARGET}"));
     let mut command = Command::new(rustup);
     command.args(["target", "add", TARGET]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     match finish_within(command, TARGET_ADD_PATIENCE) {
         Ok(()) => true,
         Err(problem) => {
-            println!("plugins: rustup cannot add it ({problem}); looking further");
+            say(&format!("rustup cannot add it ({problem}); looking further"));
             false
         }
     }
@@ -290,60 +311,29 @@ fn network_answers() -> bool {
     answer.recv_timeout(NETWORK_PATIENCE).unwrap_or(false)
 }
 
-/// Runs a command to its end, or ends it. The error is its last words.
-fn finish_within(mut command: Command, patience: Duration) -> Result<(), String> {
-    let start = Instant::now();
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let mut pipe = child.stderr.take();
-    let words = std::thread::spawn(move || {
-        let mut text = String::new();
-        if let Some(pipe) = &mut pipe {
-            std::io::Read::read_to_string(pipe, &mut text).ok();
-        }
-        text
-    });
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => {
-                let text = words.join().unwrap_or_default();
-                let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
-                return Err(last.map_or_else(|| status.to_string(), str::to_owned));
-            }
-            Ok(None) if start.elapsed() < patience => std::thread::sleep(Duration::from_millis(50)),
-            Ok(None) => {
-                child.kill().ok();
-                child.wait().ok();
-                return Err(format!("not done after {} s", patience.as_secs()));
-            }
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-}
-
 /// Installs a distribution's compiler with sources, where that is ours to do; otherwise says what to run.
-fn install(compilers: &[Compiler]) -> anyhow::Result<()> {
+fn install(compilers: &[Compiler], say: Say<'_>) -> anyhow::Result<()> {
     let hint = advice(compilers);
     if find_program(&["apt-get"]).is_none() {
         bail!("nothing here compiles to WebAssembly\nhint: {hint}");
     }
-    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout.trim_ascii() == b"0");
     if !is_root {
         bail!(
             "nothing here compiles to WebAssembly\nhint: {hint}\nhint: or sudo apt-get update && sudo apt-get install -y {}",
             packages().join(" ")
         );
     }
-    println!("plugins: nothing here compiles to WebAssembly yet; installing the distribution's compiler");
+    say("nothing here compiles to WebAssembly yet; installing the distribution's compiler");
     let apt = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    run(apt().args(["update", "-qq"]))?;
+    run(apt().args(["update", "-qq"]), say)?;
     // Which packages there are is known only now.
     let packages = packages();
-    run(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages))
+    run(apt().args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages), say)
         .with_context(|| format!("cannot install {}\nhint: {hint}", packages.join(" ")))
 }
 
@@ -386,6 +376,11 @@ fn advice(compilers: &[Compiler]) -> String {
     )
 }
 
+fn oldest() -> String {
+    let (major, minor) = OLDEST;
+    format!("{major}.{minor}")
+}
+
 /// `1.96.0+dfsg1` → 1 and 96.
 fn major_minor(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.split('.');
@@ -416,16 +411,5 @@ mod tests {
         assert_eq!(best_linker(linkers(), Some(21)), Some(PathBuf::from("wasm-ld-22")));
         assert_eq!(best_linker(vec![(PathBuf::from("wasm-ld"), None)], None), Some(PathBuf::from("wasm-ld")));
         assert_eq!(best_linker(Vec::new(), None), None);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_command_that_does_not_end_is_ended() {
-        let start = Instant::now();
-        let mut command = Command::new("sleep");
-        command.arg("60").stderr(Stdio::piped());
-        let problem = finish_within(command, Duration::from_millis(200)).unwrap_err();
-        assert!(problem.contains("not done"), "{problem}");
-        assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

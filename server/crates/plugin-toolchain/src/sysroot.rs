@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::TARGET;
-use super::toolchain::Compiler;
-use crate::process::run;
+use crate::programs::run;
+use crate::{Compiler, Say, TARGET};
 
 /// Part of the name: a change of how the library is compiled below gives it another number.
 const RECIPE: u64 = 2;
@@ -30,7 +29,7 @@ pub(crate) fn cached(compiler: &Compiler) -> Option<PathBuf> {
 ///
 /// # Errors
 /// It does not compile, or the cache cannot be written.
-pub(crate) fn build(compiler: &Compiler) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(compiler: &Compiler, say: Say<'_>) -> anyhow::Result<PathBuf> {
     let folder = folder(compiler)?;
     let cache = folder.parent().context("the cache is a folder")?;
     std::fs::create_dir_all(cache)
@@ -42,13 +41,11 @@ pub(crate) fn build(compiler: &Compiler) -> anyhow::Result<PathBuf> {
     if libraries(&folder).is_dir() {
         return Ok(folder);
     }
-    println!(
-        "plugins: compiling the standard library for WebAssembly, once for this compiler (half a minute of one core)"
-    );
+    say("compiling the standard library for WebAssembly, once for this compiler (half a minute of one core)");
     remove_leftovers(cache)?;
     // A name of our own: the compiler of a run that was killed may still be writing into that run's folder.
     let work = folder.with_extension(format!("{BUILDING}{}", std::process::id()));
-    compile(compiler, &work)?;
+    compile(compiler, &work, say)?;
     let finished = work.join("finished");
     let into = libraries(&finished);
     std::fs::create_dir_all(&into).with_context(|| format!("cannot make `{}`", into.display()))?;
@@ -59,7 +56,7 @@ pub(crate) fn build(compiler: &Compiler) -> anyhow::Result<PathBuf> {
 }
 
 /// A library crate with nothing in it: what is wanted is what it is compiled against.
-fn compile(compiler: &Compiler, work: &Path) -> anyhow::Result<()> {
+fn compile(compiler: &Compiler, work: &Path, say: Say<'_>) -> anyhow::Result<()> {
     const MANIFEST: &str = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
         [profile.release]\nopt-level = \"s\"\ncodegen-units = 1\npanic = \"abort\"\n";
     let crate_folder = work.join("crate");
@@ -74,7 +71,7 @@ fn compile(compiler: &Compiler, work: &Path) -> anyhow::Result<()> {
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Cembed-bitcode=yes");
     command.env("CARGO_TARGET_DIR", work.join("target"));
     command.args(["build", "--quiet", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET]);
-    run(&mut command).context("cannot compile the standard library for WebAssembly")
+    run(&mut command, say).context("cannot compile the standard library for WebAssembly")
 }
 
 fn copy_libraries(from: &Path, into: &Path) -> anyhow::Result<()> {

@@ -1,0 +1,4 @@
+//! A model without a limit.
+
+#[plugin(id = "news", model(roles("default"), en = "To summarise."))]
+mod news {}
