@@ -94,8 +94,8 @@ function Input({ field, named, text, filled, error, onChange }: InputProps) {
         </select>
       ) : field.kind === "boolean" ? (
         <label className="flex min-h-10 items-center gap-3"><input {...shared} type="checkbox" className="size-4 accent-lacquer" checked={value === "true"} onChange={(event) => onChange(String(event.target.checked))} />{t("form.yes")}</label>
-      ) : field.kind === "json" || field.kind === "long_text" ? (
-        <textarea {...shared} rows={4} className={`${INPUT} py-2 ${field.kind === "json" ? "font-mono text-sm" : ""}`} placeholder={field.kind === "json" ? t("form.json") : undefined}
+      ) : field.kind === "json" || field.kind === "long_text" || field.kind === "lines" ? (
+        <textarea {...shared} rows={4} className={`${INPUT} py-2 ${field.kind === "json" ? "font-mono text-sm" : ""}`} placeholder={field.kind === "json" ? t("form.json") : field.kind === "lines" ? t("form.lines") : undefined}
           value={value} onChange={(event) => onChange(event.target.value)} />
       ) : field.kind === "secret" ? (
         <Secret shared={shared} label={field.label} text={text} filled={filled} onChange={onChange} />

@@ -75,6 +75,16 @@ describe("schemas that take a detour", () => {
   });
 });
 
+describe("lists of texts", () => {
+  const [days, needed] = fieldsOf({ required: ["needed"], properties: { days: { type: "array", items: { type: "string" } as never }, needed: { type: "array", items: { type: "string" } as never } } }) as [FormField, FormField];
+
+  it("are written one in a line", () => {
+    expect([days.kind, textsOf([days], { days: ["2026-10-01", "2026-10-02"] })["days"]]).toEqual(["lines", "2026-10-01\n2026-10-02"]);
+    expect(readText(days, " 2026-10-01 \n\n2026-10-02")).toEqual({ value: ["2026-10-01", "2026-10-02"] });
+    expect([readText(days, " "), readText(needed, "")]).toEqual([{ value: undefined }, { value: [] }]);
+  });
+});
+
 describe("secrets", () => {
   const [key, token, pin] = fieldsOf({ required: ["key"], properties: { key: { type: "string", secret: true }, token: { type: "string", secret: true }, pin: { type: "integer", secret: true } } }) as [FormField, FormField, FormField];
 

@@ -3,7 +3,7 @@
 import type { JsonSchema, LocalText } from "@/api/types";
 import { local } from "@/i18n";
 
-export type FieldKind = "text" | "long_text" | "number" | "boolean" | "choice" | "date" | "json" | "secret";
+export type FieldKind = "text" | "long_text" | "number" | "boolean" | "choice" | "date" | "lines" | "json" | "secret";
 
 export interface Choice {
   value: unknown;
@@ -101,6 +101,8 @@ function kindOf(schema: JsonSchema, nullable: boolean): FieldKind {
   // Neither yes nor no is a third answer that a box to tick cannot give.
   if (type === "boolean") return nullable ? "choice" : "boolean";
   if (type === "integer" || type === "number") return "number";
+  const items = schema["items"] as JsonSchema | undefined;
+  if (type === "array" && items?.type === "string" && !items.enum) return "lines";
   if (type !== "string") return "json";
   if (schema.format === "date") return "date";
   return schema.format === "textarea" || (schema.maxLength ?? 0) > LONG ? "long_text" : "text";
@@ -115,6 +117,7 @@ export function initialText(field: FormField): string {
 export function textOf(field: FormField, value: unknown): string {
   if (value === undefined || value === null) return field.kind === "boolean" ? "false" : "";
   if (field.kind === "json") return JSON.stringify(value, null, 2);
+  if (field.kind === "lines" && Array.isArray(value)) return value.join("\n");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -133,6 +136,11 @@ export type Read = { value: unknown } | { error: "required" } | { error: "json";
 export function readText(field: FormField, text: string | null, filled = false): Read {
   if (text === null) return field.required ? { error: "required" } : { value: null };
   if (field.kind === "boolean") return { value: text === "true" };
+  if (field.kind === "lines") {
+    const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+    // No line at all is an empty list where there has to be one.
+    return { value: lines.length > 0 || field.required ? lines : undefined };
+  }
   if (text.trim() === "") return field.required && !filled ? { error: "required" } : { value: undefined };
   const type = typeOf(field.schema);
   if (field.kind === "number" || (field.kind === "secret" && (type === "integer" || type === "number"))) return { value: Number(text) };

@@ -59,11 +59,11 @@ function View({ plugin }: { plugin: InstalledPlugin }) {
       <nav aria-label={t("plugins.contents")} className="mt-6 flex flex-wrap gap-x-4 gap-y-1 border-b border-line pb-3 text-sm">
         {sections.map(([hash, title]) => <a key={hash} href={`#${hash}`} className="text-quiet underline decoration-line underline-offset-4 hover:text-ink hover:decoration-brass">{title}</a>)}
       </nav>
-      {/* What is typed belongs to what was granted and filled in of this very file. */}
-      <div key={plugin.sha256} className="mt-6 space-y-6 *:scroll-mt-20">
-        <div id="permissions"><PermissionsPanel plugin={plugin} /></div>
-        {hasSettings(plugin) && <div id="settings"><SettingsPanel plugin={plugin} /></div>}
-        <div id="tools"><Tools plugin={plugin} /></div>
+      <div className="mt-6 space-y-6 *:scroll-mt-20">
+        {/* What is typed into the first three belongs to this very file; another version begins anew. */}
+        <div id="permissions"><PermissionsPanel key={plugin.sha256} plugin={plugin} /></div>
+        {hasSettings(plugin) && <div id="settings"><SettingsPanel key={plugin.sha256} plugin={plugin} /></div>}
+        <div id="tools"><Tools key={plugin.sha256} plugin={plugin} /></div>
         <div id="calls"><Calls plugin={plugin} /></div>
         <div id="versions"><Versions plugin={plugin} /></div>
         {!plugin.system && <Remove plugin={plugin} />}

@@ -9,6 +9,7 @@ import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { SchemaFields, useSchemaForm } from "@/ui/schema-fields";
+import { textsOf } from "@/ui/schema-form";
 
 export function SettingsPanel({ plugin }: { plugin: InstalledPlugin }) {
   const { t } = useTranslation();
@@ -32,7 +33,7 @@ function SettingsForm({ plugin, saved, onSaved }: SettingsFormProps) {
   const queries = useQueryClient();
   const secrets = Object.entries(plugin.manifest.config?.properties ?? {}).filter(([name, property]) => property["secret"] === true && plugin.config[name] !== undefined);
   const form = useSchemaForm(plugin.manifest.config, { values: plugin.config, filled: new Set(secrets.map(([name]) => name)) });
-  const [touched, setTouched] = useState(false);
+  const dirty = JSON.stringify(form.texts) !== JSON.stringify(textsOf(form.fields, plugin.config));
   const save = useMutation({
     mutationFn: (values: Record<string, unknown>) => request<InstalledPlugin>(pluginAddress(plugin.id, "config"), { method: "PUT", body: { values } }),
     onSuccess: async (changed) => {
@@ -46,12 +47,12 @@ function SettingsForm({ plugin, saved, onSaved }: SettingsFormProps) {
     if (values) save.mutate(values);
   };
   return (
-    <form className="space-y-4" noValidate autoComplete="off" data-testid="plugin-settings" onChange={() => setTouched(true)} onSubmit={(event) => { event.preventDefault(); submit(); }}>
+    <form className="space-y-4" noValidate autoComplete="off" data-testid="plugin-settings" onSubmit={(event) => { event.preventDefault(); submit(); }}>
       <SchemaFields form={form} named />
       {save.error && <ProblemNotice problem={asProblem(save.error)} />}
       <div className="flex items-center gap-3">
         <Button type="submit" weight="primary" disabled={save.isPending}>{t("common.save")}</Button>
-        <span role="status" className="text-sm text-quiet">{saved && !touched ? t("common.saved") : ""}</span>
+        <span role="status" className="text-sm text-quiet">{dirty ? t("plugins.unsaved") : saved ? t("common.saved") : ""}</span>
       </div>
     </form>
   );

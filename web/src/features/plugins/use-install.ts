@@ -2,6 +2,7 @@
 // version's wishes stand out.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { kindTitlesQuery } from "@/api/kind-titles";
 import { PLUGINS, pluginQuery, pluginsQuery } from "@/api/plugins";
 import type { InstalledPlugin } from "@/api/plugins";
 import { sessionQuery } from "@/api/queries";
@@ -27,6 +28,7 @@ export function useInstall(onInstalled: (plugin: InstalledPlugin) => void) {
     },
     onSuccess: async (plugin) => {
       queries.setQueryData(pluginQuery(plugin.id).queryKey, plugin);
+      void queries.invalidateQueries({ queryKey: kindTitlesQuery.queryKey });
       await queries.invalidateQueries({ queryKey: pluginsQuery.queryKey });
       onInstalled(plugin);
     },

@@ -1,13 +1,11 @@
 // The versions of an uploaded plugin: another one to upload, and every earlier one to go back to.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { pluginAddress, pluginQuery, pluginsQuery, pluginVersionsQuery } from "@/api/plugins";
 import type { InstalledPlugin, PluginVersion } from "@/api/plugins";
 import { millis } from "@/api/run-progress";
-import { local } from "@/i18n";
 import { Button } from "@/ui/button";
 import { Loading } from "@/ui/page";
 import { Panel } from "@/ui/panel";
@@ -29,7 +27,6 @@ function Uploaded({ plugin }: { plugin: InstalledPlugin }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const versions = useQuery(pluginVersionsQuery(plugin.id));
-  const [other, setOther] = useState("");
   const restore = useMutation({
     mutationFn: (version: PluginVersion) => request<InstalledPlugin>(pluginAddress(plugin.id, "versions", version.sha256, "restore"), { method: "POST" }),
     onSuccess: async (changed) => {
@@ -39,7 +36,7 @@ function Uploaded({ plugin }: { plugin: InstalledPlugin }) {
   });
   const installed = (uploaded: InstalledPlugin) => {
     if (uploaded.id === plugin.id) return scrollTo({ top: 0, behavior: "smooth" });
-    setOther(local(uploaded.manifest.title, i18n.language) || uploaded.id);
+    // The file was another plugin.
     void navigate({ to: "/plugins/$plugin", params: { plugin: uploaded.id } });
   };
   return (
@@ -66,7 +63,7 @@ function Uploaded({ plugin }: { plugin: InstalledPlugin }) {
         </ul>
       )}
       {restore.error && <ProblemNotice problem={asProblem(restore.error)} />}
-      <p role="status" className="text-sm text-quiet">{other ? t("plugins.other_plugin", { title: other }) : restore.data ? t("plugins.restored", { version: restore.data.version }) : ""}</p>
+      <p role="status" className="text-sm text-quiet">{restore.data && restore.data.sha256 === plugin.sha256 ? t("plugins.restored", { version: restore.data.version }) : ""}</p>
       <UploadBox label={t("plugins.upload_version")} onInstalled={installed} />
     </div>
   );
