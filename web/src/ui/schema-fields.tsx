@@ -109,7 +109,7 @@ function Input({ field, named, text, filled, error, onChange }: InputProps) {
 }
 
 interface SecretProps {
-  shared: object;
+  shared: { id: string; "aria-describedby": string };
   label: string;
   text: string | null;
   filled: boolean;
@@ -130,17 +130,17 @@ function Secret({ shared, label, text, filled, onChange }: SecretProps) {
     );
   }
   return (
-    <div className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 rounded-lg border border-line bg-wall px-3 py-0.5">
+    <div role="group" aria-label={label} aria-describedby={shared["aria-describedby"]} className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 rounded-lg border border-line bg-wall px-3 py-0.5">
       {text === null ? (
         <>
           <span className="text-sm text-seal">{t("form.secret_taken")}</span>
-          <Button {...shared} weight="bare" className="ms-auto" onClick={keep}>{t("form.secret_keep")}</Button>
+          <Button weight="bare" className="ms-auto" onClick={keep}>{t("form.secret_keep")}</Button>
         </>
       ) : (
         <>
           <span className="inline-flex items-center gap-1.5 text-sm text-quiet"><span className="text-lacquer dark:text-on-lacquer"><Check /></span>{t("form.secret_filled")}</span>
           <span className="ms-auto flex">
-            <Button {...shared} weight="bare" aria-label={t("form.secret_replace_named", { name: label })} onClick={() => setOpen(true)}>{t("form.secret_replace")}</Button>
+            <Button weight="bare" aria-label={t("form.secret_replace_named", { name: label })} onClick={() => setOpen(true)}>{t("form.secret_replace")}</Button>
             <Button weight="bare" aria-label={t("form.secret_take_named", { name: label })} onClick={() => onChange(null)}>{t("form.secret_take")}</Button>
           </span>
         </>
