@@ -16,13 +16,14 @@ interface UploadBoxProps {
 
 export function UploadBox({ label, onInstalled }: UploadBoxProps) {
   const { t } = useTranslation();
-  const { install, sent } = useInstall(onInstalled);
+  const { install, sent } = useInstall();
   const chooser = useRef<HTMLInputElement>(null);
   const [several, setSeveral] = useState(false);
   const take = (files: FileList | null) => {
     const [file, second] = files ?? [];
     setSeveral(second !== undefined);
-    if (file && !second && !install.isPending) install.mutate(file);
+    // Told here and not by the hook: whoever has left the page meanwhile is not led away from where they are.
+    if (file && !second && !install.isPending) install.mutate(file, { onSuccess: onInstalled });
   };
   const over = useDrop(take);
   const name = install.variables?.name ?? "";

@@ -14,7 +14,7 @@ export function useSeenKey(): (id: string) => string {
   return (id) => seenKey(tenant, id);
 }
 
-export function useInstall(onInstalled: (plugin: InstalledPlugin) => void) {
+export function useInstall() {
   const queries = useQueryClient();
   const keyOf = useSeenKey();
   /** The part that was sent, from 0 to 1. */
@@ -30,7 +30,6 @@ export function useInstall(onInstalled: (plugin: InstalledPlugin) => void) {
       queries.setQueryData(pluginQuery(plugin.id).queryKey, plugin);
       void queries.invalidateQueries({ queryKey: kindTitlesQuery.queryKey });
       await queries.invalidateQueries({ queryKey: pluginsQuery.queryKey });
-      onInstalled(plugin);
     },
   });
   return { install, sent };
