@@ -193,7 +193,7 @@ impl State {
             let headers = reply.headers.into_iter().map(|(name, value)| (name, used.masked(&value))).collect();
             return Ok(Response { status, url: used.masked(&sent.url), headers, body: used.masked_bytes(body) });
         }
-        Err(Error::Unavailable(format!("`{}` redirects more than {MAX_REDIRECTS} times", sent.url)))
+        Err(Error::Failed(format!("`{}` redirects more than {MAX_REDIRECTS} times", sent.url)))
     }
 
     fn ready(&self, request: &Outgoing) -> Result<(Sent, super::secrets::Used)> {

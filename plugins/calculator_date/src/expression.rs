@@ -1,24 +1,19 @@
 //! Expressions as people type them: `1,200 × 15%`, `3.5万 + 2亿`, `round(100/3, 2)`, `（单价＋运费）×数量`.
 
+mod functions;
+mod reader;
+
 use std::collections::BTreeMap;
 
-use num_traits::ToPrimitive as _;
 use parlour_plugin_sdk::Result;
 
-use crate::chinese;
-use crate::number::{Number, power_of_ten, wrong};
+use crate::number::{Number, wrong};
+use functions::FUNCTIONS;
+use reader::Token;
 
 const MAX_CHARACTERS: usize = 2_000;
 /// Brackets in brackets; the parser calls itself for each.
 const MAX_DEPTH: usize = 60;
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(Number),
-    Name(String),
-    /// One of `+-*/^()!,`, `%` for percent, `m` for the rest of a division, `‰`.
-    Mark(char),
-}
 
 /// Computes an expression. `variables` are what names in it stand for.
 pub(crate) fn compute(text: &str, variables: &BTreeMap<String, Number>) -> Result<Number> {
@@ -26,7 +21,7 @@ pub(crate) fn compute(text: &str, variables: &BTreeMap<String, Number>) -> Resul
     if length > MAX_CHARACTERS {
         return wrong(format!("the expression has {length} characters; at most {MAX_CHARACTERS} are computed"));
     }
-    let tokens = Reader { text: &plain(text), at: 0, brackets: Vec::new(), variables }.tokens()?;
+    let tokens = reader::tokens(text, variables)?;
     let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, variables };
     let value = parser.sum()?;
     match parser.peek() {
@@ -36,195 +31,12 @@ pub(crate) fn compute(text: &str, variables: &BTreeMap<String, Number>) -> Resul
     }
 }
 
-/// Full-width and typographic characters as those of a keyboard.
-fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|character| !matches!(character, '¥' | '￥' | '$' | '€' | '元' | '块'))
-        .map(|character| match character {
-            '×' | '✕' | '·' | '∙' => '*',
-            '÷' => '/',
-            '−' | '–' | '—' => '-',
-            '，' | '、' => ';',
-            '【' | '[' => '(',
-            '】' | ']' => ')',
-            '\u{ff01}'..='\u{ff5e}' => {
-                let ascii = u32::from(character) - 0xfee0;
-                char::from_u32(ascii).unwrap_or(character)
-            }
-            '\u{3000}' => ' ',
-            other => other,
-        })
-        .collect()
-}
-
 fn said(token: &Token) -> String {
     match token {
         Token::Number(number) => format!("`{}`", number.written().0),
         Token::Name(name) => format!("`{name}`"),
         Token::Mark('m') => "`%`".to_owned(),
         Token::Mark(mark) => format!("`{mark}`"),
-    }
-}
-
-/// Words for operators, the longer ones first.
-const WORDS: &[(&str, char)] = &[
-    ("乘以", '*'),
-    ("除以", '/'),
-    ("加上", '+'),
-    ("减去", '-'),
-    ("乘", '*'),
-    ("加", '+'),
-    ("减", '-'),
-    ("的", '*'),
-    ("**", '^'),
-];
-
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-    /// Whether each open bracket belongs to a function: there a comma separates arguments, elsewhere thousands.
-    brackets: Vec<bool>,
-    variables: &'a BTreeMap<String, Number>,
-}
-
-impl Reader<'_> {
-    /// The variable that the text goes on with: 加班费 is one, although 加 is an operator.
-    fn variable(&self) -> Option<String> {
-        let begins = |name: &&String| {
-            let after = self.rest().strip_prefix(name.as_str()).map(|after| after.chars().next());
-            after.is_some_and(|next| !next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '_'))
-        };
-        self.variables.keys().filter(begins).max_by_key(|name| name.len()).cloned()
-    }
-
-    fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn tokens(mut self) -> Result<Vec<Token>> {
-        let mut tokens: Vec<Token> = Vec::new();
-        loop {
-            let skipped = self.rest().len() - self.rest().trim_start().len();
-            self.at += skipped;
-            let Some(first) = self.rest().chars().next() else { return Ok(tokens) };
-            let word = WORDS.iter().find(|(word, _)| self.rest().starts_with(word));
-            if let Some(name) = self.variable() {
-                self.at += name.len();
-                tokens.push(Token::Name(name));
-            } else if first.is_ascii_digit()
-                || (first == '.'
-                    && self.rest().get(1..2).is_some_and(|it| it.as_bytes().first().is_some_and(u8::is_ascii_digit)))
-            {
-                let number = self.number()?;
-                tokens.push(Token::Number(number));
-            } else if let Some((word, mark)) = word {
-                self.at += word.len();
-                tokens.push(Token::Mark(*mark));
-            } else if chinese::length(self.rest()) > 0 {
-                let characters = self.rest().get(..chinese::length(self.rest())).unwrap_or_default().to_owned();
-                self.at += characters.len();
-                let Some(value) = chinese::read(&characters) else {
-                    return wrong(format!("`{characters}` is no number"));
-                };
-                tokens.push(Token::Number(Number::exactly(value)));
-            } else if first.is_alphabetic() || first == '_' {
-                let end =
-                    self.rest().find(|it: char| !(it.is_alphanumeric() || it == '_')).unwrap_or(self.rest().len());
-                let end = WORDS.iter().filter_map(|(word, _)| self.rest().get(..end)?.find(word)).min().unwrap_or(end);
-                let name = self.rest().get(..end).unwrap_or_default().to_owned();
-                self.at += name.len();
-                tokens.push(Token::Name(name));
-            } else {
-                self.at += first.len_utf8();
-                self.mark(first, &mut tokens)?;
-            }
-        }
-    }
-
-    fn mark(&mut self, first: char, tokens: &mut Vec<Token>) -> Result<()> {
-        let mark = match first {
-            '(' => {
-                self.brackets.push(matches!(tokens.last(), Some(Token::Name(_))));
-                '('
-            }
-            ')' => {
-                self.brackets.pop();
-                ')'
-            }
-            ',' | ';' => ',',
-            // Before something that could be a number it is the rest of a division, else a percentage.
-            '%' if self.rest().trim_start().starts_with(|it: char| it.is_alphanumeric() || "(.".contains(it)) => 'm',
-            '+' | '-' | '*' | '/' | '^' | '%' | '!' | '‰' => first,
-            '√' => {
-                tokens.push(Token::Name("sqrt".to_owned()));
-                return Ok(());
-            }
-            other => return wrong(format!("`{other}` is not known here")),
-        };
-        tokens.push(Token::Mark(mark));
-        Ok(())
-    }
-
-    /// `1234.5`, `1,234.5`, `1e5`, `3.5万`, `1亿2000万`.
-    fn number(&mut self) -> Result<Number> {
-        let mut total = Number::from(0);
-        let mut below: Option<i32> = None;
-        loop {
-            let digits = self.digits();
-            let Some(value) = Number::read(&digits) else { return wrong(format!("`{digits}` is no number")) };
-            let mut exponent = 0;
-            while let Some(unit) = self.rest().chars().next().and_then(|it| chinese::unit(it).map(|unit| (it, unit))) {
-                self.at += unit.0.len_utf8();
-                exponent += unit.1;
-            }
-            if below.is_some_and(|below| {
-                exponent >= below || (exponent == 0 && digits.len() != usize::try_from(below).unwrap_or(0))
-            }) {
-                return wrong(format!(
-                    "`{digits}` after the unit before it can be read in two ways; write the number out"
-                ));
-            }
-            total = total.add(&value.multiply(&Number::exactly(power_of_ten(exponent)))?)?;
-            below = Some(exponent).filter(|exponent| *exponent > 0);
-            if below.is_none() || !self.rest().starts_with(|it: char| it.is_ascii_digit()) {
-                return Ok(total);
-            }
-        }
-    }
-
-    /// The digits of one number, without separators.
-    fn digits(&mut self) -> String {
-        let thousands = !self.brackets.contains(&true);
-        let mut digits = String::new();
-        let mut characters = self.rest().char_indices().peekable();
-        let mut end = 0;
-        while let Some((at, character)) = characters.next() {
-            let after = self.rest().get(at + character.len_utf8()..).unwrap_or_default();
-            let is_digit = |index: usize| after.as_bytes().get(index).is_some_and(u8::is_ascii_digit);
-            match character {
-                '0'..='9' => digits.push(character),
-                '_' if is_digit(0) => {}
-                ',' if thousands
-                    && !digits.contains(['.', 'e'])
-                    && is_digit(0)
-                    && is_digit(1)
-                    && is_digit(2)
-                    && !is_digit(3) => {}
-                '.' if !digits.contains(['.', 'e']) => digits.push('.'),
-                'e' | 'E'
-                    if !digits.contains('e') && (is_digit(0) || (after.starts_with(['+', '-']) && is_digit(1))) =>
-                {
-                    digits.push('e');
-                    if let Some((_, sign)) = characters.next_if(|(_, next)| matches!(next, '+' | '-')) {
-                        digits.push(sign);
-                    }
-                }
-                _ => break,
-            }
-            end = characters.peek().map_or(self.rest().len(), |(next, _)| *next);
-        }
-        self.at += end;
-        digits
     }
 }
 
@@ -321,7 +133,7 @@ impl Parser<'_> {
             Token::Name(name) if matches!(self.peek(), Some(Token::Mark('('))) => {
                 self.at += 1;
                 let arguments = self.arguments()?;
-                function(&name, &arguments)
+                functions::call(&name, &arguments)
             }
             // √2
             Token::Name(name) if name == "sqrt" => self.power()?.square_root(),
@@ -358,89 +170,6 @@ impl Parser<'_> {
                 let known: Vec<&str> = self.variables.keys().map(String::as_str).collect();
                 wrong(format!("`{name}` is not known; the variables are {}", known.join(", ")))
             }
-        }
-    }
-}
-
-const FUNCTIONS: &[&str] = &[
-    "abs", "acos", "asin", "atan", "average", "avg", "cbrt", "ceil", "cos", "exp", "floor", "ln", "log", "log10",
-    "log2", "max", "median", "min", "mod", "pow", "round", "sign", "sin", "sqrt", "sum", "tan", "trunc",
-];
-
-fn function(name: &str, arguments: &[Number]) -> Result<Number> {
-    let lower = name.to_lowercase();
-    match (lower.as_str(), arguments) {
-        ("abs", [number]) => Ok(number.absolute()),
-        ("sign", [number]) => Ok(Number::exactly(num_traits::Signed::signum(&number.value))),
-        ("floor", [number]) => Ok(number.floor()),
-        ("ceil", [number]) => Ok(number.ceiling()),
-        ("trunc", [number]) => Ok(number.truncated()),
-        ("round", [number]) => Ok(number.rounded(0)),
-        ("round", [number, places]) => {
-            let whole = places.value.is_integer().then(|| places.value.to_i32()).flatten();
-            match whole.filter(|places| places.unsigned_abs() <= 1_000) {
-                Some(places) => Ok(number.rounded(places)),
-                None => wrong("`round` takes a number and a whole number of decimal places"),
-            }
-        }
-        ("sqrt", [number]) => number.square_root(),
-        ("cbrt", [number]) => number.by_float(f64::cbrt),
-        ("pow", [base, exponent]) => base.power(exponent),
-        ("mod", [number, divisor]) => number.modulo(divisor),
-        ("exp", [number]) => number.by_float(f64::exp),
-        ("ln", [number]) => positive(number)?.by_float(f64::ln),
-        ("log" | "log10", [number]) => positive(number)?.by_float(f64::log10),
-        ("log2", [number]) => positive(number)?.by_float(f64::log2),
-        ("log", [number, base]) => {
-            let base = positive(base)?.to_float();
-            positive(number)?.by_float(|number| number.log(base))
-        }
-        ("sin", [number]) => number.by_float(f64::sin),
-        ("cos", [number]) => number.by_float(f64::cos),
-        ("tan", [number]) => number.by_float(f64::tan),
-        ("asin", [number]) => number.by_float(f64::asin),
-        ("acos", [number]) => number.by_float(f64::acos),
-        ("atan", [number]) => number.by_float(f64::atan),
-        ("min" | "max" | "sum" | "avg" | "average" | "median", [first, others @ ..]) => many(&lower, first, others),
-        (known, _) if FUNCTIONS.contains(&known) => {
-            wrong(format!("`{name}` does not take {} arguments", arguments.len()))
-        }
-        _ => wrong(format!("there is no function `{name}`; the functions are {}", FUNCTIONS.join(", "))),
-    }
-}
-
-fn positive(number: &Number) -> Result<&Number> {
-    if num_traits::Signed::is_positive(&number.value) {
-        Ok(number)
-    } else {
-        wrong("a logarithm is that of a positive number")
-    }
-}
-
-fn many(name: &str, first: &Number, others: &[Number]) -> Result<Number> {
-    let better = |one: &Number, another: &Number| {
-        if name == "min" { another.value < one.value } else { another.value > one.value }
-    };
-    match name {
-        "min" | "max" => {
-            let best = others.iter().fold(first, |best, number| if better(best, number) { number } else { best });
-            Ok(best.clone())
-        }
-        "median" => {
-            let mut numbers: Vec<&Number> = std::iter::once(first).chain(others).collect();
-            numbers.sort_by(|one, other| one.value.cmp(&other.value));
-            let middle = numbers.get((numbers.len() - 1) / 2..=numbers.len() / 2).unwrap_or_default();
-            match middle {
-                [one, other] => one.add(other)?.divide(&Number::from(2)),
-                _ => Ok(middle.first().copied().unwrap_or(first).clone()),
-            }
-        }
-        _ => {
-            let sum = others.iter().try_fold(first.clone(), |sum, number| sum.add(number))?;
-            if name == "sum" {
-                return Ok(sum);
-            }
-            sum.divide(&Number::from(i64::try_from(others.len() + 1).unwrap_or(i64::MAX)))
         }
     }
 }
@@ -488,6 +217,9 @@ mod tests {
             ("15% + 5‰", "0.155"),
             ("200的15%", "30"),
             ("50%-10%", "0.4"),
+            ("20%的100", "20"),
+            ("15% 加 5%", "0.2"),
+            ("7 % 三", "1"),
             ("3.5万 + 2亿", "200035000"),
             ("1亿2000万", "120000000"),
             ("1万2345", "12345"),
@@ -522,6 +254,8 @@ mod tests {
         }
         assert_eq!(result("sqrt(2)"), ("1.4142135623730950488".to_owned(), false));
         assert_eq!(result("ln(e^2)").0, "2");
+        assert_eq!(result("sqrt(2)^500 / 2^250").0, "1");
+        assert_eq!(result(&format!("{}1", "sqrt(3) * sqrt(1/3) * ".repeat(80))), ("1".to_owned(), false));
         assert_eq!(result("sin(pi / 6)").0, "0.5");
         assert_eq!(result("2 * pi").0, "6.28318530717959");
         assert_eq!(result("log(1000) + log(8, 2) + log2(2)").0, "7");
@@ -537,6 +271,9 @@ mod tests {
         assert_eq!(compute("单价乘n", &variables).unwrap().written().0, "59.7");
         let variables = BTreeMap::from([("加班费".to_owned(), Number::from(100)), ("加".to_owned(), Number::from(5))]);
         assert_eq!(compute("加班费 + 加", &variables).unwrap().written().0, "105");
+        let variables =
+            BTreeMap::from([("块数（个）".to_owned(), Number::from(4)), ("元".to_owned(), Number::from(9))]);
+        assert_eq!(compute("3元 × 块数（个）", &variables).unwrap().written().0, "12");
     }
 
     #[test]

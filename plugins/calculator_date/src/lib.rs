@@ -292,22 +292,32 @@ mod tools {
         /// `2026-11-27`, `2026-11-27T10:15:00+08:00`, or as people say it: 今天, next Friday
         #[zh("`2026-11-27`、`2026-11-27T10:15:00+08:00`，或“今天”“下周五”这样的说法")]
         date: String,
-        /// Negative numbers go back; a month's end stays within the month
-        #[zh("负数表示往前；月末不会跨月")]
+        /// Years; negative numbers go back, here and below. A month's end stays within the month
+        #[zh("年数；负数表示往前，下同。月末不会跨月")]
         #[serde(default)]
         years: i32,
+        /// Months
+        #[zh("月数")]
         #[serde(default)]
         months: i32,
+        /// Weeks
+        #[zh("周数")]
         #[serde(default)]
         weeks: i32,
+        /// Days
+        #[zh("天数")]
         #[serde(default)]
         days: i32,
         /// After everything else, by the official calendar
         #[zh("最后再加的工作日数，按官方节假日安排")]
         #[serde(default)]
         workdays: i32,
+        /// Hours
+        #[zh("小时数")]
         #[serde(default)]
         hours: i32,
+        /// Minutes
+        #[zh("分钟数")]
         #[serde(default)]
         minutes: i32,
         /// Time zone, such as `Asia/Shanghai`; that of the settings when not given

@@ -183,15 +183,15 @@ fn parts(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<(Option<When>, 
     let (mut when, mut of_day) = (None, None);
     loop {
         let before = *cursor;
-        cursor.skip_fillers();
+        let after_at = cursor.skip_fillers();
         if when.is_none()
             && let Some(found) = chinese::when(cursor, moment).or_else(|| english::when(cursor, moment))
         {
             when = Some(found);
         } else if !matches!(when, Some(When::Exactly(_)))
             && let Some(found) = match of_day {
-                None => clock::of_day(cursor),
-                Some(part) => clock::within(part, cursor),
+                None => clock::of_day(cursor, after_at),
+                Some(part) => clock::within(part, cursor, after_at),
             }
         {
             of_day = Some(found);

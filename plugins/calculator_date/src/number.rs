@@ -11,6 +11,9 @@ use parlour_plugin_sdk::{Error, Result};
 const MAX_BITS: u64 = 10_000;
 /// Digits of a fraction that does not end.
 const SHOWN_DIGITS: usize = 20;
+/// Bits from which on a number that is not exact is rounded, and the digits that are kept then: more than are right.
+const MAX_INEXACT_BITS: u64 = 1_000;
+const KEPT_DIGITS: i32 = 60;
 /// Digits of a root.
 const ROOT_DIGITS: usize = 40;
 /// Digits of a floating-point function that are certain.
@@ -40,6 +43,14 @@ impl Number {
     }
 
     fn with(value: BigRational, digits: Option<usize>) -> Result<Self> {
+        // What is not exact anyway need not grow with every step.
+        let size = value.numer().bits().max(value.denom().bits());
+        let value = if digits.is_some() && (MAX_INEXACT_BITS..=4 * MAX_BITS).contains(&size) {
+            let scale = power_of_ten(KEPT_DIGITS - magnitude(&value));
+            (value * &scale).round() / scale
+        } else {
+            value
+        };
         if value.numer().bits() > MAX_BITS || value.denom().bits() > MAX_BITS {
             return wrong("a number on the way has more than 3,000 digits");
         }
@@ -129,6 +140,9 @@ impl Number {
             let bits = self.value.numer().bits().max(self.value.denom().bits());
             // 1 may be raised as often as one likes; anything else grows by so many bits each time.
             if bits > 1 && bits.saturating_mul(u64::from(times.unsigned_abs())) > 2 * MAX_BITS {
+                if self.digits.is_some() {
+                    return self.inexact_power(times);
+                }
                 return wrong("the power has more than 3,000 digits");
             }
             return Self::with(self.value.pow(times), self.digits_with(exponent));
@@ -144,6 +158,22 @@ impl Number {
             return wrong("a negative number has no such root");
         }
         Self::of_float(self.to_float().powf(exponent.to_float()))
+    }
+
+    /// By squares, each of which is rounded.
+    fn inexact_power(&self, times: i32) -> Result<Self> {
+        let mut power = Self { value: BigRational::one(), digits: self.digits };
+        let (mut square, mut left) = (self.clone(), times.unsigned_abs());
+        while left > 0 {
+            if left % 2 == 1 {
+                power = power.multiply(&square)?;
+            }
+            left /= 2;
+            if left > 0 {
+                square = square.multiply(&square)?;
+            }
+        }
+        if times < 0 { Self::from(1).divide(&power) } else { Ok(power) }
     }
 
     pub(crate) fn square_root(&self) -> Result<Self> {

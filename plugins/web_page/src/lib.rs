@@ -35,7 +35,7 @@ mod page {
     /// A site that takes longer is down for a visitor.
     const PATIENCE: Duration = Duration::from_secs(20);
     /// Pages of text are smaller; what is longer is cut, because the processor time of a call is short.
-    const MAX_PAGE_BYTES: usize = 4 << 20;
+    const MAX_PAGE_BYTES: usize = 2 << 20;
     const MAX_CHARACTERS: usize = 200_000;
     const MAX_LINKS: usize = 100;
     /// Some sites answer only those who say who they are.
@@ -144,7 +144,7 @@ mod page {
             Kind::Page => converted(&source, response.url, format, whole_page),
             Kind::Text => plain(source, response.url),
         };
-        page.truncated = cut(&mut page.text, max_characters) || longer;
+        page.truncated |= cut(&mut page.text, max_characters) || longer;
         Ok(page)
     }
 
@@ -180,7 +180,7 @@ mod page {
     }
 
     fn converted(source: &str, url: String, format: Wanted, whole_page: bool) -> Page {
-        let root = tree::read(source);
+        let (root, complete) = tree::read(source);
         let about = About::of(&root, &url);
         let format = match format {
             Wanted::Markdown => Format::Markdown,
@@ -192,7 +192,7 @@ mod page {
         let links = links.map(|Link { text, url }| PageLink { text, url }).collect();
         let About { title, description, published, language, base: _ } = about;
         let title = title.unwrap_or_default();
-        Page { url, title, text, truncated: false, description, published, language, links }
+        Page { url, title, text, truncated: !complete, description, published, language, links }
     }
 
     /// What a page says about itself.

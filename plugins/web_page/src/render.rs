@@ -7,6 +7,13 @@ use crate::address;
 use crate::article;
 use crate::tree::{Element, Node};
 
+/// Lists and quotations in each other; deeper ones are written as their blocks. Each level is before every line, so without an
+/// end to it a small page would become a huge text.
+const MAX_NESTED: usize = 12;
+
+/// A wider table is no table that anybody reads; every row is filled up to its width.
+const MAX_COLUMNS: usize = 64;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Markdown,
@@ -28,11 +35,13 @@ pub(crate) struct Renderer<'a> {
     whole: bool,
     pub(crate) links: Vec<Link>,
     seen: BTreeSet<String>,
+    /// How many lists and quotations are around what is written now.
+    nested: usize,
 }
 
 impl<'a> Renderer<'a> {
     pub(crate) fn new(format: Format, base: &'a str, whole: bool) -> Self {
-        Self { format, base, whole, links: Vec::new(), seen: BTreeSet::new() }
+        Self { format, base, whole, links: Vec::new(), seen: BTreeSet::new(), nested: 0 }
     }
 
     /// The blocks of an element, in order.
@@ -66,6 +75,28 @@ impl<'a> Renderer<'a> {
     }
 
     fn block(&mut self, element: &Element, blocks: &mut Vec<String>) {
+        if !matches!(element.name.as_str(), "blockquote" | "ul" | "ol") {
+            return self.unnested(element, blocks);
+        }
+        if self.nested >= MAX_NESTED {
+            blocks.extend(self.blocks(element));
+            return;
+        }
+        self.nested += 1;
+        let written = if element.name == "blockquote" { self.quotation(element) } else { self.list(element) };
+        self.nested -= 1;
+        blocks.extend(Some(written).filter(|written| !written.is_empty()));
+    }
+
+    fn quotation(&mut self, element: &Element) -> String {
+        let quoted = self.blocks(element).join("\n\n");
+        match self.format {
+            Format::Markdown if !quoted.is_empty() => prefixed(&quoted, "> ", "> "),
+            Format::Markdown | Format::Text => quoted,
+        }
+    }
+
+    fn unnested(&mut self, element: &Element, blocks: &mut Vec<String>) {
         match element.name.as_str() {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = element.name.get(1..).and_then(|level| level.parse().ok()).unwrap_or(1);
@@ -82,21 +113,6 @@ impl<'a> Renderer<'a> {
                         Format::Markdown => format!("```\n{text}\n```"),
                         Format::Text => text.to_owned(),
                     });
-                }
-            }
-            "blockquote" => {
-                let quoted = self.blocks(element).join("\n\n");
-                if !quoted.is_empty() {
-                    blocks.push(match self.format {
-                        Format::Markdown => prefixed(&quoted, "> ", "> "),
-                        Format::Text => quoted,
-                    });
-                }
-            }
-            "ul" | "ol" => {
-                let list = self.list(element);
-                if !list.is_empty() {
-                    blocks.push(list);
                 }
             }
             "table" => self.table(element, blocks),
@@ -125,9 +141,13 @@ impl<'a> Renderer<'a> {
             if self.is_left_out(item) {
                 continue;
             }
-            // Some authors put lists into lists without an item around.
-            let blocks =
-                if matches!(item.name.as_str(), "ul" | "ol") { vec![self.list(item)] } else { self.blocks(item) };
+            let mut blocks = Vec::new();
+            if matches!(item.name.as_str(), "ul" | "ol") {
+                // Some authors put lists into lists without an item around.
+                self.block(item, &mut blocks);
+            } else {
+                blocks = self.blocks(item);
+            }
             let tight = blocks.len() <= 2 || blocks.iter().all(|block| !block.contains("\n\n"));
             let text = blocks.join(if tight { "\n" } else { "\n\n" });
             if text.is_empty() {
@@ -141,19 +161,23 @@ impl<'a> Renderer<'a> {
     }
 
     /// A table of data as one; a table that only arranges a page as the blocks in it.
-    fn table(&mut self, element: &Element, blocks: &mut Vec<String>) {
-        let mut rows: Vec<Vec<&Element>> = Vec::new();
-        let mut nested = false;
-        element.visit(&mut |inner| match inner.name.as_str() {
-            "tr" => {
-                rows.push(inner.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th")).collect());
-            }
-            "table" if !std::ptr::eq(inner, element) => nested = true,
-            "td" | "ul" | "ol" | "pre" if inner.name != "td" => nested = true,
-            _ => {}
+    fn table<'e>(&mut self, element: &'e Element, blocks: &mut Vec<String>) {
+        let parts = element.elements().flat_map(|part| {
+            // `<tr>` stands in the table itself or in one of its parts.
+            let own = (part.name == "tr").then_some(part);
+            let inner = part.elements().filter(|row| row.name == "tr" && part.name != "tr");
+            own.into_iter().chain(inner)
+        });
+        let cells =
+            |row: &'e Element| row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th")).collect();
+        let rows: Vec<Vec<&Element>> = parts.map(cells).collect();
+        let mut arranges = false;
+        element.visit(&mut |inner| {
+            let block = matches!(inner.name.as_str(), "table" | "ul" | "ol" | "pre");
+            arranges |= block && !std::ptr::eq(inner, element);
         });
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-        if nested || columns < 2 || rows.len() < 2 {
+        if arranges || !(2..=MAX_COLUMNS).contains(&columns) || rows.len() < 2 {
             for child in element.elements() {
                 blocks.extend(self.blocks(child));
             }

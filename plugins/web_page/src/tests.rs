@@ -151,6 +151,16 @@ fn long_texts_are_cut_at_a_paragraph() {
 }
 
 #[test]
+fn a_small_page_never_becomes_a_huge_text() {
+    for tag in ["blockquote", "ul", "ol", "ul><li"] {
+        let written = text(&format!("<{tag}>x\n").repeat(2_000), "markdown");
+        assert!(written.len() < 200_000, "{tag}: {} bytes", written.len());
+    }
+    let wide = format!("<table><tr>{}{}</table>", "<td>x".repeat(2_000), "<tr><td>y".repeat(2_000));
+    assert!(text(&wide, "markdown").len() < 20_000);
+}
+
+#[test]
 fn errors_keep_their_kind() {
     let wrong = FakeHost::new().call::<Plugin>("read", json!({"url": "example.com", "max_characters": 5})).unwrap_err();
     let Error::InvalidInput(message) = wrong else { panic!("{wrong:?}") };

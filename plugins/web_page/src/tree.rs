@@ -4,7 +4,9 @@
 use html5gum::{DefaultEmitter, HtmlString, StartTag, Token, Tokenizer};
 
 /// Deeper elements become part of the one above them. Readable pages have a few dozen levels.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 120;
+/// The rest of a page that has more is not read: a call has 64 MiB of memory, and a tag of three bytes becomes a hundred.
+const MAX_ELEMENTS: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) enum Node {
@@ -131,21 +133,26 @@ impl Element {
     }
 }
 
-/// Reads a page. There is no source that is not a page.
-pub(crate) fn read(source: &str) -> Element {
+/// Reads a page, and says whether all of it was. There is no source that is not a page.
+pub(crate) fn read(source: &str) -> (Element, bool) {
     let mut emitter = DefaultEmitter::default();
     // Scripts and titles hold no tags.
     emitter.naively_switch_states(true);
     let mut builder = Builder { open: vec![Element { name: "html".to_owned(), ..Element::default() }], unread: None };
+    let mut elements = 0;
     for Ok(token) in Tokenizer::new_with_emitter(source, emitter) {
         match token {
-            Token::StartTag(tag) => builder.start(tag),
+            Token::StartTag(_) if elements == MAX_ELEMENTS => return (builder.finish(), false),
+            Token::StartTag(tag) => {
+                elements += 1;
+                builder.start(tag);
+            }
             Token::EndTag(tag) => builder.end(&text_of(&tag.name)),
             Token::String(text) => builder.text(&text_of(&text)),
             Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
         }
     }
-    builder.finish()
+    (builder.finish(), true)
 }
 
 fn text_of(bytes: &HtmlString) -> String {
@@ -195,7 +202,7 @@ impl Builder {
             }
             return;
         }
-        self.close(&[name], &[]);
+        self.close(|open| open == name, |_| false);
     }
 
     fn text(&mut self, text: &str) {
@@ -212,30 +219,28 @@ impl Builder {
     /// What a start tag ends although nobody wrote so.
     fn close_before(&mut self, name: &str) {
         match name {
-            "li" => self.close(&["li"], &["ul", "ol"]),
-            "dt" | "dd" => self.close(&["dt", "dd"], &["dl"]),
-            "td" | "th" => self.close(&["td", "th"], &["tr", "table"]),
-            "tr" => self.close(&["tr"], &["table"]),
-            "thead" | "tbody" | "tfoot" => self.close(&["thead", "tbody", "tfoot"], &["table"]),
-            "option" => self.close(&["option"], &["select"]),
-            "body" => self.close(&["head"], &[]),
-            "a" => self.close(&["a"], BLOCKS),
-            name if BLOCKS.contains(&name) => {
-                // A paragraph holds no blocks; other blocks hold each other.
-                let boundaries: Vec<&str> = BLOCKS.iter().copied().filter(|block| *block != "p").collect();
-                self.close(&["p"], &boundaries);
+            "li" => self.close(|open| open == "li", |open| matches!(open, "ul" | "ol")),
+            "dt" | "dd" => self.close(|open| matches!(open, "dt" | "dd"), |open| open == "dl"),
+            "td" | "th" => self.close(|open| matches!(open, "td" | "th"), |open| matches!(open, "tr" | "table")),
+            "tr" => self.close(|open| open == "tr", |open| open == "table"),
+            "thead" | "tbody" | "tfoot" => {
+                self.close(|open| matches!(open, "thead" | "tbody" | "tfoot"), |open| open == "table");
             }
+            "body" => self.close(|open| open == "head", |_| false),
+            "a" => self.close(|open| open == "a", |open| BLOCKS.contains(&open)),
+            // A paragraph holds no blocks; other blocks hold each other.
+            name if BLOCKS.contains(&name) => self.close(|open| open == "p", |open| BLOCKS.contains(&open)),
             _ => {}
         }
     }
 
-    /// Closes the innermost element of one of these names, and what is open in it; not beyond a boundary.
-    fn close(&mut self, names: &[&str], boundaries: &[&str]) {
-        let inner = self.open.iter().enumerate().skip(1).rev();
-        let mut inner = inner.take_while(|(_, element)| {
-            names.contains(&element.name.as_str()) || !boundaries.contains(&element.name.as_str())
-        });
-        if let Some((at, _)) = inner.find(|(_, element)| names.contains(&element.name.as_str())) {
+    /// Closes the innermost element that is meant, and what is open in it; not beyond one that stops the search.
+    fn close(&mut self, meant: impl Fn(&str) -> bool, stops: impl Fn(&str) -> bool) {
+        let mut inner = self.open.iter().enumerate().skip(1).rev();
+        let found = inner.find(|(_, element)| meant(&element.name) || stops(&element.name));
+        if let Some((at, element)) = found
+            && meant(&element.name)
+        {
             while self.open.len() > at {
                 self.close_last();
             }
@@ -291,15 +296,15 @@ mod tests {
             ("<a href=1>x<a href=2>y", r#"html(a("x") a("y"))"#),
             ("&lt;p&gt; &amp;&nbsp;&#x4f60;", "html(\"<p> &\u{a0}你\")"),
         ] {
-            assert_eq!(shape(&read(source)).replace("\\u{a0}", "\u{a0}"), expected, "{source}");
+            assert_eq!(shape(&read(source).0).replace("\\u{a0}", "\u{a0}"), expected, "{source}");
         }
     }
 
     #[test]
     fn what_nobody_reads_is_dropped() {
         let source = "<title>T &lt; <b></title>a<script>if (a < b) '</p><p>'</script><svg><svg></svg>x</svg><!-- c -->b<noscript><p>n</p></noscript>";
-        assert_eq!(shape(&read(source)), r#"html(title("T < <b>") "ab")"#);
-        assert_eq!(shape(&read("<style>p{}")), "html()");
+        assert_eq!(shape(&read(source).0), r#"html(title("T < <b>") "ab")"#);
+        assert_eq!(shape(&read("<style>p{}").0), "html()");
     }
 
     #[test]
@@ -309,10 +314,13 @@ mod tests {
             1 + element.elements().map(depth).max().unwrap_or_default()
         }
         for name in ["div", "b"] {
-            let page = read(&format!("{}text", format!("<{name}>").repeat(100_000)));
+            let (page, complete) = read(&format!("{}text", format!("<{name}>").repeat(90_000)));
+            assert!(complete);
             deepest = deepest.max(depth(&page));
             assert_eq!(page.text(), "text");
         }
         assert!(deepest <= MAX_DEPTH + 1, "{deepest}");
+        let (page, complete) = read(&format!("text{}more", "<b>".repeat(MAX_ELEMENTS + 1)));
+        assert_eq!((page.text().as_str(), complete), ("text", false));
     }
 }

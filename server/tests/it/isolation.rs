@@ -82,6 +82,8 @@ fn body(id: &str) -> Value {
         "put_document" => json!({ "name": "words", "records": [{ "word": "theirs" }] }),
         "openai_chat" => json!({ "model": "private_desk", "messages": [{ "role": "user", "content": "hello" }] }),
         "put_grants" => json!({ "knowledge": ["private_base"] }),
+        "put_plugin_config" => json!({ "values": {} }),
+        "put_plugin_enabled" => json!({ "enabled": false }),
         "put_trigger" => json!({ "enabled": false }),
         "call_tool" => json!({ "input": {} }),
         "validate" => json!({ "yaml": "workflow: x\nnodes:\n  go: { use: workflow/private_flow }\n" }),

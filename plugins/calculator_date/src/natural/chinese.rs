@@ -94,8 +94,8 @@ fn short_day(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
 
 /// 三天后、半小时前、一个半月以后、5个工作日后.
 fn offset(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
-    cursor.take("过");
-    cursor.take("再过");
+    // 过十分钟 needs no 后.
+    let after = cursor.take("再过") || cursor.take("过");
     let (count, mut half) = if cursor.take("半") { (0, true) } else { (cursor.number()?, false) };
     cursor.take("个");
     half |= cursor.take("半");
@@ -103,7 +103,8 @@ fn offset(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
     let unit = cursor.one_of(UNITS)?;
     // 两天半后.
     half |= cursor.take("半");
-    let ahead = cursor.one_of(&[("之后", 1), ("以后", 1), ("后", 1), ("之前", -1), ("以前", -1), ("前", -1)])?;
+    let ahead = cursor.one_of(&[("之后", 1), ("以后", 1), ("后", 1), ("之前", -1), ("以前", -1), ("前", -1)]);
+    let ahead = ahead.or(after.then_some(1))?;
     // 三天后天 is no offset.
     if cursor.rest().starts_with('天') {
         return None;
@@ -227,6 +228,10 @@ fn of_year(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
 fn day_of_month(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
     let day = cursor.number().filter(|day| (1..=31).contains(day))?;
     cursor.one_of(&[("号", ()), ("日", ())])?;
+    // 三日内 is a span, 三日游 a journey.
+    if cursor.rest().starts_with(['内', '游', '间']) {
+        return None;
+    }
     one_day(moment.date(None, None, day)?)
 }
 

@@ -50,8 +50,8 @@ const PARTS: &[(&str, (Half, i64, i64))] = &[
 const ENGLISH_PARTS: &[(&str, (i64, i64))] =
     &[("morning", (6, 12)), ("afternoon", (12, 18)), ("evening", (18, 22)), ("night", (18, 24))];
 
-/// A time of day, or a part of it.
-pub(super) fn of_day(cursor: &mut Cursor<'_>) -> Option<OfDay> {
+/// A time of day, or a part of it. After `at` a bare number is an hour.
+pub(super) fn of_day(cursor: &mut Cursor<'_>, after_at: bool) -> Option<OfDay> {
     cursor.attempt(|cursor| {
         if let Some(minutes) = cursor.one_of(&[("半夜", 24 * 60), ("午夜", 24 * 60), ("正午", 12 * 60)]) {
             return Some(OfDay::At { minutes, assumed: false });
@@ -70,14 +70,15 @@ pub(super) fn of_day(cursor: &mut Cursor<'_>) -> Option<OfDay> {
         }) {
             return Some(OfDay::Part(from, to));
         }
-        english(cursor).or_else(|| said(cursor))
+        let exact = english(cursor).or_else(|| hour_of_part(cursor)).or_else(|| cursor.attempt(said));
+        exact.or_else(|| if after_at { bare(cursor) } else { None })
     })
 }
 
 /// A time that makes a part of the day exact: `tomorrow morning at 9`, or a part that makes a time exact.
-pub(super) fn within(present: OfDay, cursor: &mut Cursor<'_>) -> Option<OfDay> {
+pub(super) fn within(present: OfDay, cursor: &mut Cursor<'_>, after_at: bool) -> Option<OfDay> {
     cursor.attempt(|cursor| match present {
-        OfDay::Part(from, _) => match of_day(cursor)? {
+        OfDay::Part(from, _) => match of_day(cursor, after_at)? {
             OfDay::At { minutes, assumed } => {
                 let hour = minutes / 60;
                 let later = (from >= 12 && hour < 12) || (assumed && from < 12);
@@ -126,7 +127,8 @@ fn hour_and_minute(cursor: &mut Cursor<'_>) -> Option<(i64, i64, bool)> {
         );
         return Some((hour, minute, true));
     }
-    if !(cursor.take("点") || cursor.take("时")) {
+    // 一时 is a moment of weakness, not an hour; nobody says 1时.
+    if !(cursor.take("点") || (hour != 1 && cursor.take("时"))) {
         return None;
     }
     cursor.take("钟");
@@ -145,46 +147,50 @@ fn hour_and_minute(cursor: &mut Cursor<'_>) -> Option<(i64, i64, bool)> {
 
 /// `3pm`, `3:30 p.m.`, `half past 3`, `3 o'clock`.
 fn english(cursor: &mut Cursor<'_>) -> Option<OfDay> {
-    cursor
-        .attempt(|cursor| {
-            let before = cursor.attempt(|cursor| {
-                let minutes = cursor.word_of(&[
-                    ("half past", 30),
-                    ("quarter past", 15),
-                    ("a quarter past", 15),
-                    ("quarter to", -15),
-                ])?;
-                Some(minutes)
-            });
-            let hour = cursor.digits().filter(|hour| (0..=12).contains(hour))?;
-            let minute =
-                cursor.attempt(
-                    |cursor| if cursor.take(":") { cursor.digits().filter(|it| (0..60).contains(it)) } else { None },
-                );
-            cursor.skip_spaces();
-            let half = cursor.word_of(&[("a.m.", 0), ("p.m.", 12), ("am", 0), ("pm", 12)]);
-            let half = half.or_else(|| cursor.one_of(&[("a.m.", 0), ("p.m.", 12)]));
-            let clock = cursor.word("o'clock") || cursor.word("o’clock");
-            if half.is_none() && !clock && before.is_none() {
-                return None;
-            }
-            let assumed = half.is_none() && (1..=5).contains(&hour);
-            let hour = match half {
-                Some(half) => hour % 12 + half,
-                None => hour + if assumed { 12 } else { 0 },
-            };
-            Some(OfDay::At { minutes: hour * 60 + minute.unwrap_or(0) + before.unwrap_or(0), assumed })
-        })
-        .or_else(|| {
-            // A bare `at 3` is a time; a bare `3` is none. The filler before it has been skipped, so nothing can tell them apart
-            // but a following part of the day.
-            cursor.attempt(|cursor| {
-                let hour = cursor.digits().filter(|hour| (1..=12).contains(hour))?;
-                cursor.skip_spaces();
-                cursor.word("in");
-                cursor.word("the");
-                let (from, _) = cursor.word_of(ENGLISH_PARTS)?;
-                Some(OfDay::At { minutes: (hour % 12 + if from >= 12 { 12 } else { 0 }) * 60, assumed: false })
-            })
-        })
+    const BEFORE: &[(&str, i64)] =
+        &[("half past", 30), ("quarter past", 15), ("a quarter past", 15), ("quarter to", -15), ("a quarter to", -15)];
+    cursor.attempt(|cursor| {
+        let before = cursor.word_of(BEFORE);
+        let hour = cursor.digits().filter(|hour| (0..=12).contains(hour))?;
+        let minute = cursor.attempt(|cursor| {
+            cursor.take(":").then_some(())?;
+            cursor.digits().filter(|minute| (0..60).contains(minute))
+        });
+        cursor.skip_spaces();
+        let half = cursor.word_of(&[("a.m.", 0), ("p.m.", 12), ("am", 0), ("pm", 12)]);
+        let clock = cursor.word("o'clock") || cursor.word("o’clock");
+        if half.is_none() && !clock && before.is_none() {
+            return None;
+        }
+        let assumed = half.is_none() && (1..=5).contains(&hour);
+        let hour = match half {
+            Some(half) => hour % 12 + half,
+            None => hour + if assumed { 12 } else { 0 },
+        };
+        Some(OfDay::At { minutes: hour * 60 + minute.unwrap_or(0) + before.unwrap_or(0), assumed })
+    })
+}
+
+/// `3 in the afternoon`.
+fn hour_of_part(cursor: &mut Cursor<'_>) -> Option<OfDay> {
+    cursor.attempt(|cursor| {
+        let hour = cursor.digits().filter(|hour| (1..=12).contains(hour))?;
+        cursor.skip_spaces();
+        cursor.word("in");
+        cursor.word("the");
+        let (from, _) = cursor.word_of(ENGLISH_PARTS)?;
+        Some(OfDay::At { minutes: (hour % 12 + if from >= 12 { 12 } else { 0 }) * 60, assumed: false })
+    })
+}
+
+/// The 3 of `at 3`; an hour from 1 to 5 is one of the afternoon.
+fn bare(cursor: &mut Cursor<'_>) -> Option<OfDay> {
+    cursor.attempt(|cursor| {
+        let hour = cursor.digits().filter(|hour| (1..=12).contains(hour))?;
+        if cursor.rest().starts_with(|next: char| next.is_alphanumeric() || "./-%".contains(next)) {
+            return None;
+        }
+        let assumed = (1..=5).contains(&hour);
+        Some(OfDay::At { minutes: (hour + if assumed { 12 } else { 0 }) * 60, assumed })
+    })
 }

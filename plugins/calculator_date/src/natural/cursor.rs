@@ -59,16 +59,18 @@ impl<'a> Cursor<'a> {
         self.rest = self.rest.trim_start();
     }
 
-    /// What stands between a day and a time.
-    pub(crate) fn skip_fillers(&mut self) {
+    /// What stands between a day and a time; says whether `at` was among it, after which a bare number is an hour.
+    pub(crate) fn skip_fillers(&mut self) -> bool {
+        let mut at = false;
         loop {
             let before = self.rest.len();
             self.rest = self.rest.trim_start_matches([' ', ',', '的', '，', '、']);
-            for word in ["at", "on", "the", "by", "from"] {
+            at |= self.word("at") || self.word("around");
+            for word in ["on", "the", "by", "from"] {
                 self.word(word);
             }
             if self.rest.len() == before {
-                return;
+                return at;
             }
         }
     }

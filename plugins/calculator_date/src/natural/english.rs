@@ -115,8 +115,16 @@ pub(super) fn when(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When>
         .or_else(|| cursor.attempt(|cursor| this_part(cursor, moment)))
         .or_else(|| cursor.attempt(|cursor| offset(cursor, moment)))
         .or_else(|| cursor.attempt(|cursor| relative(cursor, moment)))
-        .or_else(|| cursor.attempt(|cursor| moment.weekday(cursor.word_of(WEEKDAYS)?)))
+        .or_else(|| cursor.attempt(|cursor| weekday(cursor, moment)))
         .or_else(|| cursor.attempt(|cursor| named_date(cursor, moment)))
+}
+
+/// A weekday by itself. Short forms that are words as well (she sat in the sun) are none without `next` or `this`.
+fn weekday(cursor: &mut Cursor<'_>, moment: &Moment<'_>) -> Option<When> {
+    if ["sat", "sun", "wed"].iter().any(|word| cursor.word(word)) {
+        return None;
+    }
+    moment.weekday(cursor.word_of(WEEKDAYS)?)
 }
 
 /// `tonight`, `this morning`: the day, with the part of the day left to be read.

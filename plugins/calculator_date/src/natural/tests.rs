@@ -112,6 +112,9 @@ fn moments_in_chinese() {
         ("一个半小时后", "11-27 11:45"),
         ("两小时前", "11-27 08:15"),
         ("10分钟后", "11-27 10:25"),
+        ("再过十分钟", "11-27 10:25"),
+        ("15时30分", "11-27 15:30"),
+        ("下午三时", "11-27 15:00"),
         ("三刻钟后", "11-27 11:00"),
         ("现在", "11-27 10:15"),
         ("三天后的上午十点", "11-30 10:00"),
@@ -154,6 +157,8 @@ fn days_and_periods_in_english() {
         ("May I come in?", "nothing"),
         ("I have 3 apples", "nothing"),
         ("the begin of it", "nothing"),
+        ("she sat in the sun", "nothing"),
+        ("at 3% of it", "nothing"),
     ]);
 }
 
@@ -179,6 +184,10 @@ fn moments_in_english() {
         ("Nov 30 at 8:05", "11-30 08:05"),
         ("15:00", "11-27 15:00"),
         ("now", "11-27 10:15"),
+        ("tomorrow at 3", "11-28 15:00"),
+        ("at 9 on Monday", "11-30 09:00"),
+        ("tomorrow morning at 3", "11-28 03:00"),
+        ("this Sat at 10am", "11-28 10:00"),
     ]);
 }
 
@@ -191,7 +200,8 @@ fn times_are_found_in_sentences() {
     assert_eq!((written(&found.what).as_str(), found.words.as_str()), ("12-01 16:00", "next tuesday at 4pm"));
     assert_eq!(understood("明天三点").note.unwrap().zh, "未说明上午还是下午的 1 点到 5 点按下午理解。");
     assert_eq!(understood("明天下午三点").note, None);
-    for nothing in ["", "你好", "一共三个人", "价格 15:", "版本 2.0", "天气很好"] {
+    for nothing in ["", "你好", "一共三个人", "价格 15:", "版本 2.0", "天气很好", "一时冲动", "三日内", "三日游"]
+    {
         assert_eq!(understood_as(nothing, Prefer::Future), None, "{nothing}");
     }
 }

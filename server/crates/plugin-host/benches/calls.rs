@@ -2,7 +2,6 @@
 //! guest, checks). Run `cargo xtask plugins` first, then `cargo bench -p plugin-host`.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints its figures and may give up")]
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,12 +45,8 @@ async fn load(host: &PluginHost, file: &str) -> Plugin {
 }
 
 async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
-    let context = CallContext {
-        grants: Grants { knowledge: BTreeSet::new() },
-        config: Map::new(),
-        limits: None,
-        access: Arc::new(NoServer),
-    };
+    let context =
+        CallContext { grants: Grants::default(), config: Map::new(), limits: None, access: Arc::new(NoServer) };
     let mut costs = Vec::new();
     let mut guest = 0;
     for _ in 0..BATCHES {

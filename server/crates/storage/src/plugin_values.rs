@@ -114,8 +114,8 @@ impl Storage {
         sql.push_bind(tenant.to_string()).push(" and plugin_id = ").push_bind(plugin_id.to_owned());
         sql.push(" and (expires_at is null or expires_at > ").push_bind(now).push(")");
         // Not `like`, in which `%` and `_` of a key would mean something else.
-        sql.push(" and substr(key, 1, ").push_bind(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX));
-        sql.push(") = ").push_bind(prefix.to_owned());
+        sql.push(" and substr(key, 1, cast(").push_bind(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX));
+        sql.push(" as integer)) = ").push_bind(prefix.to_owned());
         if let Some(after) = after {
             sql.push(" and key > ").push_bind(after.to_owned());
         }

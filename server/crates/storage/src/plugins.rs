@@ -51,7 +51,8 @@ impl Stored for Grants {
 }
 
 impl Storage {
-    /// Installs a plugin, or replaces the one of the same `plugin_id`, which keeps its id and its grants.
+    /// Installs a plugin, or replaces the one of the same `plugin_id`, which keeps its id, its
+    /// grants, and whether it is switched off.
     ///
     /// `plugin.sha256` must be the hash of `bytes`: code is stored once per hash, for all tenants. Empty `bytes` mean that
     /// the code comes with the server and is not kept here.
@@ -219,7 +220,7 @@ async fn install(
         plugin_columns!(),
         ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant, plugin_id) do update set \
          version = excluded.version, manifest = excluded.manifest, sha256 = excluded.sha256, system = excluded.system, \
-         enabled = excluded.enabled, installed_at = excluded.installed_at returning ",
+         installed_at = excluded.installed_at returning ",
         plugin_columns!()
     );
     let row = query(sql)

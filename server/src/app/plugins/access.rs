@@ -248,11 +248,11 @@ fn refused(error: EgressError) -> HostError {
 }
 
 fn not_kept(error: StorageError) -> HostError {
-    match error {
-        StorageError::QuotaExceeded { .. } => HostError::Failed(format!("{error}; the manifest asks for no more")),
-        StorageError::Conflict { .. } => {
-            HostError::InvalidInput("the value has changed since: read it again and try again".to_owned())
-        }
-        other => host_error(other.into()),
+    if let StorageError::QuotaExceeded { .. } = &error {
+        return HostError::Failed(format!("{error}; the manifest asks for no more"));
     }
+    if let StorageError::Conflict { .. } = &error {
+        return HostError::InvalidInput("the value has changed since: read it again and try again".to_owned());
+    }
+    host_error(error.into())
 }

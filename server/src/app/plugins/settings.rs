@@ -80,15 +80,15 @@ impl App {
         }
         for (key, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
             plain.insert(key.clone(), value.clone());
-            let value = match value {
-                Value::String(text) if is_secret(manifest, &key) => {
+            let sealed = match value.as_str().filter(|_| is_secret(manifest, &key)) {
+                Some(text) => {
                     let place = format!("plugin {id} {key}");
                     let sealed = self.0.sealer.seal((tenant, &place), text.as_bytes())?;
                     json!({ SEALED: BASE64_STANDARD.encode(sealed) })
                 }
-                other => other,
+                None => value,
             };
-            stored.insert(key, value);
+            stored.insert(key, sealed);
         }
         let plugin = self.loaded(tenant, &installed.record).await?;
         let problems = plugin.config_problems(&plain);

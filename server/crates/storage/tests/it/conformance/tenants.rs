@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::accounts::api_key;
 use super::knowledge::records;
-use super::plugins::plugin;
+use super::plugins::{plugin, plugin_call, value};
 use super::secrets::secret;
 use super::settings::entry;
 use super::triggers::trigger;
@@ -97,6 +97,8 @@ impl Things {
         storage.replace_document_records(tenant, records(file.id, 1, 3)).await.unwrap();
         storage.install_plugin(tenant, plugin("secret", "1.0.0", "hash"), vec![1]).await.unwrap();
         storage.set_grants(tenant, "secret", json!({ "knowledge": ["secret"] })).await.unwrap();
+        storage.set_plugin_value(tenant, "secret", value("secret", "secret")).await.unwrap();
+        storage.note_plugin_call(tenant, plugin_call("secret")).await.unwrap();
         storage.set_setting(tenant, "secret", json!(1), 1).await.unwrap();
         storage.audit(tenant, entry(1)).await.unwrap();
         storage.put_secret(tenant, secret("secret", b"sealed")).await.unwrap();
@@ -165,6 +167,11 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("plugin", said(storage.plugin(tenant, &it.name).await)),
         ("plugin_bytes", said(storage.plugin_bytes(tenant, &it.name).await)),
         ("grants", said(storage.grants(tenant, &it.name).await)),
+        ("plugin_versions", said(storage.plugin_versions(tenant, &it.name).await)),
+        ("plugin_version_bytes", said(storage.plugin_version_bytes(tenant, &it.name, "hash").await)),
+        ("plugin_value", said(storage.plugin_value(tenant, &it.name, (&it.name, 1)).await)),
+        ("plugin_keys", said(storage.plugin_keys(tenant, &it.name, ("", None), (10, 1)).await)),
+        ("list_plugin_calls", said(storage.list_plugin_calls(tenant, &it.name, None, 10).await)),
         ("setting", said(storage.setting(tenant, &it.name).await)),
         ("documents_stamp", said(storage.documents_stamp(tenant, it.base).await)),
         ("catalog_stamp", said(storage.catalog_stamp(tenant).await)),
@@ -233,6 +240,8 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
         ("replace_document_records", said(storage.replace_document_records(tenant, records(it.document, 9, 2)).await)),
         ("set_plugin_enabled", said(storage.set_plugin_enabled(tenant, &it.name, false).await)),
+        ("set_plugin_value", said(storage.set_plugin_value(tenant, &it.name, value(&it.name, "theirs")).await)),
+        ("note_plugin_call", said(storage.note_plugin_call(tenant, plugin_call(&it.name)).await)),
         ("set_grants", said(storage.set_grants(tenant, &it.name, json!({ "knowledge": ["*"] })).await)),
     ];
     answers.extend([
@@ -241,6 +250,7 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("delete_conversation", said(storage.delete_conversation(tenant, it.conversation).await)),
         ("delete_document", said(storage.delete_document(tenant, it.document).await)),
         ("delete_knowledge_base", said(storage.delete_knowledge_base(tenant, &it.name).await)),
+        ("delete_plugin_value", said(storage.delete_plugin_value(tenant, &it.name, (&it.name, 1)).await)),
         ("delete_plugin", said(storage.delete_plugin(tenant, &it.name).await)),
         ("delete_setting", said(storage.delete_setting(tenant, &it.name).await)),
         ("delete_secret", said(storage.delete_secret(tenant, &it.name).await)),
