@@ -1,11 +1,12 @@
 // An in-memory stand-in for the server, for looking at the page while the real one is not at hand. It speaks the same
-// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok|slow, assistants=none, session=end,
+// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok|slow, assistants=none, plugins=none, session=end,
 // drop=1 breaks the next stream in the middle). It is loaded only in Vite's mode `mock` and is in no build.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connect, Plugin } from "vite";
 import { assistants, graph, script, workflows } from "./mock-data.ts";
 import { json, problem } from "./mock-http.ts";
+import { clearPlugins, routePlugins, uploadPlugin } from "./mock-plugins.ts";
 import { dropNext, routeRuns, routeWaits, runs, start, stream } from "./mock-runs.ts";
 import type { Message } from "./mock-runs.ts";
 import { routeLimits, routeSecrets, routeTriggers } from "./mock-settings.ts";
@@ -38,12 +39,17 @@ const handle: Connect.NextHandleFunction = (request, response, next) => {
   if (url.pathname === "/mock/set") return set(url.searchParams, response);
   if (url.pathname === "/healthz") return json(response, 200, { status: "ok" });
   if (!url.pathname.startsWith("/api/v1/")) return next();
+  if (url.pathname === "/api/v1/plugins" && request.method === "POST") {
+    if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_authenticated", "Nobody is signed in.");
+    return void uploadPlugin(request, response);
+  }
   void read(request).then((body) => route(request, response, url, body)).catch(() => problem(response, 500, "internal", "The stand-in stumbled."));
 };
 
 function set(parameters: URLSearchParams, response: ServerResponse): void {
   if (parameters.has("model")) world.model = parameters.get("model") ?? "ok";
   if (parameters.has("assistants")) world.empty = parameters.get("assistants") === "none";
+  if (parameters.get("plugins") === "none") clearPlugins();
   if (parameters.get("session") === "end") world.sessions.clear();
   if (parameters.get("token") === "fresh") world.tokenUsed = false;
   dropNext(parameters.get("drop") === "1");
@@ -71,11 +77,11 @@ function cookieOf(request: IncomingMessage): string {
 }
 
 function session() {
-  return { user: { id: "u1", name: world.name, email: world.email, role: "owner", has_password: world.hasPassword }, tenant: { id: "t1", name: "Parlour", slug: "parlour" } };
+  return { user: { id: "u1", name: world.name, email: world.email, role: "owner", has_password: world.hasPassword }, tenant: { id: "t1", name: "Parlour", slug: "parlour" }, scopes: ["chat", "run", "manage"] };
 }
 
 function route(request: IncomingMessage, response: ServerResponse, url: URL, body: Record<string, unknown>): void {
-  const [first, second, third, fourth] = url.pathname.slice("/api/v1/".length).split("/").map(decodeURIComponent);
+  const [first, second, third, fourth, fifth] = url.pathname.slice("/api/v1/".length).split("/").map(decodeURIComponent);
   const method = request.method ?? "GET";
   if (first === "setup") {
     if (method === "GET") return json(response, 200, { needed: !world.tokenUsed });
@@ -102,7 +108,7 @@ function route(request: IncomingMessage, response: ServerResponse, url: URL, bod
   }
   if (first === "assistants") return json(response, 200, { items: world.empty ? [] : assistants });
   if (first === "node-kinds") return json(response, 200, { items: [{ name: "classify_intent", title: { en: "Recognise the intent", zh: "识别意图" } }, { name: "answer", title: { en: "Answer", zh: "回答" } }] });
-  if (first === "plugins") return json(response, 200, { items: [{ id: "filter_spicy_dishes", manifest: { tools: [{ name: "filter_spicy_dishes", title: { en: "Filter spicy dishes", zh: "筛选辣味菜" } }] } }] });
+  if (first === "plugins") return routePlugins(response, { method, path: [second, third, fourth, fifth], body, url });
   if (first === "models") return models(response, method);
   if (first === "conversations") return conversations(request, response, method, [second, third], body);
   const call = { method, path: [second, third], body };

@@ -7,9 +7,9 @@ export function json(response: ServerResponse, status: number, body: unknown): v
   response.end(status === 204 ? undefined : JSON.stringify(body));
 }
 
-export function problem(response: ServerResponse, status: number, code: string, detail: string, hint?: string): void {
+export function problem(response: ServerResponse, status: number, code: string, detail: string, hint?: string, errors?: string[]): void {
   response.writeHead(status, { "Content-Type": "application/problem+json" });
-  response.end(JSON.stringify({ type: `about:${code}`, title: detail, status, code, detail, hint, request_id: randomUUID().slice(0, 8) }));
+  response.end(JSON.stringify({ type: `about:${code}`, title: detail, status, code, detail, hint, ...(errors ? { errors: errors.map((message) => ({ code, message })) } : {}), request_id: randomUUID().slice(0, 8) }));
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -1,49 +1,26 @@
 // The journey of someone who has just started Parlour, in a real browser against a real server: set up, ask, look how
 // it was answered, change language and theme, use a phone, stop an answer.
 //
-//   PARLOUR_URL    the set-up link that the server printed (the server must serve the restaurant project)
-//   CHROMIUM       the browser's executable; /usr/bin/chromium otherwise
+//   PARLOUR_URL, CHROMIUM, SHOTS  as in browser.mjs (the server must serve the restaurant project)
 //   PARLOUR_E2E_ASSISTANT, PARLOUR_E2E_MENU  another assistant than `huangmenji`, another folder with its menu as CSV
-//   SHOTS          the folder for screenshots; e2e/shots otherwise
 //   PARLOUR_E2E_MODEL_PORT  when the server was started with PARLOUR_MODEL_BASE_URL=http://127.0.0.1:PORT/v1, that port:
 //                  the slow model is started there, and stopping and reloading mid-answer are tried. Without it the
 //                  server must have no model, and the page must say so.
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { base, here, openBrowser, setup, skip, widthOf } from "./browser.mjs";
 import { startSlowModel } from "./slow-model.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const setup = process.env.PARLOUR_URL;
-const base = setup ? new URL(setup).origin : "";
-const shots = process.env.SHOTS ?? join(here, "shots");
 const modelPort = Number(process.env.PARLOUR_E2E_MODEL_PORT ?? 0);
-const skip = setup ? false : "PARLOUR_URL is not set";
-/** How long an answer of the real server may take on a busy machine, in milliseconds. */
-const PATIENCE = 60_000;
 
-let browser, context, page, model;
-const complaints = [];
+let browser, context, page, model, complaints, shot;
 
 before(async () => {
   if (skip) return;
-  mkdirSync(shots, { recursive: true });
   if (modelPort) model = await startSlowModel(modelPort);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
-  });
-  context = await browser.newContext({ locale: "zh-CN", viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
-  page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  // A content policy that the page breaks, or an exception nobody caught, is a failure even when everything looks right.
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && /Content Security Policy|Uncaught/.test(message.text())) complaints.push(message.text());
-  });
+  ({ browser, context, page, complaints, shot } = await openBrowser());
 });
 
 after(async () => {
@@ -52,7 +29,6 @@ after(async () => {
   model?.close();
 });
 
-const shot = (name) => page.screenshot({ path: join(shots, `${name}.png`) });
 const answers = () => page.getByTestId("message-assistant");
 
 async function ask(text) {
@@ -159,10 +135,10 @@ test("language and theme are switched and remembered", { skip }, async () => {
 test("a phone of 360 pixels shows everything without sideways scrolling", { skip }, async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   const here = page.url();
-  for (const path of [here, `${base}/`, `${base}/runs`, `${base}/workflows`, `${base}/help`, `${base}/account`]) {
+  for (const path of [here, `${base}/`, `${base}/runs`, `${base}/workflows`, `${base}/plugins`, `${base}/help`, `${base}/account`]) {
     await page.goto(path);
     await page.locator("main").getByRole("heading").or(page.getByTestId("composer")).first().waitFor();
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    const wide = await widthOf(page);
     assert.ok(wide <= 360, `${path} is ${wide} pixels wide`);
   }
   await page.goto(here);

@@ -21,15 +21,20 @@ pub(crate) fn test(root: &Path, chromium: &Path, model_port: Option<u16>) -> any
         settings.push(("PARLOUR_MODEL_BASE_URL", format!("http://127.0.0.1:{port}/v1")));
         settings.push(("PARLOUR_MODEL_NAME", "slow".to_owned()));
     }
-    let server = Running::start(root, &folder, &settings)?;
-    let mut command = Command::new("node");
-    command.current_dir(root.join("web")).arg("--test").args(tests);
-    command.env("PARLOUR_URL", &server.set_up).env("CHROMIUM", chromium).env("SHOTS", folder.join("screenshots"));
-    match model_port {
-        Some(port) => command.env("PARLOUR_E2E_MODEL_PORT", port.to_string()),
-        None => command.env_remove("PARLOUR_E2E_MODEL_PORT"),
-    };
-    run(&mut command).with_context(|| server.log_end())
+    for test in tests {
+        // The set-up link works once and each journey begins with it, so each has a server of its own.
+        let folder = folder.join(test.file_stem().unwrap_or_default());
+        let server = Running::start(root, &folder, &settings)?;
+        let mut command = Command::new("node");
+        command.current_dir(root.join("web")).arg("--test").arg(test);
+        command.env("PARLOUR_URL", &server.set_up).env("CHROMIUM", chromium).env("SHOTS", folder.join("screenshots"));
+        match model_port {
+            Some(port) => command.env("PARLOUR_E2E_MODEL_PORT", port.to_string()),
+            None => command.env_remove("PARLOUR_E2E_MODEL_PORT"),
+        };
+        run(&mut command).with_context(|| server.log_end())?;
+    }
+    Ok(())
 }
 
 /// A port that nobody listens on at this moment.

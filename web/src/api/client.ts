@@ -57,6 +57,10 @@ export function setApiLanguage(value: string): void {
   language = value;
 }
 
+export function apiLanguage(): string {
+  return language;
+}
+
 interface RequestOptions {
   method?: string;
   body?: unknown;
@@ -88,12 +92,16 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
   const gateway = !own && (response.status === 502 || response.status === 504);
   setReachable(!gateway);
   if (response.ok) return response;
-  const problem = await readProblem(response);
+  throw refused(path, await readProblem(response));
+}
+
+/** Announces that the session is over when a refusal says so, and gives the refusal back. */
+export function refused(path: string, problem: Problem): Problem {
   const asksWhoItIs = path === "/api/v1/session" || path === "/api/v1/setup";
   // A wrong password is also a 401, but the session goes on.
-  const signedOut = response.status === 401 && (problem.code === "not_authenticated" || problem.code === "http_401");
+  const signedOut = problem.status === 401 && (problem.code === "not_authenticated" || problem.code === "http_401");
   if (signedOut && !asksWhoItIs) for (const listener of sessionOver) listener();
-  throw problem;
+  return problem;
 }
 
 async function readProblem(response: Response): Promise<Problem> {

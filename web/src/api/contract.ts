@@ -1,6 +1,7 @@
 // What the page expects must be what the server's OpenAPI document says it sends: `tsc` fails here when the two part.
 // Fields that the document leaves open (statuses as plain text, values of any shape) are compared by the page at run time.
 
+import type { InstalledPlugin, PluginCall, PluginVersion, ToolResult } from "./plugins";
 import type { components } from "./schema";
 import type {
   AssistantSummary, Conversation, LimitsView, Message, OpenWait, RunDetail, RunNode, RunSummary, Secret, Trigger, Wait, WorkflowSummary,
@@ -9,7 +10,8 @@ import type {
 type Sent = components["schemas"];
 type Accepts<Page, Server extends Page> = Server;
 type Open =
-  | "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs" | "origin" | "waiting_for" | "saved" | "options" | "fields";
+  | "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs" | "origin" | "waiting_for" | "saved" | "options" | "fields"
+  | "manifest" | "grants" | "config" | "output" | "report";
 
 export type Contract = [
   Accepts<AssistantSummary, Sent["AssistantView"]>,
@@ -24,4 +26,8 @@ export type Contract = [
   Accepts<Omit<Trigger, Open>, Sent["TriggerView"]>,
   Accepts<Secret, Sent["SecretView"]>,
   Accepts<Partial<LimitsView>, Partial<Sent["LimitsView"]>>,
+  Accepts<Omit<InstalledPlugin, Open>, Sent["PluginView"]>,
+  Accepts<PluginVersion, Sent["VersionView"]>,
+  Accepts<Omit<PluginCall, Open>, Sent["PluginCallView"]>,
+  Accepts<Omit<ToolResult, Open>, Sent["CallView"]>,
 ];

@@ -18,6 +18,8 @@ export interface ProblemBody {
 export interface Session {
   user: { id: string; name: string | null; email: string | null; role: string; has_password: boolean };
   tenant: { id: string; name: string; slug: string };
+  /** What the reader may do: `chat`, `run`, `manage`. */
+  scopes?: string[] | null;
 }
 
 export interface AssistantSummary {
@@ -134,6 +136,8 @@ export interface RunNode {
   input?: unknown;
   output?: unknown;
   error?: RunErrorBody | null;
+  /** Whether the run went on in spite of the error. */
+  handled?: boolean | null;
   attempts?: number | null;
   child_run?: string | null;
   logs?: LogLine[] | null;

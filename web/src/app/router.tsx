@@ -57,6 +57,12 @@ const workflows = createRoute({
 const waits = createRoute({
   getParentRoute: () => house, path: "/waits", component: lazyRouteComponent(() => import("@/features/waits"), "WaitsPage"),
 });
+const plugins = createRoute({
+  getParentRoute: () => house, path: "/plugins", component: lazyRouteComponent(() => import("./plugin-routes"), "PluginsRoute"),
+});
+const plugin = createRoute({
+  getParentRoute: () => house, path: "/plugins/$plugin", component: lazyRouteComponent(() => import("./plugin-routes"), "PluginRoute"),
+});
 const settings = createRoute({ getParentRoute: () => house, path: "/settings", component: SettingsPage });
 const help = createRoute({
   getParentRoute: () => house, path: "/help", component: lazyRouteComponent(() => import("@/features/help"), "HelpPage"),
@@ -65,7 +71,7 @@ const help = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     outside.addChildren([setup, signIn]),
-    house.addChildren([assistants, account, settings, chat.addChildren([newConversation, oneConversation]), runs, run, waits, workflows, help]),
+    house.addChildren([assistants, account, settings, chat.addChildren([newConversation, oneConversation]), runs, run, waits, workflows, plugins, plugin, help]),
   ]),
   defaultPreload: "intent",
   scrollRestoration: true,

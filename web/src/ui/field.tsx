@@ -3,7 +3,7 @@ import { useId } from "react";
 import type { InputHTMLAttributes, Ref } from "react";
 
 export const INPUT =
-  "w-full rounded-lg border border-line bg-raised px-3 min-h-10 text-base text-ink placeholder:text-faint focus-visible:border-brass focus-visible:outline-offset-0";
+  "w-full rounded-lg border border-line dark:border-faint/45 bg-raised px-3 min-h-10 text-base text-ink placeholder:text-faint focus-visible:border-brass focus-visible:outline-offset-0";
 
 interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;

@@ -22,6 +22,7 @@ export const Bell = (props: SVGProps<SVGSVGElement>) => (
 export const Plus = () => <Icon><path d="M10 4v12M4 10h12" /></Icon>;
 export const Send = () => <Icon><path d="M10 16V4.5M5 9l5-5 5 5" /></Icon>;
 export const Stop = () => <Icon><rect x="5.5" y="5.5" width="9" height="9" rx="1.5" fill="currentColor" /></Icon>;
+export const Upload = () => <Icon><path d="M10 12.5V4M6.5 7.5 10 4l3.5 3.5M4 12.5v2.8q0 1.2 1.2 1.2h9.6q1.2 0 1.2-1.2v-2.8" /></Icon>;
 export const Down = () => <Icon><path d="M10 4v11M5.5 10.5 10 15l4.5-4.5" /></Icon>;
 export const Copy = () => <Icon><rect x="7" y="7" width="9" height="9" rx="2" /><path d="M13 4.5H6A1.5 1.5 0 0 0 4.5 6v7" /></Icon>;
 export const Check = () => <Icon><path d="m4.5 10.5 3.7 3.7 7.3-8" /></Icon>;

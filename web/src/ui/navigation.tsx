@@ -14,8 +14,9 @@ const PLACES = [
   { to: "/workflows", label: "nav.workflows" },
   { to: "/runs", label: "nav.runs" },
   { to: "/waits", label: "nav.waits" },
+  { to: "/plugins", label: "nav.plugins", needs: "manage" },
   { to: "/help", label: "nav.help" },
-] as const;
+] as const satisfies { to: string; label: string; needs?: string }[];
 
 export function Wordmark() {
   return (
@@ -28,9 +29,12 @@ export function Wordmark() {
 
 export function Places({ upright = false, onGo }: { upright?: boolean; onGo?: () => void }) {
   const { t } = useTranslation();
+  const scopes = useQuery({ ...sessionQuery, enabled: false }).data?.scopes;
+  // Somebody who may not see a place is not led to it. A server that does not say what they may shows them everything.
+  const places = PLACES.filter((place) => !("needs" in place) || !scopes || scopes.includes(place.needs));
   return (
     <nav aria-label={t("nav.main")} className={upright ? "flex flex-col" : "flex items-center gap-1"}>
-      {PLACES.map((place) => (
+      {places.map((place) => (
         <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === "/" }} {...(onGo ? { onClick: onGo } : {})}
           className={`rounded-lg py-2 text-[0.94rem] whitespace-nowrap text-quiet ${upright ? "px-3" : "px-2 md:px-3"} transition-colors hover:bg-wash hover:text-ink`}
           activeProps={{ className: "!text-ink font-medium", "aria-current": "page" }}>

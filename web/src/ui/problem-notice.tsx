@@ -42,9 +42,11 @@ interface NoticeProps {
   retryLabel?: string;
   requestId?: string | null;
   heading?: string;
+  /** The single things that are wrong, where there are several. */
+  errors?: string[];
 }
 
-export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading }: NoticeProps) {
+export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading, errors = [] }: NoticeProps) {
   const { t } = useTranslation();
   const said = sayError(t, error);
   return (
@@ -53,7 +55,12 @@ export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading }: 
         <span className="mt-0.5 text-seal"><Warning /></span>
         <div className="min-w-0 flex-1">
           <p className="font-medium">{heading ? `${heading}${/[\u3400-\u9fff]/.test(heading) ? "：" : ": "}` : ""}<Words text={said.title} /></p>
-          {said.detail && <p className="mt-1 text-quiet"><Words text={said.detail} /></p>}
+          {said.detail && <p className="mt-1 max-h-60 overflow-auto text-quiet"><Words text={said.detail} /></p>}
+          {errors.length > 0 && (
+            <ul className="mt-1 max-h-60 list-disc space-y-0.5 overflow-auto ps-5 text-quiet">
+              {errors.map((one, index) => <li key={index}><Words text={one} /></li>)}
+            </ul>
+          )}
           {said.hint && <p className="mt-1 text-quiet"><span className="font-medium text-ink">{t("errors.hint")}</span> · <Words text={said.hint} /></p>}
           {error.code === "model_not_configured" && (
             <p className="mt-1"><Link to="/" hash="model" className="underline decoration-brass underline-offset-4">{t("errors.to_models")}</Link></p>
@@ -69,5 +76,7 @@ export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading }: 
 }
 
 export function ProblemNotice({ problem, onRetry }: { problem: Problem; onRetry?: () => void }) {
-  return <ErrorNotice error={fromProblem(problem)} onRetry={onRetry} requestId={problem.requestId} />;
+  // Where only one thing is wrong, the detail often says it already.
+  const errors = problem.errors.map((one) => one.message).filter((message) => message !== problem.detail);
+  return <ErrorNotice error={fromProblem(problem)} errors={errors} onRetry={onRetry} requestId={problem.requestId} />;
 }

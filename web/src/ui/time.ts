@@ -9,6 +9,11 @@ export function formatDuration(ms: number | null, language: string): string {
   return `${minutes} min ${Math.round(seconds % 60)} s`;
 }
 
+/** Of short work, where microseconds tell something. */
+export function formatMicros(us: number, language: string): string {
+  return us < 1000 ? `${Math.round(us)} µs` : us < 10_000 ? `${(us / 1000).toLocaleString(language, { maximumFractionDigits: 1 })} ms` : formatDuration(us / 1000, language);
+}
+
 export function formatMoment(ms: number | null, language: string): string {
   if (ms === null) return "";
   const date = new Date(ms);

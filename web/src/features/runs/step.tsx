@@ -11,6 +11,7 @@ import type { NodeState, Wait } from "@/api/types";
 import { Button } from "@/ui/button";
 import { Chevron } from "@/ui/icons";
 import { JsonView } from "@/ui/json-view";
+import { LogLines } from "@/ui/log-lines";
 import { ErrorNotice } from "@/ui/problem-notice";
 import { useStepTitle } from "@/ui/step-title";
 import { formatDuration } from "@/ui/time";
@@ -194,13 +195,7 @@ function Inside({ node, quiet }: { node: NodeProgress; quiet: boolean }) {
       {node.output !== undefined && <Part title={t("runs.output")}><JsonView value={node.output} label={t("runs.output")} /></Part>}
       {node.logs.length > 0 && (
         <Part title={t("runs.logs")}>
-          <ul className="max-h-64 overflow-auto rounded-lg border border-line bg-wall px-3 py-2 font-mono text-xs leading-6">
-            {node.logs.map((line, index) => (
-              <li key={index} className={line.level === "error" ? "text-seal" : line.level === "warn" ? "text-brass-ink" : "text-quiet"}>
-                <span className="inline-block w-12 uppercase">{line.level}</span>{line.message}
-              </li>
-            ))}
-          </ul>
+          <LogLines lines={node.logs} />
         </Part>
       )}
       {node.childRun && (

@@ -9,9 +9,9 @@ import { LANGUAGES, setLanguage } from "@/i18n";
 import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
 import { Page } from "@/ui/page";
+import { PANEL } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { setTheme, THEMES, useTheme } from "@/ui/theme";
-import { PANEL } from "./panel";
 
 export function AccountPage() {
   const { t } = useTranslation();

@@ -8,10 +8,10 @@ import type { LimitsView, RunLimits } from "@/api/types";
 import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
 import { Loading } from "@/ui/page";
+import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { LIMITS, readLimits, shown, textsOf } from "./limits";
 import type { LimitName } from "./limits";
-import { Panel } from "./panel";
 
 export function Limits() {
   const { t } = useTranslation();

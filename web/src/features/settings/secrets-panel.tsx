@@ -11,10 +11,10 @@ import { Confirm } from "@/ui/dialog";
 import { Field } from "@/ui/field";
 import { Trash } from "@/ui/icons";
 import { Loading } from "@/ui/page";
+import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { formatMoment } from "@/ui/time";
 import { Words } from "@/ui/words";
-import { Panel } from "./panel";
 
 const address = (name: string) => `/api/v1/secrets/${encodeURIComponent(name)}`;
 

@@ -13,6 +13,7 @@ import { CopyButton } from "@/ui/copy-button";
 import { Confirm } from "@/ui/dialog";
 import { Clock, Hook } from "@/ui/icons";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { Switch } from "@/ui/switch";
 import { formatMoment } from "@/ui/time";
 
 /** Triggers are a part of the page that some readers may not see; the workflows stand without them. */
@@ -70,7 +71,7 @@ function Row({ trigger }: { trigger: Trigger }) {
         <span className={`mt-0.5 ${trigger.enabled ? "text-brass-ink" : "text-faint"}`}>{trigger.kind === "schedule" ? <Clock /> : <Hook />}</span>
         <div className="min-w-0 flex-1 basis-44">{trigger.kind === "schedule" ? <Schedule trigger={trigger} /> : <Webhook trigger={trigger} />}</div>
         <label className="flex min-h-10 items-center gap-2 text-sm">
-          <input type="checkbox" role="switch" className="size-4 accent-lacquer" checked={enable.isPending ? enable.variables : trigger.enabled} disabled={enable.isPending}
+          <Switch checked={enable.isPending ? enable.variables : trigger.enabled} disabled={enable.isPending}
             onChange={(event) => enable.mutate(event.target.checked)} />
           {t("triggers.on")}
         </label>

@@ -1,0 +1,2 @@
+export { PluginPage } from "./plugin-page";
+export { PluginsPage } from "./plugins-page";
