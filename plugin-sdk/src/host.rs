@@ -28,6 +28,7 @@ pub(crate) trait Host {
     fn config(&self, key: &str) -> Option<String>;
     fn now_ms(&self) -> u64;
     fn random(&self, length: u32) -> Vec<u8>;
+    fn idempotency_key(&self) -> Option<String>;
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -11,3 +11,9 @@ pub fn now_ms() -> u64 {
 pub fn random(length: u32) -> Vec<u8> {
     host::current(|host| host.random(length))
 }
+
+/// The same for every attempt of one node in one run, and for nothing else: send it along to a service that must not do a
+/// thing twice. None when a tool is tried by hand.
+pub fn idempotency_key() -> Option<String> {
+    host::current(|host| host.idempotency_key())
+}

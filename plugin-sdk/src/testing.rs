@@ -62,6 +62,7 @@ struct State {
     /// Every text that the plugin was given or gave away.
     crossed: RefCell<Vec<String>>,
     now_ms: Cell<u64>,
+    idempotency_key: RefCell<Option<String>>,
     logs: RefCell<Vec<(Level, String)>>,
     searches: RefCell<Vec<Search>>,
     /// What the running plugin asks for; none outside of [`FakeHost::call`], where everything is allowed.
@@ -148,6 +149,13 @@ impl FakeHost {
     #[must_use]
     pub fn now_ms(self, now_ms: u64) -> Self {
         self.state.now_ms.set(now_ms);
+        self
+    }
+
+    /// As if a workflow's node called: what [`crate::system::idempotency_key`] gives.
+    #[must_use]
+    pub fn idempotency_key(self, key: &str) -> Self {
+        *self.state.idempotency_key.borrow_mut() = Some(key.to_owned());
         self
     }
 
@@ -371,6 +379,10 @@ impl Host for State {
 
     fn now_ms(&self) -> u64 {
         self.now_ms.get()
+    }
+
+    fn idempotency_key(&self) -> Option<String> {
+        self.idempotency_key.borrow().clone()
     }
 
     /// The same bytes every time, so that tests do not depend on chance.

@@ -133,6 +133,10 @@ impl Host for Server {
     fn random(&self, length: u32) -> Vec<u8> {
         system::random(length)
     }
+
+    fn idempotency_key(&self) -> Option<String> {
+        system::idempotency_key()
+    }
 }
 
 fn entry(entry: wit::Entry) -> Result<Entry> {

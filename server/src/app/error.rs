@@ -138,9 +138,14 @@ impl From<knowledge::KnowledgeError> for AppError {
 
 impl From<plugin_host::PluginError> for AppError {
     fn from(error: plugin_host::PluginError) -> AppError {
-        let mut it = AppError::new(ErrorCode::InvalidPlugin, error.to_string()).maybe_hint(error.hint());
-        it.errors = vec![Problem::new(error.code(), error.to_string())];
-        it
+        let (code, hint) = (error.code(), error.hint());
+        if let plugin_host::PluginError::InvalidManifest { problems } = error {
+            let detail = format!("the plugin's manifest has {} problem(s)", problems.len());
+            let problems = problems.into_iter().map(|it| Problem::new(code, it)).collect();
+            return AppError::new(ErrorCode::InvalidPlugin, detail).maybe_hint(hint).errors(problems);
+        }
+        let problem = Problem::new(code, error.to_string());
+        AppError::new(ErrorCode::InvalidPlugin, error.to_string()).maybe_hint(hint).errors(vec![problem])
     }
 }
 

@@ -46,17 +46,33 @@ impl App {
     pub(super) async fn install_shipped_plugins_for(&self, tenant: TenantId) -> Result<()> {
         for name in Shipped::iter().filter(|it| !it.contains('/')) {
             let Some(file) = Shipped::get(&name) else { continue };
-            let plugin = self.load(file.data.into_owned()).await?;
-            let known = self.storage().plugin(tenant, &plugin.manifest().id).await?;
-            if known.is_some_and(|it| it.sha256 == plugin.sha256()) {
-                continue;
+            // One that does not load keeps none of the others away.
+            match self.load(file.data.into_owned()).await {
+                Ok(plugin) => self.install_shipped(tenant, &plugin).await?,
+                Err(error) => {
+                    tracing::error!(plugin = %name, error = %error, "a plugin of this server does not load; run `cargo xtask plugins`");
+                }
             }
-            self.record_plugin(tenant, &plugin, None).await?;
-            // What ships with the server is trusted as the server is; an admin can take the grant away.
-            let grants = Grants::all_of(&plugin.manifest().permissions);
-            self.store_grants(tenant, &plugin.manifest().id, &grants).await?;
         }
         Ok(())
+    }
+
+    /// What ships with the server is trusted as the server is: what it asks for is granted, once. An admin can take a grant
+    /// away, and no newer version brings it back.
+    async fn install_shipped(&self, tenant: TenantId, plugin: &Plugin) -> Result<()> {
+        let manifest = plugin.manifest();
+        let mut grants = Grants::all_of(&manifest.permissions);
+        if let Some(known) = self.storage().plugin(tenant, &manifest.id).await? {
+            if known.sha256 == plugin.sha256() {
+                return Ok(());
+            }
+            let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;
+            let asked = Grants::all_of(&before.permissions);
+            let new = grants.minus(&asked);
+            grants = self.grants(tenant, &manifest.id).await?.within(&manifest.permissions).and(new);
+        }
+        self.record_plugin(tenant, plugin, None).await?;
+        self.store_grants(tenant, &manifest.id, &grants).await
     }
 
     async fn load(&self, bytes: Vec<u8>) -> Result<Plugin> {
@@ -94,8 +110,12 @@ impl App {
                 .hint("give your plugin another id"));
         }
         self.record_plugin(tenant, &plugin, Some(bytes)).await?;
-        let grants = self.grants(tenant, &id).await?.within(&plugin.manifest().permissions);
-        self.store_grants(tenant, &id, &grants).await?;
+        if let Some(known) = known {
+            let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;
+            let granted = self.grants(tenant, &id).await?;
+            let kept = granted.after_update(&before.permissions, &plugin.manifest().permissions);
+            self.store_grants(tenant, &id, &kept).await?;
+        }
         self.installed(tenant, &id).await
     }
 
@@ -230,6 +250,8 @@ impl App {
             grants: installed.grants,
             limits: None,
             access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned() }),
+            // As for a node's own requests: equal for every attempt of one node in one run.
+            idempotency_key: place.map(|(run, node)| format!("{run}-{node}")),
         };
         let at = self.clock().now_ms();
         let report = self.0.plugin_host.call(&plugin, tool, input, context).await;

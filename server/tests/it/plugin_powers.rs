@@ -248,6 +248,28 @@ async fn a_plugin_is_switched_off_and_its_calls_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_has_a_key_of_its_own_for_services_that_must_not_do_a_thing_twice() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    install(&client).await;
+    let by_hand = call(&client, "reads_idempotency_key", json!({})).await;
+    assert_eq!((&by_hand["ok"], &by_hand["output"]), (&json!(true), &Value::Null), "{by_hand}");
+    let yaml = "workflow: probe\nnodes:\n  call: { use: asks_for_more/reads_idempotency_key, with: {} }\n  \
+                items:\n    use: each\n    with: { items: [1, 2] }\n    do:\n      \
+                again: { use: asks_for_more/reads_idempotency_key, with: {} }\n    collect: \"{{ again }}\"\n\
+                outputs: { one: \"{{ call }}\", many: \"{{ items.items }}\" }\n";
+    client.put("/api/v1/workflows/probe", json!({ "yaml": yaml })).await.ok();
+    let run = client.post("/api/v1/workflows/probe/runs", json!({ "inputs": {} })).await.ok();
+    let id = run["id"].as_str().unwrap();
+    assert_eq!(run["outputs"]["one"], format!("{id}-call"), "{run}");
+    assert_eq!(
+        run["outputs"]["many"],
+        json!([format!("{id}-items[0].again"), format!("{id}-items[1].again")]),
+        "{run}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_earlier_version_can_be_gone_back_to() {
     let app = TestApp::new().await;
     let client = app.key("main", &Scope::ALL).await;

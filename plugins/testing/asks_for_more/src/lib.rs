@@ -207,6 +207,12 @@ mod asks {
         100
     }
 
+    /// Gives back what it may send along to a service that must not do a thing twice.
+    #[tool(zh = "返回可随请求发送的幂等键。")]
+    fn reads_idempotency_key() -> Result<Option<String>> {
+        Ok(system::idempotency_key())
+    }
+
     /// Asks a model that the manifest does not ask for.
     #[tool(zh = "调用清单没有申请的模型。")]
     fn asks_other_model(#[serde(default = "fast")] role: String) -> Result<String> {

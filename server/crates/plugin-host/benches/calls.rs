@@ -45,8 +45,13 @@ async fn load(host: &PluginHost, file: &str) -> Plugin {
 }
 
 async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
-    let context =
-        CallContext { grants: Grants::default(), config: Map::new(), limits: None, access: Arc::new(NoServer) };
+    let context = CallContext {
+        grants: Grants::default(),
+        config: Map::new(),
+        limits: None,
+        access: Arc::new(NoServer),
+        idempotency_key: None,
+    };
     let mut costs = Vec::new();
     let mut guest = 0;
     for _ in 0..BATCHES {

@@ -44,6 +44,8 @@ pub struct CallContext {
     /// Lower ceilings for this call; the operator's hold anyway.
     pub limits: Option<Limits>,
     pub access: Arc<dyn ServerAccess>,
+    /// What the guest may send along so that a service does not do a thing twice.
+    pub idempotency_key: Option<String>,
 }
 
 /// Tokens that models took for a call.
@@ -76,6 +78,7 @@ pub(crate) struct Guest {
     pub(crate) limits: Limits,
     pub(crate) access: Arc<dyn ServerAccess>,
     pub(crate) system: Arc<dyn SystemSource>,
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) log: CallLog,
     pub(crate) growth: Growth,
     /// The last grant that was missing, for the hint.
@@ -101,7 +104,7 @@ impl Guest {
         context: CallContext,
         server: Handle,
     ) -> Self {
-        let CallContext { grants, config, limits: _, access } = context;
+        let CallContext { grants, config, limits: _, access, idempotency_key } = context;
         Self {
             manifest,
             grants,
@@ -109,6 +112,7 @@ impl Guest {
             limits,
             access,
             system: Arc::clone(&host.system),
+            idempotency_key,
             log: CallLog::default(),
             growth: Growth::new(limits.memory_bytes),
             denied_grant: None,

@@ -146,8 +146,13 @@ fn link(host: &HostInner, component: &Component) -> Result<PluginPre<Guest>, Plu
 }
 
 async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<CheckedManifest, PluginError> {
-    let context =
-        CallContext { grants: Grants::default(), config: Map::new(), limits: None, access: Arc::new(NoServer) };
+    let context = CallContext {
+        grants: Grants::default(),
+        config: Map::new(),
+        limits: None,
+        access: Arc::new(NoServer),
+        idempotency_key: None,
+    };
     let limits = Limits { memory_bytes: DESCRIBE_LIMITS.memory_bytes.min(host.limits.memory_bytes), ..DESCRIBE_LIMITS };
     let guest = Guest::new(host, None, limits, context, caller_runtime(host));
     match run_guest(Arc::clone(host), ready, guest, GuestCall::Describe).await.result {

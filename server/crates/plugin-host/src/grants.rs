@@ -54,6 +54,50 @@ impl Grants {
         beyond
     }
 
+    /// What stays of it when a plugin that asked for `before` comes in a version that asks for `now`. What asks for more under
+    /// the same name, for example another method at a host, has to be granted anew.
+    #[must_use]
+    pub fn after_update(&self, before: &Permissions, now: &Permissions) -> Grants {
+        let mut kept = self.within(now);
+        let methods = |permissions: &Permissions, host: &str| {
+            let asked = permissions.http.iter().filter(|it| HostPattern::covers(&it.host, host));
+            asked.flat_map(|it| it.methods.iter().cloned()).collect::<BTreeSet<String>>()
+        };
+        kept.http.retain(|host| methods(now, host).is_subset(&methods(before, host)));
+        let tokens = |permissions: &Permissions| permissions.model.as_ref().map_or(0, |it| it.max_tokens_per_call);
+        if kept.model_tokens.is_none() && !kept.model.is_empty() && tokens(now) > tokens(before) {
+            kept.model_tokens = Some(tokens(before));
+        }
+        let bytes = |permissions: &Permissions| permissions.storage.as_ref().map_or(0, |it| it.max_bytes);
+        kept.storage &= bytes(now) <= bytes(before);
+        kept
+    }
+
+    /// What of it `other` does not have.
+    #[must_use]
+    pub fn minus(&self, other: &Grants) -> Grants {
+        let rest = |mine: &BTreeSet<String>, theirs: &BTreeSet<String>| mine.difference(theirs).cloned().collect();
+        Grants {
+            knowledge: rest(&self.knowledge, &other.knowledge),
+            http: rest(&self.http, &other.http),
+            model: rest(&self.model, &other.model),
+            model_tokens: None,
+            storage: self.storage && !other.storage,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Grants) -> Grants {
+        let Grants { knowledge, http, model, model_tokens, storage } = other;
+        self.knowledge.extend(knowledge);
+        self.http.extend(http);
+        self.model.extend(model);
+        self.model_tokens = self.model_tokens.or(model_tokens);
+        self.storage |= storage;
+        self
+    }
+
     /// What of it `granted` does not have, as people write permissions.
     #[must_use]
     pub fn without(&self, granted: &Grants) -> Vec<String> {
@@ -109,6 +153,28 @@ mod tests {
 
     fn grants(value: serde_json::Value) -> Grants {
         serde_json::from_value(value).expect("grants")
+    }
+
+    #[test]
+    fn a_version_that_asks_for_more_is_granted_anew() {
+        let before = permissions();
+        let reason = json!({ "en": "a", "zh": "a" });
+        let now: Permissions = serde_json::from_value(json!({
+            "knowledge": [{ "name": "menu", "reason": reason }, { "name": "staff", "reason": reason }],
+            "http": [{ "host": "api.example.com", "methods": ["GET", "DELETE"], "reason": reason },
+                     { "host": "*.example.org", "methods": ["POST"], "reason": reason }],
+            "model": { "roles": ["fast"], "max_tokens_per_call": 900, "reason": reason },
+            "storage": { "max_bytes": 10, "reason": reason },
+        }))
+        .expect("permissions");
+        let kept = Grants::all_of(&before).after_update(&before, &now);
+        assert_eq!(
+            kept,
+            grants(json!({ "knowledge": ["menu"], "http": ["*.example.org"], "model": ["fast"], "model_tokens": 100 }))
+        );
+        assert_eq!(Grants::all_of(&now).after_update(&now, &now), Grants::all_of(&now), "nothing new, nothing lost");
+        let all = kept.clone().and(Grants::all_of(&now));
+        assert_eq!((all.storage, all.model_tokens), (true, Some(100)));
     }
 
     #[test]

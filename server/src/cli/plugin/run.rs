@@ -57,7 +57,7 @@ fn check_grants(manifest: &Manifest, grants: &Grants) -> Result<(), AppError> {
 
 /// No tenant is behind a call from the command line, so there is nothing to search, to ask or to keep.
 pub(super) fn surroundings(grants: Grants, config: Map<String, Value>) -> CallContext {
-    CallContext { grants, config, limits: None, access: Arc::new(NoServer) }
+    CallContext { grants, config, limits: None, access: Arc::new(NoServer), idempotency_key: None }
 }
 
 /// The output alone on standard output, so that another program can take it.

@@ -37,6 +37,11 @@ impl system::Host for Guest {
         Ok(u64::try_from(self.system.now_ms()).unwrap_or_default())
     }
 
+    fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
+        self.count_cheap_call()?;
+        Ok(self.idempotency_key.clone())
+    }
+
     fn random(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         self.count_cheap_call()?;
         if length > MAX_RANDOM_BYTES {

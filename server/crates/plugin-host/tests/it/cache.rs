@@ -17,6 +17,7 @@ async fn works(host: &PluginHost, plugin: &Plugin) {
         config: Map::new(),
         limits: None,
         access: std::sync::Arc::new(NoServer),
+        idempotency_key: None,
     };
     let report = host.call(plugin, "echo", json!({"a": 1}), context).await;
     assert_eq!(report.result, Ok(json!({"a": 1})));

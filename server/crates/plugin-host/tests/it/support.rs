@@ -32,6 +32,7 @@ pub(crate) fn context() -> CallContext {
         config: Map::new(),
         limits: None,
         access: Arc::new(Shelf::default()),
+        idempotency_key: None,
     }
 }
 
