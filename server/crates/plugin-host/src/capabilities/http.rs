@@ -143,7 +143,8 @@ impl HostPattern {
         let host = text.strip_prefix(BELOW).unwrap_or(text);
         let parsed = Url::parse(&format!("http://{host}/"));
         let plain = parsed.as_ref().ok().and_then(authority).is_some_and(|it| it == host);
-        if plain && !host.contains('*') && host.contains('.') {
+        // A name of one word is a machine in the operator's own network, which the operator has to allow as well.
+        if plain && !host.contains('*') {
             return Ok(());
         }
         Err("is no host: write `api.example.com`, `*.example.com`, `*` or `config:KEY`, in small letters".to_owned())
@@ -498,9 +499,15 @@ mod tests {
     fn hosts_in_manifests_are_checked() {
         let config =
             json!({ "properties": { "base_url": { "type": "string" }, "key": { "type": "string", "secret": true } } });
-        for fine in
-            ["api.example.com", "api.example.com:8443", "*.example.com", "*", "config:base_url", "127.0.0.1:8080"]
-        {
+        for fine in [
+            "api.example.com",
+            "api.example.com:8443",
+            "*.example.com",
+            "*",
+            "config:base_url",
+            "127.0.0.1:8080",
+            "crm:8080",
+        ] {
             assert_eq!(HostPattern::check(fine, Some(&config)), Ok(()), "{fine}");
         }
         for wrong in [
