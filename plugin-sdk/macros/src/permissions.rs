@@ -233,7 +233,7 @@ fn http(meta: &ParseNestedMeta<'_>) -> syn::Result<Http> {
     Ok(Http { reason: with_reason(reason, host.span())?, host, methods })
 }
 
-/// As the server checks it: a name with a dot, perhaps below `*.`, perhaps with a port.
+/// As the server checks it: a name, perhaps below `*.`, perhaps with a port.
 fn check_host(host: &LitStr) -> syn::Result<()> {
     let text = host.value();
     if text == "*" || text.strip_prefix(FROM_CONFIG).is_some_and(|key| !key.is_empty()) {
@@ -243,7 +243,7 @@ fn check_host(host: &LitStr) -> syn::Result<()> {
     let (name, port) = name.split_once(':').map_or((name, None), |(name, port)| (name, Some(port)));
     let plain =
         |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-._".contains(character);
-    let named = name.contains('.') && name.chars().all(plain) && !name.split('.').any(str::is_empty);
+    let named = name.chars().all(plain) && !name.split('.').any(str::is_empty);
     if named && port.is_none_or(|port| port.parse::<u16>().is_ok()) {
         return Ok(());
     }
