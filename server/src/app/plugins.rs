@@ -89,7 +89,7 @@ impl App {
         let plugin = self.load(bytes.clone()).await?;
         let id = plugin.manifest().id.clone();
         let known = self.storage().plugin(tenant, &id).await?;
-        if known.as_ref().is_some_and(|it| it.system) {
+        if known.as_ref().is_some_and(|it| it.system) || ships(&id) {
             return Err(AppError::new(ErrorCode::Conflict, format!("`{id}` is a plugin that ships with Parlour"))
                 .hint("give your plugin another id"));
         }
@@ -287,6 +287,12 @@ impl App {
         }
         Ok(all)
     }
+}
+
+/// Whether a plugin of this id belongs to the server, or would if it had been built: `code` nodes call theirs by its id, so
+/// whoever could install another would see what they are given.
+fn ships(id: &str) -> bool {
+    id == workflow_engine::JAVASCRIPT_PLUGIN || Shipped::get(&format!("{id}.wasm")).is_some()
 }
 
 /// Whether the build has plugins at all; without them most workflows do not compile.
