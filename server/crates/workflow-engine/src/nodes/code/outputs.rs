@@ -38,8 +38,7 @@ impl Outputs {
             return None;
         }
         let before = context.diagnostics().errors();
-        let (schema, optional) =
-            if is_schema(node) { (node.to_json(), Vec::new()) } else { short_form(context, node) };
+        let (schema, optional) = if is_schema(node) { (node.to_json(), Vec::new()) } else { short_form(context, node) };
         match crate::schema::validator(&schema) {
             Ok(validator) if context.diagnostics().errors() == before => Some(Outputs { schema, validator, optional }),
             // One of the members was reported already.
