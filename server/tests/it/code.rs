@@ -107,6 +107,7 @@ async fn what_goes_wrong_is_said_with_its_place() {
         ("return { f() {} }", "error", "`f` is a function"),
         ("return new Map()", "error", "what the code returned is a Map"),
         ("return 0 / 0", "error", "NaN"),
+        ("let deep = []; for (let n = 0; n < 5000; n++) deep = [deep]; return deep", "error", "more than 120 levels"),
         ("await new Promise(() => {})", "error", "waits for something that never comes"),
         ("await fetch('https://example.com')", "error", "fetch is not defined"),
         // Limits.
