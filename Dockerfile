@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused:
-# a change in the server's code builds neither the web page nor the plugins again.
+# The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused
+# (a change in the server's code builds neither the web page nor the plugins again) and where Node is needed.
 
 # The web page: plain files, so it is built once for all platforms.
 FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS web

@@ -123,6 +123,10 @@ async fn what_goes_wrong_is_said_with_its_place() {
         assert!(found.starts_with(&format!("{code}: ")) && found.contains(words), "{source}: {found}");
         assert_eq!(value(&client, "return 1", json!({})).await, json!({ "result": 1 }), "after {source}");
     }
+    // The contract's interfaces are there, as they are for every plugin; this one asks for no permission, so nobody can grant it any.
+    let send = "const { send } = await import('parlour:plugin/http@1.0.0');
+        try { send({ method: 'GET', url: 'https://example.com/', headers: [], body: null, timeoutMs: null }) } catch (error) { return error.payload.tag }";
+    assert_eq!(value(&client, send, json!({})).await, json!({ "result": "denied" }));
     let absent = "return ['fetch', 'XMLHttpRequest', 'WebSocket', 'setTimeout', 'require', 'process', 'wit'].filter((it) => it in globalThis)";
     assert_eq!(value(&client, absent, json!({})).await, json!({ "result": [] }));
 }
@@ -171,5 +175,21 @@ async fn nobody_can_put_a_plugin_of_their_own_in_its_place() {
     client.upload("/api/v1/plugins", "code_javascript.wasm", &bytes).await.problem(409, "conflict");
     client.delete("/api/v1/plugins/code_javascript").await.problem(409, "conflict");
     let installed = client.get("/api/v1/plugins/code_javascript").await.ok();
+    assert_eq!(installed["manifest"]["tools"][0]["idempotent"], true, "a call that a crash cut short is made again");
     assert_eq!((&installed["system"], &installed["manifest"]["permissions"]["http"]), (&json!(true), &json!([])));
+}
+
+/// Servers on one database are built apart, and a build of the plugin is never the same bytes twice.
+#[tokio::test]
+async fn another_servers_build_of_the_plugin_is_this_ones() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let tenant = app.app.tenant(Some("main")).await.unwrap().id;
+    let ours = app.app.storage().plugin(tenant, "code_javascript").await.unwrap().unwrap();
+    let theirs = domain::Plugin { sha256: "0".repeat(64), ..ours.clone() };
+    app.app.storage().install_plugin(tenant, theirs, Vec::new()).await.unwrap();
+    assert_eq!(value(&client, "return 1", json!({})).await, json!({ "result": 1 }));
+    let newer = domain::Plugin { sha256: "1".repeat(64), version: "99.0.0".to_owned(), ..ours };
+    app.app.storage().install_plugin(tenant, newer, Vec::new()).await.unwrap();
+    assert!(error(&client, "return 1").await.starts_with("not_found: "));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 use crate::process::run;
 use crate::{stamp, tools};
@@ -20,11 +20,11 @@ pub(crate) fn install(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     // No package of ours needs an install script, and a package that brings one has no business running it here.
-    run(npm(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])).with_context(|| {
-        format!(
-            "the packages of `{}` could not be fetched\nhint: npm says why above. Without a way to its registry, name a \
-             mirror (`npm config set registry …`) or a proxy (`npm config set proxy …`)",
-            folder.display()
+    run(npm(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])).map_err(|error| {
+        let folder = folder.display();
+        anyhow!(
+            "{error}, so the packages of `{folder}` are not there\nhint: npm says why above. Without a way to its registry, name a \
+             mirror (`npm config set registry …`) or a proxy (`npm config set proxy …`)"
         )
     })?;
     stamp::write(&stamp_file, &wanted)
