@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused:
-# a change in the server's code builds neither the web page nor the plugins again.
+# The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused
+# (a change in the server's code builds neither the web page nor the plugins again) and where Node is needed.
 
 # The web page: plain files, so it is built once for all platforms.
 FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS web
@@ -10,15 +10,26 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY web/ ./
 RUN npm run build
 
+# The plugin in JavaScript: the same file for all platforms, so it too is built on the builder's own. The folders are as in the
+# repository, because the build reads the plugin contract beside it.
+FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS javascript
+WORKDIR /src/plugins/code_javascript
+COPY plugins/code_javascript/package.json plugins/code_javascript/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY plugin-sdk/wit /src/plugin-sdk/wit
+COPY plugins/code_javascript ./
+RUN npm run build -- /code_javascript.wasm
+
 FROM rust:1.95-bookworm AS server
 RUN rustup target add wasm32-unknown-unknown
 WORKDIR /src
 COPY . .
 COPY --from=web /src/web/dist web/dist
+COPY --from=javascript /code_javascript.wasm plugins/dist/code_javascript.wasm
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,id=parlour-target \
     --mount=type=cache,target=/src/plugins/target,id=parlour-plugins \
-    cargo xtask plugins \
+    cargo xtask plugins --rust \
     && cargo build --workspace --bin parlour --release --locked \
     && cp target/release/parlour /parlour
 

@@ -87,6 +87,13 @@ impl App {
         let manifest = plugin.manifest();
         let mut grants = Grants::all_of(&manifest.permissions);
         if let Some(known) = self.storage().plugin(tenant, &manifest.id).await? {
+            if !known.system {
+                tracing::warn!(
+                    plugin = manifest.id,
+                    "a tenant has a plugin of its own by the name of one that ships; it is left alone"
+                );
+                return Ok(());
+            }
             if known.sha256 == plugin.sha256() {
                 return Ok(());
             }
@@ -169,7 +176,7 @@ impl App {
     /// The plugin that one of this id would replace.
     async fn known(&self, tenant: TenantId, manifest: &Manifest) -> Result<Option<domain::Plugin>> {
         let (id, known) = (&manifest.id, self.storage().plugin(tenant, &manifest.id).await?);
-        if known.as_ref().is_some_and(|it| it.system) {
+        if known.as_ref().is_some_and(|it| it.system) || ships(id) {
             return Err(AppError::new(ErrorCode::Conflict, format!("`{id}` is a plugin that ships with Parlour"))
                 .hint("give your plugin another id"));
         }
@@ -363,21 +370,25 @@ impl App {
             loaded.insert(record.sha256.clone(), api.clone());
             return Ok(api);
         }
-        if let Some(file) = Shipped::get(&format!("{}.wasm", record.plugin_id))
-            && record.sha256 == hex(&file.metadata.sha256_hash())
-        {
-            return Ok(Loaded::Code(self.load(file.data.into_owned()).await?));
-        }
         let bytes = self.storage().plugin_bytes(tenant, &record.plugin_id).await?;
-        let bytes = bytes.filter(|it| !it.is_empty());
-        let Some(bytes) = bytes else {
-            return Err(AppError::new(
-                ErrorCode::NotFound,
-                format!("the plugin `{}` of this version no longer ships with the server", record.plugin_id),
-            )
-            .hint("run `cargo xtask plugins` and start the server again"));
-        };
-        Ok(Loaded::Code(self.load(bytes).await?))
+        if let Some(bytes) = bytes.filter(|it| !it.is_empty()) {
+            return Ok(Loaded::Code(self.load(bytes).await?));
+        }
+        // Another server on this database installed its own build of what ships with both. Not every compiler gives the same
+        // bytes twice, so a version is known by its number.
+        if let Some(file) = Shipped::get(&format!("{}.wasm", record.plugin_id)) {
+            let plugin = self.load(file.data.into_owned()).await?;
+            if plugin.manifest().version.to_string() == record.version {
+                let mut loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+                loaded.insert(record.sha256.clone(), Loaded::Code(plugin.clone()));
+                return Ok(Loaded::Code(plugin));
+            }
+        }
+        Err(AppError::new(
+            ErrorCode::NotFound,
+            format!("the plugin `{}` of this version no longer ships with the server", record.plugin_id),
+        )
+        .hint("run `cargo xtask plugins` and start the server again"))
     }
 
     /// Tools that may be called twice with the same effect as once.
@@ -409,6 +420,12 @@ pub(crate) fn without_api(manifest: &Value) -> Value {
         members.remove(API);
     }
     manifest
+}
+
+/// Whether a plugin of this id belongs to the server, or would if it had been built: `code` nodes call theirs by its id, so
+/// whoever could install another would see what they are given.
+fn ships(id: &str) -> bool {
+    id == workflow_engine::JAVASCRIPT_PLUGIN || Shipped::get(&format!("{id}.wasm")).is_some()
 }
 
 /// Whether the build has plugins at all; without them most workflows do not compile.

@@ -14,6 +14,7 @@ mod bad_input;
 mod binary;
 mod chat;
 mod clients;
+mod code;
 mod crash;
 mod fetch;
 mod isolation;

@@ -13,6 +13,7 @@ mod bench;
 mod browser;
 mod codegen;
 mod lint;
+mod npm;
 mod plugins;
 mod process;
 mod report;
@@ -33,7 +34,7 @@ cargo xtask COMMAND
 
   run [--release] [--no-open] [-- ARGS]   build everything and serve the two shipped projects; ARGS go to `parlour serve`
   test [PART…]                            all tests: plugins, web, rust, browser; only the named parts if any are named
-  plugins                                 compile the shipped plugins to plugins/dist/*.wasm
+  plugins [--rust]                        compile the shipped plugins to plugins/dist/*.wasm; with --rust only those in Rust
   web                                     build the web page into web/dist
   models                                  fetch the embedding model (about 90 MB, once per user)
   codegen                                 rewrite server/openapi.json, the web client's types, and the language's schema and reference in workflows/
@@ -63,7 +64,11 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
     match command {
         "run" => run::run(&root, rest),
         "test" => test::test(&root, rest),
-        "plugins" => plugins::build(&root),
+        "plugins" => match rest {
+            [] => plugins::build(&root, plugins::Part::All),
+            [only] if only == "--rust" => plugins::build(&root, plugins::Part::Rust),
+            _ => anyhow::bail!("`plugins` takes `--rust` or nothing\n\n{HELP}"),
+        },
         "web" => web::build(&root),
         "models" => codegen::models(&root),
         "codegen" => codegen::codegen(&root),

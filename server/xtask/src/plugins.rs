@@ -1,5 +1,8 @@
 //! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
-//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same.
+//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in JavaScript
+//! are built with npm (`javascript`).
+
+mod javascript;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,20 +17,37 @@ use crate::stamp;
 
 /// Folders and files whose change does not change a plugin.
 const WITHOUT_EFFECT: &[&str] =
-    &["target", "dist", "bindgen", "tests", "tests.rs", "README.md", "README.zh-CN.md", ".gitignore"];
+    &["target", "dist", "node_modules", "bindgen", "tests", "tests.rs", "README.md", "README.zh-CN.md", ".gitignore"];
 /// The guest of a contract that does not exist yet is this one with another version in it.
 const OF_A_LATER_CONTRACT: (&str, &str) = ("echo", "wrong_contract");
 
 /// One plugin: a folder with a package of the same name.
 struct Guest {
     name: String,
+    language: Language,
+    folder: PathBuf,
     /// Where its file goes, below `dist`.
     file: PathBuf,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Rust,
+    JavaScript,
+}
+
+/// What to build.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// The plugins in Rust. Those in JavaScript have been built already, by something that has Node (the container's image).
+    Rust,
+}
+
 /// # Errors
-/// There is no way to compile to WebAssembly here (the text says what to install), or a plugin does not compile.
-pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
+/// There is no way to compile to WebAssembly here (the text says what to install), npm or its registry is missing, or a
+/// plugin does not compile.
+pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
     let start = Instant::now();
     let plugins = root.join("plugins");
     let dist = plugins.join("dist");
@@ -42,9 +62,24 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     let toolchain = plugin_toolchain::find(root, &|line| println!("plugins: {line}"))?;
     println!("plugins: compiling with {}", toolchain.description);
     compile(&plugins, &guests, &toolchain)?;
-    let changed = collect(&plugins, &guests, &dist)?;
+    let mut changed = collect(&plugins, &guests, &dist)?;
+    for guest in guests.iter().filter(|it| it.language == Language::JavaScript) {
+        match part {
+            Part::All => {
+                println!("plugins: building {} with npm", guest.name);
+                let bytes = javascript::build(root, &guest.folder)?;
+                changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
+            }
+            Part::Rust if dist.join(&guest.file).is_file() => {}
+            Part::Rust => {
+                bail!("`plugins/dist/{}` is not there\nhint: `cargo xtask plugins` builds it", guest.file.display())
+            }
+        }
+    }
     remove_others(&dist, &expected)?;
-    stamp::write(&stamp_file, &stamp)?;
+    if part == Part::All {
+        stamp::write(&stamp_file, &stamp)?;
+    }
     print(&expected, &dist, changed, start)
 }
 
@@ -65,17 +100,18 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every folder with a `Cargo.toml` is a plugin; those in `testing` are for the host's tests.
+/// Every folder with a `Cargo.toml` or a `package.json` is a plugin; those in `testing` are for the host's tests.
 fn guests(plugins: &Path) -> anyhow::Result<Vec<Guest>> {
     let mut guests = Vec::new();
     for (folder, prefix) in [(plugins.to_path_buf(), ""), (plugins.join("testing"), "testing")] {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry?.path();
-            if path.join("Cargo.toml").is_file()
-                && let Some(name) = path.file_name()
-            {
+            let languages = [("Cargo.toml", Language::Rust), ("package.json", Language::JavaScript)];
+            let language = languages.into_iter().find(|(file, _)| path.join(file).is_file());
+            if let (Some((_, language)), Some(name)) = (language, path.file_name()) {
                 let name = name.to_string_lossy().into_owned();
-                guests.push(Guest { file: Path::new(prefix).join(format!("{name}.wasm")), name });
+                let file = Path::new(prefix).join(format!("{name}.wasm"));
+                guests.push(Guest { name, language, folder: path, file });
             }
         }
     }
@@ -93,7 +129,7 @@ fn compile(plugins: &Path, guests: &[Guest], toolchain: &Toolchain) -> anyhow::R
     let mut command = toolchain.cargo(plugins);
     command.env("CARGO_TARGET_DIR", plugins.join("target"));
     command.args(["build", "--release", "--target", TARGET]);
-    for guest in guests {
+    for guest in guests.iter().filter(|it| it.language == Language::Rust) {
         command.args(["-p", &guest.name]);
     }
     run(&mut command)
@@ -104,7 +140,7 @@ fn compile(plugins: &Path, guests: &[Guest], toolchain: &Toolchain) -> anyhow::R
 fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usize> {
     let mut changed = 0;
     let (original, later) = OF_A_LATER_CONTRACT;
-    for guest in guests {
+    for guest in guests.iter().filter(|it| it.language == Language::Rust) {
         let compiled = plugins.join("target").join(TARGET).join("release").join(format!("{}.wasm", guest.name));
         let bytes = std::fs::read(&compiled).with_context(|| format!("cannot read `{}`", compiled.display()))?;
         changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
@@ -187,7 +223,7 @@ mod tests {
         let root = crate::root();
         let guests = guests(&root.join("plugins")).unwrap();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        for shipped in ["ad_report", "filter_spicy_dishes", "query_knowledge_base", "echo"] {
+        for shipped in ["ad_report", "code_javascript", "filter_spicy_dishes", "query_knowledge_base", "echo"] {
             assert!(names.contains(&shipped), "{names:?}");
         }
         assert_eq!(expected_files(&guests, Path::new("dist")).len(), guests.len() + 1);

@@ -33,7 +33,7 @@ pub(crate) enum Profile {
 /// A tool is missing or something does not compile.
 pub(crate) fn build_all(root: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
     tools::require_c_compiler()?;
-    plugins::build(root)?;
+    plugins::build(root, plugins::Part::All)?;
     web::build(root)?;
     build(root, profile)
 }

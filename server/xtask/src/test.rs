@@ -28,13 +28,13 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     if report.step(Kind::SetUp, "C compiler", tools::require_c_compiler).is_none() {
         return report.finish(None);
     }
-    if report.step(Kind::Build, "plugins to WebAssembly", || plugins::build(root)).is_none() {
+    if report.step(Kind::Build, "plugins to WebAssembly", || plugins::build(root, plugins::Part::All)).is_none() {
         return report.finish(None);
     }
     if wanted("plugins") {
         report.step(Kind::Test, "plugins, natively", || plugins::test(root));
     }
-    report.step(Kind::SetUp, "web packages", || web::install(root));
+    report.step(Kind::SetUp, "web packages", || crate::npm::install(&root.join("web")));
     let page = report.step(Kind::Build, "web page", || web::build(root));
     if wanted("web") && page.is_some() {
         report.step(Kind::Test, "web linter", || web::script(root, "lint"));

@@ -1,10 +1,10 @@
 //! The web page: its packages, its build, its tests. `npm ci` and the build run only when what they read has changed.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use crate::npm::{install, npm, stamps};
 use crate::process::run;
-use crate::{stamp, tools};
+use crate::stamp;
 
 /// What lies in `web/` but is made, not written.
 const MADE: &[&str] = &["node_modules", "dist", ".vite"];
@@ -14,30 +14,15 @@ const MADE: &[&str] = &["node_modules", "dist", ".vite"];
 /// # Errors
 /// Node is missing or too old, the packages cannot be fetched, or the sources do not compile.
 pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
-    let wanted = stamp::of(&[root.join("web")], MADE)?;
-    let stamp_file = stamps(root).join("build");
+    let web = root.join("web");
+    let wanted = stamp::of(std::slice::from_ref(&web), MADE)?;
+    let stamp_file = stamps(&web).join("build");
     if root.join("web/dist/index.html").is_file() && stamp::is_current(&stamp_file, &wanted) {
         eprintln!("web/dist is up to date");
         return Ok(());
     }
-    install(root)?;
-    run(npm(root).args(["run", "build"]))?;
-    stamp::write(&stamp_file, &wanted)
-}
-
-/// `web/node_modules` as the lock file says.
-///
-/// # Errors
-/// Node is missing or too old, or the packages cannot be fetched.
-pub(crate) fn install(root: &Path) -> anyhow::Result<()> {
-    tools::require_node()?;
-    let wanted = stamp::of(&[root.join("web/package.json"), root.join("web/package-lock.json")], &[])?;
-    let stamp_file = stamps(root).join("install");
-    if stamp::is_current(&stamp_file, &wanted) {
-        return Ok(());
-    }
-    // No package of ours needs an install script, and a package that brings one has no business running it here.
-    run(npm(root).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    install(&web)?;
+    run(npm(&web).args(["run", "build"]))?;
     stamp::write(&stamp_file, &wanted)
 }
 
@@ -46,17 +31,7 @@ pub(crate) fn install(root: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// The script fails.
 pub(crate) fn script(root: &Path, name: &str) -> anyhow::Result<()> {
-    install(root)?;
-    run(npm(root).args(["run", name]))
-}
-
-/// `npm ci` empties the folder, and the stamps with it: a build is never called current over packages that are gone.
-fn stamps(root: &Path) -> PathBuf {
-    root.join("web/node_modules/.parlour")
-}
-
-fn npm(root: &Path) -> Command {
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.current_dir(root.join("web"));
-    command
+    let web = root.join("web");
+    install(&web)?;
+    run(npm(&web).args(["run", name]))
 }

@@ -134,9 +134,20 @@ pub(crate) fn out_of_time(subject: &Subject, guest: &Guest) -> CallError {
     error
 }
 
+fn out_of_memory(subject: &Subject, wanted: u64, limits: &Limits) -> CallError {
+    let what = format!("it wanted {wanted} bytes of memory, and the limit is {}", limits.memory_bytes);
+    let mut error = error(CallErrorKind::MemoryLimit, subject, &what);
+    error.hint = raise("memory_bytes", "Pass less data in one call.");
+    error
+}
+
 /// The guest itself says that it failed.
 pub(crate) fn reported(subject: &Subject, reported: types::Error, guest: &Guest) -> CallError {
     let kind = kind_of(&reported);
+    // In a language with exceptions, being refused memory is one, and ends as a failure like any other.
+    if let (CallErrorKind::Failed, Some(wanted)) = (kind, guest.growth.refused()) {
+        return CallError { detail: Some(format!("{reported:?}")), ..out_of_memory(subject, wanted, &guest.limits) };
+    }
     let mut retry_after_ms = None;
     let what = match reported {
         types::Error::InvalidInput(what)
@@ -205,10 +216,7 @@ fn stopped_in_words(subject: &Subject, cause: &wasmtime::Error, guest: &Guest) -
     // A guest that is refused memory usually aborts; if it panicked over something else, its own words are the reason.
     let panicked = guest.log.last_error().is_some_and(|line| line.contains(PANIC));
     if let Some(wanted) = guest.growth.refused().filter(|_| !panicked) {
-        let what = format!("it wanted {wanted} bytes of memory, and the limit is {}", limits.memory_bytes);
-        let mut error = error(CallErrorKind::MemoryLimit, subject, &what);
-        error.hint = raise("memory_bytes", "Pass less data in one call.");
-        return error;
+        return out_of_memory(subject, wanted, limits);
     }
     if guest.growth.tables_refused() {
         return error(CallErrorKind::MemoryLimit, subject, "it wanted more table entries than any plugin may have");

@@ -7,6 +7,7 @@ mod approve;
 mod ask;
 mod branch;
 mod classify_intent;
+mod code;
 mod each;
 mod extract;
 mod fields;
@@ -25,6 +26,7 @@ mod wait;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
+pub use code::JAVASCRIPT_PLUGIN;
 pub(crate) use each::{Contains, MAX_CONCURRENCY};
 pub(crate) use llm::DEFAULT_MODEL;
 pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
@@ -54,6 +56,7 @@ static KINDS: &[&Declaration] = &[
     &parse_document::DECLARATION,
     &rules::DECLARATION,
     &guard::DECLARATION,
+    &code::DECLARATION,
 ];
 
 /// Kinds whose `use` is the name of something else: `workflow/NAME`, a plugin's tool.

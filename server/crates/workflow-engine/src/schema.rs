@@ -42,6 +42,17 @@ pub(crate) fn problems(validator: &Validator, value: &Value) -> Vec<(String, Str
     validator.iter_errors(value).map(|it| (it.instance_path().to_string(), message(&it))).collect()
 }
 
+/// A problem with the path that it is at, as expressions write it.
+pub(crate) fn at_its_path(path: &str, message: String) -> String {
+    let name = path.trim_start_matches('/').replace('/', ".");
+    match (name.is_empty(), message.starts_with("must be")) {
+        (true, true) => format!("it {message}"),
+        (true, false) => message,
+        (false, true) => format!("`{name}` {message}"),
+        (false, false) => format!("`{name}`: {message}"),
+    }
+}
+
 fn message(error: &jsonschema::ValidationError<'_>) -> String {
     if let ValidationErrorKind::Required { property } = error.kind() {
         return format!("`{}` is missing", property.as_str().unwrap_or_default());

@@ -133,15 +133,7 @@ impl Inputs {
         let whole = Value::Object(inputs);
         let problems: Vec<InputProblem> = crate::schema::problems(validator, &whole)
             .into_iter()
-            .map(|(path, message)| {
-                let name = path.trim_start_matches('/').replace('/', ".");
-                let message = match (name.is_empty(), message.starts_with("must be")) {
-                    (true, _) => message,
-                    (false, true) => format!("`{name}` {message}"),
-                    (false, false) => format!("`{name}`: {message}"),
-                };
-                InputProblem { path, message }
-            })
+            .map(|(path, message)| InputProblem { message: crate::schema::at_its_path(&path, message), path })
             .collect();
         if let (Value::Object(inputs), true) = (whole, problems.is_empty()) { Ok(inputs) } else { Err(problems) }
     }
