@@ -54,7 +54,7 @@ struct Parts {
     instance: instance::Instance,
     plugin_host: plugin_host::PluginHost,
     /// Loaded plugins by the hash of their bytes; shared by all tenants, since a plugin holds nothing between calls.
-    loaded_plugins: Mutex<HashMap<String, plugin_host::Plugin>>,
+    loaded_plugins: Mutex<HashMap<String, plugins::Loaded>>,
     knowledge: ::knowledge::Knowledge,
     local_model: Option<Arc<::knowledge::LocalEmbedder>>,
     embedder: Option<Arc<dyn ::knowledge::Embedder>>,

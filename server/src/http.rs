@@ -181,7 +181,8 @@ fn supplies() -> Vec<Operation> {
         delete "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, knowledge_bases::remove_document, "delete_document", "Delete a document", P::none() => P::none();
         post   "/api/v1/knowledge-bases/{name}/search" RUN, knowledge_bases::search, "search", "Search a knowledge base; every hit with the scores of each stage", P::json::<knowledge_bases::SearchBody>() => P::json::<knowledge_bases::SearchView>();
         get    "/api/v1/plugins" MANAGE, plugins::list, "list_plugins", "Installed plugins with what they ask for and what is granted", P::none() => P::json::<plugins::PluginList>();
-        post   "/api/v1/plugins" MANAGE, plugins::upload, "install_plugin", "Install a plugin from a .wasm file, with nothing granted", P::file() => P::json::<plugins::PluginView>();
+        post   "/api/v1/plugins" MANAGE, plugins::upload, "install_plugin", "Install a plugin from a .wasm file, or an OpenAPI document, with nothing granted", P::file() => P::json::<plugins::PluginView>();
+        post   "/api/v1/plugins/openapi" MANAGE, plugins::import_openapi, "import_openapi", "Make the operations of an HTTP interface the tools of a plugin, with nothing granted", P::json::<plugins::ImportBody>() => P::json::<plugins::PluginView>();
         get    "/api/v1/plugins/{id}" MANAGE, plugins::show, "get_plugin", "One plugin", P::none() => P::json::<plugins::PluginView>();
         delete "/api/v1/plugins/{id}" MANAGE, plugins::remove, "delete_plugin", "Remove a plugin that nothing uses", P::none() => P::none();
         put    "/api/v1/plugins/{id}/grants" MANAGE, plugins::put_grants, "put_grants", "Set what the plugin may use", P::json::<plugins::GrantsBody>() => P::json::<plugins::PluginView>();

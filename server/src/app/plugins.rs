@@ -1,23 +1,25 @@
 //! Installed plugins: the shipped ones in every tenant, uploaded ones in the tenant that uploaded them.
 
 mod access;
+pub mod openapi;
 mod settings;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use domain::{PluginCall, PluginCallId, PluginId, PluginVersion, RunId, TenantId};
-use plugin_host::{CallContext, CallReport, Grants, Manifest, Plugin};
+use plugin_host::{CallContext, CallReport, Declared, Grants, HttpRules, Manifest, Plugin};
 use rust_embed::RustEmbed;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use storage::Page;
 
 use super::accounts::Caller;
-use super::clock::new_uuid;
+use super::clock::{fingerprint, hex, new_uuid};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 use crate::run::effects::code_of_call as code;
 use access::TenantAccess;
+use openapi::{Api, Import};
 
 /// The shipped plugins as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
 #[derive(RustEmbed)]
@@ -26,6 +28,23 @@ use access::TenantAccess;
 #[include = "*.wasm"]
 #[allow_missing = true]
 struct Shipped;
+
+/// What performs a plugin's tools.
+#[derive(Clone)]
+pub(super) enum Loaded {
+    Code(Plugin),
+    /// Operations of an HTTP interface.
+    Api(Arc<(Declared, Api)>),
+}
+
+impl Loaded {
+    fn config_problems(&self, config: &Map<String, Value>) -> Vec<String> {
+        match self {
+            Loaded::Code(plugin) => plugin.config_problems(config),
+            Loaded::Api(api) => api.0.config_problems(config),
+        }
+    }
+}
 
 /// An installed plugin with what the tenant granted it.
 pub struct Installed {
@@ -46,6 +65,11 @@ impl App {
     pub(super) async fn install_shipped_plugins_for(&self, tenant: TenantId) -> Result<()> {
         for name in Shipped::iter().filter(|it| !it.contains('/')) {
             let Some(file) = Shipped::get(&name) else { continue };
+            // Loaded when it is called for the first time, unless it is new.
+            let known = self.storage().plugin(tenant, name.trim_end_matches(".wasm")).await?;
+            if known.is_some_and(|it| it.sha256 == hex(&file.metadata.sha256_hash())) {
+                continue;
+            }
             // One that does not load keeps none of the others away.
             match self.load(file.data.into_owned()).await {
                 Ok(plugin) => self.install_shipped(tenant, &plugin).await?,
@@ -78,18 +102,28 @@ impl App {
     async fn load(&self, bytes: Vec<u8>) -> Result<Plugin> {
         let plugin = self.0.plugin_host.load(bytes).await?;
         let mut loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.insert(plugin.sha256().to_owned(), plugin.clone());
+        loaded.insert(plugin.sha256().to_owned(), Loaded::Code(plugin.clone()));
         Ok(plugin)
     }
 
     async fn record_plugin(&self, tenant: TenantId, plugin: &Plugin, uploaded: Option<Vec<u8>>) -> Result<()> {
-        let manifest = plugin.manifest();
+        let stored = serde_json::to_value(plugin.manifest()).map_err(AppError::internal)?;
+        self.record(tenant, (plugin.manifest(), stored), plugin.sha256(), uploaded).await
+    }
+
+    async fn record(
+        &self,
+        tenant: TenantId,
+        (manifest, stored): (&Manifest, Value),
+        sha256: &str,
+        uploaded: Option<Vec<u8>>,
+    ) -> Result<()> {
         let record = domain::Plugin {
             id: PluginId::from_uuid(new_uuid()),
             plugin_id: manifest.id.clone(),
             version: manifest.version.to_string(),
-            manifest: serde_json::to_value(manifest).map_err(AppError::internal)?,
-            sha256: plugin.sha256().to_owned(),
+            manifest: stored,
+            sha256: sha256.to_owned(),
             system: uploaded.is_none(),
             enabled: true,
             installed_at: self.clock().now_ms(),
@@ -99,24 +133,54 @@ impl App {
         Ok(())
     }
 
-    /// Installs an uploaded plugin with nothing granted. A plugin of the same id is replaced; it keeps only those of its
-    /// grants that the new version still asks for.
+    /// Installs an uploaded plugin, or the operations of an uploaded OpenAPI document, with nothing granted. A plugin of the
+    /// same id is replaced; it keeps only those of its grants that the new version still asks for.
     pub async fn install_plugin(&self, tenant: TenantId, bytes: Vec<u8>) -> Result<Installed> {
+        if let Some(import) = Import::read(&bytes) {
+            return self.import_openapi(tenant, import?).await;
+        }
         let plugin = self.load(bytes.clone()).await?;
-        let id = plugin.manifest().id.clone();
-        let known = self.storage().plugin(tenant, &id).await?;
+        let known = self.known(tenant, plugin.manifest()).await?;
+        self.record_plugin(tenant, &plugin, Some(bytes)).await?;
+        self.keep_grants(tenant, known, plugin.manifest()).await?;
+        self.installed(tenant, &plugin.manifest().id).await
+    }
+
+    /// Makes the operations of an HTTP interface the tools of a plugin.
+    ///
+    /// # Errors
+    /// The document cannot be used; every problem is told.
+    pub async fn import_openapi(&self, tenant: TenantId, import: Import) -> Result<Installed> {
+        let (declared, api) = import.plugin()?;
+        let manifest = declared.manifest();
+        let known = self.known(tenant, manifest).await?;
+        let mut stored = serde_json::to_value(manifest).map_err(AppError::internal)?;
+        if let Value::Object(members) = &mut stored {
+            members.insert(API.to_owned(), serde_json::to_value(&api).map_err(AppError::internal)?);
+        }
+        let bytes = import.bytes()?;
+        // JSON text as it is.
+        let sha256 = fingerprint(&String::from_utf8_lossy(&bytes));
+        self.record(tenant, (manifest, stored), &sha256, Some(bytes)).await?;
+        self.keep_grants(tenant, known, manifest).await?;
+        self.installed(tenant, &manifest.id).await
+    }
+
+    /// The plugin that one of this id would replace.
+    async fn known(&self, tenant: TenantId, manifest: &Manifest) -> Result<Option<domain::Plugin>> {
+        let (id, known) = (&manifest.id, self.storage().plugin(tenant, &manifest.id).await?);
         if known.as_ref().is_some_and(|it| it.system) {
             return Err(AppError::new(ErrorCode::Conflict, format!("`{id}` is a plugin that ships with Parlour"))
                 .hint("give your plugin another id"));
         }
-        self.record_plugin(tenant, &plugin, Some(bytes)).await?;
-        if let Some(known) = known {
-            let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;
-            let granted = self.grants(tenant, &id).await?;
-            let kept = granted.after_update(&before.permissions, &plugin.manifest().permissions);
-            self.store_grants(tenant, &id, &kept).await?;
-        }
-        self.installed(tenant, &id).await
+        Ok(known)
+    }
+
+    async fn keep_grants(&self, tenant: TenantId, known: Option<domain::Plugin>, now: &Manifest) -> Result<()> {
+        let Some(known) = known else { return Ok(()) };
+        let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;
+        let granted = self.grants(tenant, &now.id).await?;
+        self.store_grants(tenant, &now.id, &granted.after_update(&before.permissions, &now.permissions)).await
     }
 
     pub async fn plugins(&self, tenant: TenantId) -> Result<Vec<Installed>> {
@@ -244,17 +308,27 @@ impl App {
             return Err(AppError::new(ErrorCode::Conflict, format!("the plugin `{id}` is switched off"))
                 .hint("an administrator can switch it on again"));
         }
-        let plugin = self.loaded(tenant, &installed.record).await?;
-        let context = CallContext {
-            config: self.plugin_settings(tenant, &installed.manifest).await?,
-            grants: installed.grants,
-            limits: None,
-            access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned() }),
-            // As for a node's own requests: equal for every attempt of one node in one run.
-            idempotency_key: place.map(|(run, node)| format!("{run}-{node}")),
-        };
+        let settings = self.plugin_settings(tenant, &installed.manifest).await?;
+        // As for a node's own requests: equal for every attempt of one node in one run.
+        let idempotency_key = place.map(|(run, node)| format!("{run}-{node}"));
         let at = self.clock().now_ms();
-        let report = self.0.plugin_host.call(&plugin, tool, input, context).await;
+        let report = match self.loaded(tenant, &installed.record).await? {
+            Loaded::Code(plugin) => {
+                let context = CallContext {
+                    config: settings,
+                    grants: installed.grants,
+                    limits: None,
+                    access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned() }),
+                    idempotency_key,
+                };
+                self.0.plugin_host.call(&plugin, tool, input, context).await
+            }
+            Loaded::Api(api) => {
+                let rules = HttpRules::of(&installed.manifest, &installed.grants, &settings);
+                let caller = openapi::Caller { egress: self.egress(), rules, settings, idempotency_key };
+                openapi::perform(&api, tool, &input, caller).await
+            }
+        };
         self.note_call(tenant, &installed.record, call_of((id, tool), at, place, &report));
         Ok(report)
     }
@@ -271,14 +345,28 @@ impl App {
         });
     }
 
-    /// The plugin's compiled form; loaded again from its stored bytes after a restart.
-    async fn loaded(&self, tenant: TenantId, record: &domain::Plugin) -> Result<Plugin> {
+    /// What performs the plugin's tools; loaded again from what is stored after a restart.
+    async fn loaded(&self, tenant: TenantId, record: &domain::Plugin) -> Result<Loaded> {
         let known = {
             let loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
             loaded.get(&record.sha256).cloned()
         };
-        if let Some(plugin) = known {
-            return Ok(plugin);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        if let Some(api) = record.manifest.get(API) {
+            let api: Api = serde_json::from_value(api.clone()).map_err(AppError::internal)?;
+            let declared = Declared::check(&without_api(&record.manifest));
+            let declared = declared.map_err(|problems| AppError::internal(problems.join("; ")))?;
+            let api = Loaded::Api(Arc::new((declared, api)));
+            let mut loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.insert(record.sha256.clone(), api.clone());
+            return Ok(api);
+        }
+        if let Some(file) = Shipped::get(&format!("{}.wasm", record.plugin_id))
+            && record.sha256 == hex(&file.metadata.sha256_hash())
+        {
+            return Ok(Loaded::Code(self.load(file.data.into_owned()).await?));
         }
         let bytes = self.storage().plugin_bytes(tenant, &record.plugin_id).await?;
         let bytes = bytes.filter(|it| !it.is_empty());
@@ -289,7 +377,7 @@ impl App {
             )
             .hint("run `cargo xtask plugins` and start the server again"));
         };
-        self.load(bytes).await
+        Ok(Loaded::Code(self.load(bytes).await?))
     }
 
     /// Tools that may be called twice with the same effect as once.
@@ -309,6 +397,18 @@ impl App {
         }
         Ok(all)
     }
+}
+
+/// Beside a manifest's own members: how the tools of an imported plugin are performed.
+const API: &str = "openapi";
+
+/// A manifest as its plugin would give it.
+pub(crate) fn without_api(manifest: &Value) -> Value {
+    let mut manifest = manifest.clone();
+    if let Value::Object(members) = &mut manifest {
+        members.remove(API);
+    }
+    manifest
 }
 
 /// Whether the build has plugins at all; without them most workflows do not compile.

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::body::{Asked, Body, In, upload as take_file};
 use super::runs::page_size;
 use crate::app::accounts::Caller;
-use crate::app::plugins::{Installed, report_json};
+use crate::app::plugins::openapi::Import;
+use crate::app::plugins::{Installed, report_json, without_api};
 use crate::app::{App, Result};
 
 #[derive(Serialize, ToSchema)]
@@ -67,6 +68,22 @@ pub(crate) struct ConfigBody {
     /// By the manifest's `config` schema. A secret that is left out stays; null takes a setting away.
     #[schema(value_type = Object)]
     values: Map<String, Value>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportBody {
+    /// What workflows write; taken from the document's title if there is none.
+    #[serde(default)]
+    id: Option<String>,
+    /// OpenAPI 3.0 or 3.1, as JSON or YAML.
+    document: String,
+    /// Instead of the document's own server.
+    #[serde(default)]
+    server: Option<String>,
+    /// Only these, by operation id or `GET /path`; all of them if there are none, at most 64.
+    #[serde(default)]
+    operations: Vec<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,7 +170,7 @@ async fn view(app: &App, tenant: TenantId, it: Installed) -> Result<PluginView> 
         system: record.system,
         enabled: record.enabled,
         installed_at: record.installed_at,
-        manifest: record.manifest,
+        manifest: without_api(&record.manifest),
         grants: serde_json::to_value(grants).unwrap_or_default(),
         missing,
         config: Value::Object(config),
@@ -172,6 +189,18 @@ pub(super) async fn upload(State(app): State<App>, caller: Caller, request: Requ
     let file = take_file(request, &app).await?;
     let installed = app.install_plugin(caller.tenant.id, file.bytes.to_vec()).await?;
     app.note_change(&caller, "plugin.install", &installed.record.plugin_id).await?;
+    Ok(Json(view(&app, caller.tenant.id, installed).await?))
+}
+
+pub(super) async fn import_openapi(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<ImportBody>,
+) -> Result<Json<PluginView>> {
+    let ImportBody { id, document, server, operations } = body;
+    let import = Import::of(id, &document, server, operations)?;
+    let installed = app.import_openapi(caller.tenant.id, import).await?;
+    app.note_change(&caller, "plugin.import", &installed.record.plugin_id).await?;
     Ok(Json(view(&app, caller.tenant.id, installed).await?))
 }
 

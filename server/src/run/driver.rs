@@ -113,19 +113,20 @@ struct Driver {
     most: Duration,
 }
 
+/// What it does now and then is boxed, so that a run that waits for a model takes no room for it.
 async fn drive(job: Job, live: Arc<LiveRun>) {
     let (deltas, mut said) = mpsc::unbounded_channel();
     let (mut driver, start) = Driver::of(job, live.clone(), deltas).await;
     match start {
         Start::First(requested) => requested.into_iter().for_each(|it| driver.begin(it)),
         Start::Again => {
-            driver.perform_again().await;
-            if !driver.look().await {
+            Box::pin(driver.perform_again()).await;
+            if !Box::pin(driver.look()).await {
                 return;
             }
         }
         Start::Cancelled => {
-            driver.cancel().await;
+            Box::pin(driver.cancel()).await;
             return;
         }
     }
@@ -133,10 +134,10 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
     tokio::pin!(deadline);
     loop {
         if driver.only_waits() {
-            match driver.park().await {
+            match Box::pin(driver.park()).await {
                 Parking::Done => return,
                 Parking::Refused => {
-                    if !driver.look().await {
+                    if !Box::pin(driver.look()).await {
                         return;
                     }
                     continue;
@@ -150,13 +151,13 @@ async fn drive(job: Job, live: Arc<LiveRun>) {
                 driver.hear(said);
                 true
             }
-            Some(settled) = driver.performing.next() => driver.settle(settled, &mut said).await,
+            Some(settled) = driver.performing.next() => Box::pin(driver.settle(settled, &mut said)).await,
             // Before cancel: a parent that stops drops its effects, and with them would cancel the nested run for good.
             // What is stored already is where the next process goes on.
             () = driver.app.stopping() => false,
-            () = live.cancel.cancelled() => driver.cancel().await,
-            () = live.poked() => driver.look().await,
-            () = &mut deadline => driver.give_up().await,
+            () = live.cancel.cancelled() => Box::pin(driver.cancel()).await,
+            () = live.poked() => Box::pin(driver.look()).await,
+            () = &mut deadline => Box::pin(driver.give_up()).await,
         };
         if !going_on {
             return;

@@ -112,11 +112,13 @@ pub(crate) fn perform(around: Surroundings, request: RequestedEffect) -> BoxFutu
     })
 }
 
+/// Each effect's work is a box of its own: together they would all take the room of the largest, for as long as a model takes
+/// to answer.
 async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
     let RequestedEffect { id, node, attempt: _, effect, timeout_ms } = request;
     Performed::Done(match effect {
         Effect::RunWorkflow { workflow, version, inputs } => {
-            return run_workflow::perform(&around, id, node, (workflow, version), inputs).await;
+            return Box::pin(run_workflow::perform(&around, id, node, (workflow, version), inputs)).await;
         }
         Effect::Complete { model, messages, temperature, max_tokens, schema, tools } => {
             let request = model_client::CompletionRequest {
@@ -126,23 +128,23 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
                 schema,
                 tools: tools.into_iter().map(complete::tool).collect(),
             };
-            complete::perform(&around, id, &model, request).await
+            Box::pin(complete::perform(&around, id, &model, request)).await
         }
-        Effect::Embed { texts, purpose } => embed::perform(&around, texts, purpose).await,
+        Effect::Embed { texts, purpose } => Box::pin(embed::perform(&around, texts, purpose)).await,
         Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank, expand } => {
             let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
             let finish = crate::app::passages::Finish { rerank, expand };
-            search::perform(&around, knowledge_bases, request, finish).await
+            Box::pin(search::perform(&around, knowledge_bases, request, finish)).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
-            call_tool::perform(&around, node, &plugin, &tool, arguments).await
+            Box::pin(call_tool::perform(&around, node, &plugin, &tool, arguments)).await
         }
         Effect::Wait { .. } | Effect::WaitUntil { .. } => sleep(&around, &effect).await,
         // Nobody performs it: it is a row in the database from the step on that asks.
         Effect::AskHuman(_) => failed("interrupted", "the question was lost", Some("run again")),
-        Effect::Recall(key) => recall::perform(&around, &key).await,
-        Effect::Fetch(request) => fetch::perform(&around, &node, *request, timeout_ms).await,
-        Effect::ParseDocument { file } => parse_document::perform(file).await,
+        Effect::Recall(key) => Box::pin(recall::perform(&around, &key)).await,
+        Effect::Fetch(request) => Box::pin(fetch::perform(&around, &node, *request, timeout_ms)).await,
+        Effect::ParseDocument { file } => Box::pin(parse_document::perform(file)).await,
     })
 }
 

@@ -293,3 +293,83 @@ async fn an_earlier_version_can_be_gone_back_to() {
     let stranger = app.key("other", &Scope::ALL).await;
     stranger.post(&back, json!({})).await.problem(404, "not_found");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_openapi_document_becomes_tools_with_the_same_grants() {
+    async fn pet(
+        axum::extract::Path(id): axum::extract::Path<String>,
+        Query(query): Query<Value>,
+        headers: HeaderMap,
+    ) -> Response {
+        let key = headers.get("x-api-key").and_then(|it| it.to_str().ok()).unwrap_or("none").to_owned();
+        match id.as_str() {
+            "0" => (StatusCode::NOT_FOUND, "no such pet").into_response(),
+            _ => axum::Json(json!({ "id": id, "query": query, "key": key })).into_response(),
+        }
+    }
+    async fn add(headers: HeaderMap, axum::Json(body): axum::Json<Value>) -> Response {
+        let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or("none").to_owned();
+        axum::Json(json!({ "added": body, "idempotency": text("idempotency-key") })).into_response()
+    }
+    let router = Router::new().route("/v1/pets/{id}", get(pet)).route("/v1/pets", axum::routing::post(add));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let app = TestApp::with(|config| config.allowed_hosts = vec![host.clone()]).await;
+    let client = app.key("main", &Scope::ALL).await;
+    let document = format!(
+        "openapi: 3.0.3\ninfo: {{ title: Pet Shop, version: '2.1' }}\nservers: [{{ url: 'http://{host}/v1' }}]\n\
+         security: [{{ key: [] }}]\npaths:\n  /pets/{{id}}:\n    get:\n      operationId: getPet\n      summary: One pet\n      \
+         parameters:\n        - {{ name: id, in: path, required: true, schema: {{ type: string }} }}\n        \
+         - {{ name: tag, in: query, schema: {{ type: array, items: {{ type: string }} }} }}\n      responses: {{}}\n  \
+         /pets:\n    post:\n      operationId: addPet\n      security: []\n      requestBody:\n        required: true\n        \
+         content: {{ application/json: {{ schema: {{ $ref: '#/components/schemas/Pet' }} }} }}\n      responses: {{}}\n\
+         components:\n  securitySchemes: {{ key: {{ type: apiKey, in: header, name: X-Api-Key }} }}\n  schemas:\n    \
+         Pet: {{ type: object, required: [name], properties: {{ name: {{ type: string }} }} }}\n"
+    );
+    let view = client.post("/api/v1/plugins/openapi", json!({ "document": document })).await.ok();
+    assert_eq!((&view["id"], &view["version"]), (&json!("pet_shop"), &json!("2.1.0")), "{view}");
+    assert_eq!(view["missing"], json!([format!("http: {host}")]), "nothing is granted: {view}");
+    let pets = async |client: &Client<'_>, tool: &str, input: Value| {
+        client.post(&format!("/api/v1/plugins/pet_shop/tools/{tool}/call"), json!({ "input": input })).await.ok()
+    };
+    let add_one = json!({ "body": { "name": "Rex" } });
+    assert_eq!(pets(&client, "add_pet", add_one.clone()).await["error"]["kind"], "denied");
+    client.put("/api/v1/plugins/pet_shop/grants", json!({ "http": [host] })).await.ok();
+    assert_eq!(pets(&client, "add_pet", add_one).await["output"]["body"]["added"], json!({ "name": "Rex" }));
+    let wrong = pets(&client, "add_pet", json!({ "body": {}, "other": 1 })).await;
+    assert_eq!(wrong["error"]["kind"], "invalid_input", "{wrong}");
+    let unset = pets(&client, "get_pet", json!({ "id": "7" })).await;
+    assert!(unset["error"]["message"].as_str().unwrap().contains("`key` is not filled in"), "{unset}");
+    client.put("/api/v1/plugins/pet_shop/config", json!({ "values": { "key": SECRET } })).await.ok();
+    let got = pets(&client, "get_pet", json!({ "id": "../7", "tag": ["a"] })).await;
+    assert_eq!(got["output"]["body"], json!({ "id": "../7", "query": { "tag": "a" }, "key": "[secret]" }), "{got}");
+    let none = pets(&client, "get_pet", json!({ "id": "0" })).await;
+    assert_eq!(
+        (&none["error"]["kind"], none["error"]["message"].as_str().unwrap().contains("no such pet")),
+        (&json!("not_found"), true)
+    );
+
+    // In a workflow, after a restart, from what is stored.
+    let yaml = "workflow: shop\nnodes:\n  add: { use: pet_shop/add_pet, with: { body: { name: Rex } } }\n\
+                outputs: { key: \"{{ add.body.idempotency }}\" }\n";
+    client.put("/api/v1/workflows/shop", json!({ "yaml": yaml })).await.ok();
+    let headers = client.headers.clone();
+    let app = app.restart().await;
+    let mut client = app.anonymous();
+    client.headers = headers;
+    let run = client.post("/api/v1/workflows/shop/runs", json!({ "inputs": {} })).await.ok();
+    assert_eq!(run["outputs"]["key"], format!("{}-add", run["id"].as_str().unwrap()), "{run}");
+
+    // The same as a file, with fewer operations, and what is no such document.
+    let again = client.upload("/api/v1/plugins", "pets.yaml", document.as_bytes()).await.ok();
+    assert_eq!((&again["id"], &again["missing"]), (&json!("pet_shop"), &json!([])), "its grants stay: {again}");
+    let fewer = json!({ "id": "pets", "document": document, "operations": ["getPet"] });
+    let fewer = client.post("/api/v1/plugins/openapi", fewer).await.ok();
+    assert_eq!(fewer["manifest"]["tools"].as_array().unwrap().len(), 1, "{fewer}");
+    assert!(fewer["manifest"].get("openapi").is_none(), "{fewer}");
+    client.post("/api/v1/plugins/openapi", json!({ "document": "hello" })).await.problem(422, "invalid_plugin");
+    let shipped = json!({ "id": "notify", "document": document });
+    client.post("/api/v1/plugins/openapi", shipped).await.problem(409, "conflict");
+}

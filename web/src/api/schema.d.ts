@@ -642,8 +642,25 @@ export interface paths {
         /** Installed plugins with what they ask for and what is granted */
         get: operations["list_plugins"];
         put?: never;
-        /** Install a plugin from a .wasm file, with nothing granted */
+        /** Install a plugin from a .wasm file, or an OpenAPI document, with nothing granted */
         post: operations["install_plugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/openapi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the operations of an HTTP interface the tools of a plugin, with nothing granted */
+        post: operations["import_openapi"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1092,6 +1109,16 @@ export interface components {
              */
             model_tokens?: number | null;
             storage?: boolean;
+        };
+        ImportBody: {
+            /** @description OpenAPI 3.0 or 3.1, as JSON or YAML. */
+            document: string;
+            /** @description What workflows write; taken from the document's title if there is none. */
+            id?: string | null;
+            /** @description Only these, by operation id or `GET /path`; all of them if there are none, at most 64. */
+            operations?: string[];
+            /** @description Instead of the document's own server. */
+            server?: string | null;
         };
         KeyList: {
             items: components["schemas"]["KeyView"][];
@@ -3268,7 +3295,40 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Install a plugin from a .wasm file, with nothing granted */
+            /** @description Install a plugin from a .wasm file, or an OpenAPI document, with nothing granted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    import_openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            /** @description Make the operations of an HTTP interface the tools of a plugin, with nothing granted */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -18,7 +18,7 @@ use crate::grants::Grants;
 use crate::host::HostInner;
 use crate::limits::Limits;
 use crate::manifest::{self, CheckedManifest, MAX_MANIFEST_BYTES, Manifest, ToolSchemas};
-use crate::schema::{MAX_SHOWN, Schema};
+use crate::schema::Schema;
 
 /// `describe` only prints a constant; whatever needs more than this does something else.
 const DESCRIBE_LIMITS: Limits = Limits {
@@ -65,11 +65,7 @@ impl Plugin {
     /// What keeps these settings from being this plugin's: each problem in words, empty when they are fine.
     #[must_use]
     pub fn config_problems(&self, config: &Map<String, Value>) -> Vec<String> {
-        match &self.inner.config {
-            Some(schema) => schema.problems(&Value::Object(config.clone()), MAX_SHOWN),
-            None if config.is_empty() => Vec::new(),
-            None => vec!["this plugin has no settings".to_owned()],
-        }
+        manifest::config_problems(self.inner.config.as_ref(), config)
     }
 }
 

@@ -28,7 +28,7 @@ mod schema;
 pub use accept::{Import, imports};
 pub use access::{Answer, NoServer, ServerAccess};
 pub use call::{CallContext, CallReport, Tokens};
-pub use capabilities::http::{HttpHeader, HttpRequest, HttpResponse, HttpRules};
+pub use capabilities::http::{HttpHeader, HttpRequest, HttpResponse, HttpRules, without_secrets};
 pub use capabilities::knowledge::{
     Entry, Hit, ListRequest, Page, SearchMode, SearchRequest, SearchResult, SearchStatus,
 };
@@ -44,6 +44,6 @@ pub use grants::Grants;
 pub use host::{HostConfig, PluginHost};
 pub use limits::Limits;
 pub use manifest::{
-    Effects, Example, HttpPermission, KnowledgePermission, Localized, Manifest, ModelPermission, Permissions,
+    Declared, Effects, Example, HttpPermission, KnowledgePermission, Localized, Manifest, ModelPermission, Permissions,
     StoragePermission, Tool,
 };

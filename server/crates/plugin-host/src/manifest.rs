@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::capabilities::http::HostPattern;
 use crate::capabilities::knowledge::EVERY_BASE;
@@ -145,6 +145,44 @@ pub(crate) struct CheckedManifest {
     pub(crate) manifest: Manifest,
     pub(crate) tools: BTreeMap<String, ToolSchemas>,
     pub(crate) config: Option<Schema>,
+}
+
+/// A manifest whose tools somebody else performs than a guest, held to the same rules.
+#[derive(Debug)]
+pub struct Declared(CheckedManifest);
+
+impl Declared {
+    /// # Errors
+    /// Everything that is wrong with the manifest.
+    pub fn check(manifest: &Value) -> Result<Declared, Vec<String>> {
+        check(&manifest.to_string()).map(Declared)
+    }
+
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// What keeps an input from being this tool's; none when there is no such tool.
+    #[must_use]
+    pub fn input_problems(&self, tool: &str, input: &Value) -> Option<Vec<String>> {
+        Some(self.0.tools.get(tool)?.input.problems(input, schema::MAX_SHOWN))
+    }
+
+    /// As for a plugin that is code.
+    #[must_use]
+    pub fn config_problems(&self, config: &Map<String, Value>) -> Vec<String> {
+        config_problems(self.0.config.as_ref(), config)
+    }
+}
+
+/// What keeps these settings from being a plugin's: each problem in words, empty when they are fine.
+pub(crate) fn config_problems(schema: Option<&Schema>, config: &Map<String, Value>) -> Vec<String> {
+    match schema {
+        Some(schema) => schema.problems(&Value::Object(config.clone()), schema::MAX_SHOWN),
+        None if config.is_empty() => Vec::new(),
+        None => vec!["this plugin has no settings".to_owned()],
+    }
 }
 
 /// Reads and checks the text that `describe` gave; an error is the list of everything that is wrong with it.

@@ -32,7 +32,7 @@ export function UploadBox({ label, onInstalled }: UploadBoxProps) {
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <Button weight="primary" disabled={install.isPending} onClick={() => chooser.current?.click()}><Upload />{label}</Button>
         <p className="min-w-0 flex-1 basis-48 text-sm text-quiet"><Words text={over ? t("plugins.drop") : t("plugins.upload_hint")} /></p>
-        <input ref={chooser} type="file" accept=".wasm,application/wasm" className="hidden" tabIndex={-1} aria-hidden="true" data-testid="upload-file"
+        <input ref={chooser} type="file" accept=".wasm,application/wasm,.json,.yaml,.yml" className="hidden" tabIndex={-1} aria-hidden="true" data-testid="upload-file"
           onChange={(event) => { take(event.target.files); event.target.value = ""; }} />
       </div>
       <div role="status">

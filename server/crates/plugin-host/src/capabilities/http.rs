@@ -160,7 +160,9 @@ fn authority(url: &Url) -> Option<String> {
 }
 
 impl HttpRules {
-    fn of(manifest: &Manifest, grants: &Grants, config: &Map<String, Value>) -> HttpRules {
+    /// What a plugin with these settings asks for and was granted.
+    #[must_use]
+    pub fn of(manifest: &Manifest, grants: &Grants, config: &Map<String, Value>) -> HttpRules {
         let asked = manifest.permissions.http.iter();
         let asked =
             asked.map(|HttpPermission { host, methods, .. }| (HostPattern::read(host, config), methods.clone()));
@@ -193,6 +195,12 @@ impl HttpRules {
         }
         Ok(())
     }
+}
+
+/// Takes secrets out of a text, whichever way the other side repeats them.
+#[must_use]
+pub fn without_secrets(secrets: &[String], text: &str) -> String {
+    Used(secrets.to_vec()).masked(text)
 }
 
 /// The values that took the places of placeholders.
