@@ -58,10 +58,18 @@ fn add(open: &mut [usize], steps: &mut usize) {
 
 /// Refuses a template with too many tags, or with one that is nested too deeply.
 pub(crate) fn check_template(source: &str) -> Result<(), ExpressionError> {
+    let too_many = |count: usize| {
+        let message = format!("this template has {count} tags; at most {MAX_TAGS} are possible");
+        Err(too_much(message, "write repeated parts with `{% for … %}`"))
+    };
+    // Some of these may stand in a text and be no tags, but no template has so many that are none.
+    let openings = source.matches("{%").count() + source.matches("{{").count();
+    if openings > 4 * MAX_TAGS {
+        return too_many(openings);
+    }
     let tags = crate::segments::tags(source);
     if tags.len() > MAX_TAGS {
-        let message = format!("this template has {} tags; at most {MAX_TAGS} are possible", tags.len());
-        return Err(too_much(message, "write repeated parts with `{% for … %}`"));
+        return too_many(tags.len());
     }
     let elifs = tags.iter().filter(|it| it.trim_start().starts_with("elif")).count();
     if elifs > MAX_ELIFS {
