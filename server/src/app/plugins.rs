@@ -148,8 +148,8 @@ impl App {
         }
         let plugin = self.load(bytes.clone()).await?;
         let known = self.known(tenant, plugin.manifest()).await?;
-        self.record_plugin(tenant, &plugin, Some(bytes)).await?;
         self.keep_grants(tenant, known, plugin.manifest()).await?;
+        self.record_plugin(tenant, &plugin, Some(bytes)).await?;
         self.installed(tenant, &plugin.manifest().id).await
     }
 
@@ -168,8 +168,8 @@ impl App {
         let bytes = import.bytes()?;
         // JSON text as it is.
         let sha256 = fingerprint(&String::from_utf8_lossy(&bytes));
-        self.record(tenant, (manifest, stored), &sha256, Some(bytes)).await?;
         self.keep_grants(tenant, known, manifest).await?;
+        self.record(tenant, (manifest, stored), &sha256, Some(bytes)).await?;
         self.installed(tenant, &manifest.id).await
     }
 
@@ -183,6 +183,7 @@ impl App {
         Ok(known)
     }
 
+    /// Before the new version is there, so that it never runs with what only the old one was granted.
     async fn keep_grants(&self, tenant: TenantId, known: Option<domain::Plugin>, now: &Manifest) -> Result<()> {
         let Some(known) = known else { return Ok(()) };
         let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;

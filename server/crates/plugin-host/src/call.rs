@@ -148,23 +148,40 @@ impl Guest {
         self.ends_at.saturating_duration_since(Instant::now())
     }
 
-    /// Counts the call against the budget and lets the server answer, unless the permission is missing; `grant` is the one
-    /// that would allow it.
+    /// Lets the server answer, unless the permission is missing; `grant` is the one that would allow it.
     pub(crate) async fn ask_if<T: Send + 'static>(
         &mut self,
         permission: Result<(), HostError>,
         grant: impl FnOnce() -> String,
         question: impl FnOnce(Arc<dyn ServerAccess>) -> Answer<'static, T>,
     ) -> wasmtime::Result<Result<T, types::Error>> {
-        self.count_host_call()?;
-        if let Err(refusal) = permission {
-            if matches!(refusal, HostError::Denied(_)) {
-                self.denied_grant = Some(grant());
-            }
-            return Ok(Err(refusal.into()));
+        match permission {
+            Ok(()) => self.ask_server(question).await,
+            Err(refusal) => self.refuse(refusal, grant),
         }
+    }
+
+    /// Counts the call against the budget and lets the server answer.
+    pub(crate) async fn ask_server<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(Arc<dyn ServerAccess>) -> Answer<'static, T>,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        self.count_host_call()?;
         let question = question(Arc::clone(&self.access));
         Ok(self.on_server(question).await.map_err(types::Error::from))
+    }
+
+    /// Counts the call against the budget and answers that it may not be; `grant` is the one that would allow it.
+    pub(crate) fn refuse<T>(
+        &mut self,
+        refusal: HostError,
+        grant: impl FnOnce() -> String,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        self.count_host_call()?;
+        if matches!(refusal, HostError::Denied(_)) {
+            self.denied_grant = Some(grant());
+        }
+        Ok(Err(refusal.into()))
     }
 
     /// Lets the server work on an answer. Dropping the call drops the work; a panic in it is this call's failure alone.

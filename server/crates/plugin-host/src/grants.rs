@@ -37,21 +37,34 @@ impl Grants {
         }
     }
 
+    /// As people write permissions.
+    fn in_words(&self) -> Vec<String> {
+        let named = [("knowledge", &self.knowledge), ("http", &self.http), ("model", &self.model)];
+        let named = named.into_iter().flat_map(|(kind, names)| names.iter().map(move |it| format!("{kind}: {it}")));
+        named.chain(self.storage.then(|| "storage".to_owned())).collect()
+    }
+
+    /// What of it the manifest does not ask for.
+    fn unasked(&self, permissions: &Permissions) -> Grants {
+        let Permissions { knowledge, http, model, storage } = permissions;
+        let mut unasked = self.clone();
+        unasked.knowledge.retain(|name| !knowledge.iter().any(|it| it.name == EVERY_BASE || it.name == *name));
+        unasked.http.retain(|name| !http.iter().any(|it| HostPattern::covers(&it.host, name)));
+        unasked.model.retain(|name| !model.iter().any(|it| it.roles.contains(name)));
+        unasked.storage &= storage.is_none();
+        unasked
+    }
+
     /// What of it the manifest does not ask for, as people write permissions.
     #[must_use]
     pub fn beyond(&self, permissions: &Permissions) -> Vec<String> {
-        let Permissions { knowledge, http, model, storage } = permissions;
-        let bases =
-            self.knowledge.iter().filter(|name| !knowledge.iter().any(|it| it.name == EVERY_BASE || it.name == **name));
-        let hosts = self.http.iter().filter(|name| !http.iter().any(|it| HostPattern::covers(&it.host, name)));
-        let roles = self.model.iter().filter(|name| !model.iter().any(|it| it.roles.contains(name)));
-        let mut beyond: Vec<String> = bases.map(|it| format!("knowledge: {it}")).collect();
-        beyond.extend(hosts.map(|it| format!("http: {it}")));
-        beyond.extend(roles.map(|it| format!("model: {it}")));
-        if self.storage && storage.is_none() {
-            beyond.push("storage".to_owned());
-        }
-        beyond
+        self.unasked(permissions).in_words()
+    }
+
+    /// The part of it that the manifest asks for: what stays when a new version asks for less.
+    #[must_use]
+    pub fn within(&self, permissions: &Permissions) -> Grants {
+        Grants { model_tokens: self.model_tokens, ..self.minus(&self.unasked(permissions)) }
     }
 
     /// What stays of it when a plugin that asked for `before` comes in a version that asks for `now`. What asks for more under
@@ -98,40 +111,21 @@ impl Grants {
         self
     }
 
-    /// What of it `granted` does not have, as people write permissions.
+    /// What of it `granted` does not allow, as people write permissions.
     #[must_use]
     pub fn without(&self, granted: &Grants) -> Vec<String> {
-        let missing = |kind: &str, wanted: &BTreeSet<String>, there: &BTreeSet<String>| {
-            let all = there.contains(EVERY_BASE);
-            wanted
-                .iter()
-                .filter(|it| !all && !there.contains(*it))
-                .map(|it| format!("{kind}: {it}"))
-                .collect::<Vec<_>>()
-        };
-        let mut missing_all = missing("knowledge", &self.knowledge, &granted.knowledge);
-        missing_all.extend(missing("http", &self.http, &granted.http));
-        missing_all.extend(missing("model", &self.model, &granted.model));
-        if self.storage && !granted.storage {
-            missing_all.push("storage".to_owned());
+        let mut missing = self.minus(granted);
+        let kinds = [
+            (&mut missing.knowledge, &granted.knowledge),
+            (&mut missing.http, &granted.http),
+            (&mut missing.model, &granted.model),
+        ];
+        for (names, granted) in kinds {
+            if granted.contains(EVERY_BASE) {
+                names.clear();
+            }
         }
-        missing_all
-    }
-
-    /// The part of it that the manifest asks for: what stays when a new version asks for less.
-    #[must_use]
-    pub fn within(&self, permissions: &Permissions) -> Grants {
-        let beyond = self.beyond(permissions);
-        let kept = |kind: &str, names: &BTreeSet<String>| {
-            names.iter().filter(|it| !beyond.contains(&format!("{kind}: {it}"))).cloned().collect()
-        };
-        Grants {
-            knowledge: kept("knowledge", &self.knowledge),
-            http: kept("http", &self.http),
-            model: kept("model", &self.model),
-            model_tokens: self.model_tokens,
-            storage: self.storage && permissions.storage.is_some(),
-        }
+        missing.in_words()
     }
 }
 

@@ -10,7 +10,7 @@ export type Change =
   | { what: "methods"; ask: Ask; methods: string[] }
   | { what: "more"; ask: Ask; from: number; to: number };
 
-/** What is asked for now and was not before. That something is no longer asked for needs no decision. */
+/** What the later version asks for and the earlier one did not. What it no longer asks for needs no decision. */
 export function changesBetween(before: Permissions, after: Permissions): Change[] {
   const known = new Map(asksOf(before).map((ask) => [ask.key, ask]));
   return asksOf(after).flatMap((ask): Change[] => {

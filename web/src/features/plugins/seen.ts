@@ -23,7 +23,7 @@ function read(key: string): Seen | null {
   }
 }
 
-/** Remembers what it asks for now. */
+/** Remembers what this version of it asks for. */
 export function remember(key: string, plugin: InstalledPlugin): void {
   try {
     localStorage.setItem(key, JSON.stringify({ version: plugin.version, permissions: plugin.manifest.permissions ?? {} } satisfies Seen));

@@ -346,14 +346,11 @@ impl Guest {
 impl wit::Host for Guest {
     async fn send(&mut self, asked: wit::Request) -> wasmtime::Result<Result<wit::Response, types::Error>> {
         let host = Url::parse(&asked.url).ok().as_ref().and_then(authority).unwrap_or_default();
-        let grant = || format!("http: {host}");
         let (request, used) = match self.outgoing(asked) {
             Ok(ready) => ready,
-            Err(error) => {
-                return self.ask_if(Err(error), grant, |_| Box::pin(std::future::pending())).await;
-            }
+            Err(refusal) => return self.refuse(refusal, || format!("http: {host}")),
         };
-        let sent = self.ask_if(Ok(()), grant, |access| Box::pin(async move { access.send(request).await })).await?;
+        let sent = self.ask_server(|access| Box::pin(async move { access.send(request).await })).await?;
         Ok(match sent {
             Ok(HttpResponse { status, url, headers, body }) => {
                 self.http_bytes += body.len() as u64;

@@ -111,12 +111,11 @@ impl Guest {
 impl wit::Host for Guest {
     async fn complete(&mut self, asked: wit::Request) -> wasmtime::Result<Result<wit::Completion, types::Error>> {
         let role = asked.role.clone();
-        let grant = || format!("model: {role}");
         let request = match self.model_request(asked) {
             Ok(request) => request,
-            Err(error) => return self.ask_if(Err(error), grant, |_| Box::pin(std::future::pending())).await,
+            Err(refusal) => return self.refuse(refusal, || format!("model: {role}")),
         };
-        let done = self.ask_if(Ok(()), grant, |access| Box::pin(async move { access.complete(request).await })).await?;
+        let done = self.ask_server(|access| Box::pin(async move { access.complete(request).await })).await?;
         Ok(done.map(|Completion { text, model, input_tokens, output_tokens }| {
             self.tokens.input += input_tokens;
             self.tokens.output += output_tokens;
