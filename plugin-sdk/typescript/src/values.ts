@@ -1,19 +1,20 @@
 // Values as JSON: strictly for what is returned, where a value that JSON has no word for is an error with its path, and
 // leniently for what is logged, where such a value is shown as what it is.
 
+// A tool may run code that replaces what it finds; what is needed afterwards is taken before.
 const { stringify } = JSON;
 const { isArray } = Array;
 const { isView } = ArrayBuffer;
 const { isFinite } = Number;
 const { fromEntries, getPrototypeOf, prototype: objects } = Object;
-const { String: text } = globalThis;
-const { isError = (value) => value instanceof Error } = Error;
+const { String: text, Map, Set, DataView } = globalThis;
+const { isError = (value: unknown) => value instanceof Error } = Error as { isError?(value: unknown): boolean };
 
 /** A value that JSON cannot hold. */
-class NotJson extends Error {}
+export class NotJson extends Error {}
 
 /** What JSON would lose or refuse, in words; nothing for all that it can hold. */
-function foreign(value) {
+function foreign(value: unknown): string | undefined {
   switch (typeof value) {
     case "bigint":
       return "is a BigInt, which JSON cannot hold; return `Number(…)` or `String(…)` of it";
@@ -34,22 +35,24 @@ function foreign(value) {
   }
 }
 
-/** The host reads JSON of 128 levels, and one is ours. */
+/** The host reads JSON of 128 levels, and some are the plugin's. */
 const MOST_LEVELS = 120;
 
+type See = (value: unknown, path: () => string, isInside: boolean, level: number) => unknown;
+
 /**
- * Calls `see(value, path, isInside, level)` for every value that `JSON.stringify` comes to. Its replacer is told only the holder
- * and the key; the holders on the way there make up the path, and show a value that contains itself.
+ * Calls `see(value, path, isInside, level)` for every value that `JSON.stringify` comes to. Its replacer is told only the
+ * holder and the key; the holders on the way there make up the path, and show a value that contains itself.
  */
-function walking(see) {
-  const holders = [];
-  const keys = [];
+function walking(whole: string, see: See): (this: unknown, key: string, value: unknown) => unknown {
+  const holders: unknown[] = [];
+  const keys: string[] = [];
   let depth = 0;
   return function (key, value) {
     while (depth > 0 && holders[depth - 1] !== this) depth -= 1;
     let isInside = false;
     for (let level = 0; level < depth; level += 1) isInside ||= holders[level] === value;
-    const path = () => pathOf(holders, keys.slice(1, depth).concat(depth > 0 ? [key] : []));
+    const path = () => pathOf(whole, holders, keys.slice(1, depth).concat(depth > 0 ? [key] : []));
     const seen = see(value, path, isInside, depth);
     if (typeof seen === "object" && seen !== null) {
       // The holder of what is inside, which is another object where `see` put one in its place.
@@ -62,21 +65,30 @@ function walking(see) {
 }
 
 /** `names` leads from the outermost value, which has none, to the one in question. */
-function pathOf(holders, names) {
-  if (names.length === 0) return "what the code returned";
+function pathOf(whole: string, holders: unknown[], names: string[]): string {
+  if (names.length === 0) return whole;
   const path = names.map((name, index) => (isArray(holders[index]) ? `[${name}]` : index === 0 ? name : `.${name}`));
   return `\`${path.join("")}\``;
 }
 
-/** JSON text of what the code returned; nothing is null. */
-export function json(value) {
-  const strict = walking((seen, path, isInside, level) => {
-    if (level > MOST_LEVELS) throw new NotJson(`what the code returned has more than ${MOST_LEVELS} levels`);
+/** JSON text of what was returned, which `whole` names in errors; nothing is null. Throws `NotJson`. */
+export function json(value: unknown, whole: string): string {
+  return (isPlain(value, 0) ? stringify(value) : strictly(value, whole)) ?? "null";
+}
+
+/** Throws `NotJson` for what `json` would. */
+export function assertJson(value: unknown, whole: string): void {
+  if (!isPlain(value, 0)) strictly(value, whole);
+}
+
+function strictly(value: unknown, whole: string): string | undefined {
+  const strict = walking(whole, (seen, path, isInside, level) => {
+    if (level > MOST_LEVELS) throw new NotJson(`${whole} has more than ${MOST_LEVELS} levels`);
     const problem = isInside ? "contains itself, which JSON cannot hold" : foreign(seen);
     if (problem !== undefined) throw new NotJson(`${path()} ${problem}`);
     return seen;
   });
-  return (isPlain(value, 0) ? stringify(value) : stringify(value, strict)) ?? "null";
+  return stringify(value, strict);
 }
 
 /** Levels of lists and objects that the quick look goes into; what contains itself has more. */
@@ -86,7 +98,7 @@ const MOST_PLAIN_LEVELS = 64;
  * Whether a quick look finds nothing that JSON could lose or refuse, as it nearly always does. It spares the engine from
  * asking the replacer about every value, which takes four times as long as the rest.
  */
-function isPlain(value, level) {
+function isPlain(value: unknown, level: number): boolean {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -109,17 +121,22 @@ function isPlain(value, level) {
   }
   if (getPrototypeOf(value) !== objects) return false;
   for (const key in value) {
-    if (!isPlain(value[key], level + 1)) return false;
+    if (!isPlain((value as Record<string, unknown>)[key], level + 1)) return false;
   }
   return true;
 }
 
+/** Values as one line of the log, as `console.log` puts them. */
+export function line(values: unknown[]): string {
+  return values.map(shown).join(" ");
+}
+
 /** A value in a line of the log: text as it is, anything else as JSON. Never throws. */
-export function shown(value) {
+export function shown(value: unknown): string {
   try {
     const plain = displayed(value);
     if (typeof plain !== "object") return text(plain);
-    const lenient = walking((seen, _, isInside, level) => {
+    const lenient = walking("", (seen, _, isInside, level) => {
       if (isInside) return "[itself]";
       return level > MOST_LEVELS ? "[more]" : displayed(seen);
     });
@@ -129,7 +146,7 @@ export function shown(value) {
   }
 }
 
-function displayed(value) {
+function displayed(value: unknown): unknown {
   switch (typeof value) {
     case "bigint":
       return `${value}n`;
@@ -142,8 +159,8 @@ function displayed(value) {
     case "object":
       if (value instanceof Map) return fromEntries(value);
       if (value instanceof Set) return [...value];
-      if (isView(value) && !(value instanceof DataView)) return [...value];
-      if (value !== null && isError(value)) return `${value.name}: ${value.message}`;
+      if (isView(value) && !(value instanceof DataView)) return [...(value as Uint8Array)];
+      if (value !== null && isError(value)) return `${(value as Error).name}: ${(value as Error).message}`;
       return value;
     default:
       return value;
