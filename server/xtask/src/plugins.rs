@@ -1,8 +1,8 @@
 //! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
-//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in JavaScript
-//! are built with npm (`javascript`).
+//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in TypeScript
+//! are built with npm (`typescript`).
 
-mod javascript;
+mod typescript;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,14 @@ struct Guest {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
     Rust,
-    JavaScript,
+    TypeScript,
 }
 
 /// What to build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     All,
-    /// The plugins in Rust. Those in JavaScript have been built already, by something that has Node (the container's image).
+    /// The plugins in Rust. Those in TypeScript have been built already, by something that has Node (the container's image).
     Rust,
 }
 
@@ -63,11 +63,11 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
     println!("plugins: compiling with {}", toolchain.description);
     compile(&plugins, &guests, &toolchain)?;
     let mut changed = collect(&plugins, &guests, &dist)?;
-    for guest in guests.iter().filter(|it| it.language == Language::JavaScript) {
+    for guest in guests.iter().filter(|it| it.language == Language::TypeScript) {
         match part {
             Part::All => {
                 println!("plugins: building {} with npm", guest.name);
-                let bytes = javascript::build(root, &guest.folder)?;
+                let bytes = typescript::build(root, &guest.folder)?;
                 changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
             }
             Part::Rust if dist.join(&guest.file).is_file() => {}
@@ -90,6 +90,9 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
 /// A test fails.
 pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["test", "--manifest-path", "plugins/Cargo.toml"]))?;
+    let guests = guests(&root.join("plugins"))?;
+    let folders = guests.iter().filter(|it| it.language == Language::TypeScript).map(|it| it.folder.as_path());
+    typescript::test(root, folders)?;
     if std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1") {
         // Its dependencies cost a minute of one core and serve nothing else, so they stay beside the plugins' builds.
         let mut command = cargo(root);
@@ -106,7 +109,7 @@ fn guests(plugins: &Path) -> anyhow::Result<Vec<Guest>> {
     for (folder, prefix) in [(plugins.to_path_buf(), ""), (plugins.join("testing"), "testing")] {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry?.path();
-            let languages = [("Cargo.toml", Language::Rust), ("package.json", Language::JavaScript)];
+            let languages = [("Cargo.toml", Language::Rust), ("package.json", Language::TypeScript)];
             let language = languages.into_iter().find(|(file, _)| path.join(file).is_file());
             if let (Some((_, language)), Some(name)) = (language, path.file_name()) {
                 let name = name.to_string_lossy().into_owned();
@@ -223,7 +226,9 @@ mod tests {
         let root = crate::root();
         let guests = guests(&root.join("plugins")).unwrap();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        for shipped in ["ad_report", "code_javascript", "filter_spicy_dishes", "query_knowledge_base", "echo"] {
+        for shipped in
+            ["ad_report", "code_javascript", "compare_texts", "filter_spicy_dishes", "query_knowledge_base", "echo"]
+        {
             assert!(names.contains(&shipped), "{names:?}");
         }
         assert_eq!(expected_files(&guests, Path::new("dist")).len(), guests.len() + 1);
