@@ -2,6 +2,7 @@
 //! language; the commands know none of them.
 
 mod rust;
+mod typescript;
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,7 @@ impl Language {
     pub(super) fn kit(self) -> &'static dyn Kit {
         match self {
             Language::Rust => &rust::Rust,
+            Language::TypeScript => &typescript::TypeScript,
         }
     }
 
