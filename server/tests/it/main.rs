@@ -30,4 +30,5 @@ mod shipped;
 mod support;
 mod tables;
 mod triggers;
+mod typescript;
 mod waits;
