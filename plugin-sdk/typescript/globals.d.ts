@@ -1,14 +1,14 @@
 // What is there in a plugin beside the language itself, and nothing else: no `fetch`, no timers, no `process`. `console`, `crypto`
 // and `performance` are the host's; the rest is bundled when it is used (`src/web.ts`).
 
-declare const console: Record<"log" | "info" | "warn" | "error" | "debug", (...values: unknown[]) => void>;
+declare var console: Record<"log" | "info" | "warn" | "error" | "debug", (...values: unknown[]) => void>;
 
-declare const performance: {
+declare var performance: {
   /** Milliseconds since it was first asked in this call. */
   now(): number;
 };
 
-declare const crypto: {
+declare var crypto: {
   getRandomValues<Values extends ArrayBufferView>(values: Values): Values;
   randomUUID(): `${string}-${string}-${string}-${string}-${string}`;
 };

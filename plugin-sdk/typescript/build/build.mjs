@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { componentize } from "componentize-qjs";
 
 import { bundlePlugin } from "./bundle.mjs";
-import { check } from "./check.mjs";
+import { check, PLUGIN } from "./check.mjs";
 import { runJobs } from "./jobs.mjs";
 import { tableOfLines } from "./places.mjs";
 import { SDK, WIT, workFolder } from "./project.mjs";
@@ -18,7 +18,7 @@ import { Told } from "./told.mjs";
 const LINES = "@@lines@@";
 
 export async function build(project, output = `${project.name}.wasm`) {
-  check(project);
+  check(project, PLUGIN);
   const contract = await readContract();
   const { code, map } = await bundlePlugin(project, await entryOf(project, contract), contract);
   const lines = tableOfLines(code, map, project.folder);
@@ -69,7 +69,7 @@ async function snapshot(jsSource, jsPath, moduleRoot, lines) {
 
 /** What the engine says of a module that cannot be evaluated, without its own steps on the way there. */
 function inWords(message, lines) {
-  const [, words = message] = /JavaScript module(?: evaluation)?: (?:Error: )?(.*)$/s.exec(message) ?? [];
+  const [, words = message] = /^[^]*?JavaScript module(?: evaluation)?: (?!Failed)(?:Error: )?([^]*)$/.exec(message) ?? [];
   const [said, ...stack] = words.trim().split("\n    at ");
   const place = placeIn(stack.join("\n"), lines);
   return place === undefined ? words.trim() : `${said} (${place})`;

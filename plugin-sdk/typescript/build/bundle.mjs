@@ -10,6 +10,9 @@ import { Told } from "./told.mjs";
 /** Names of the web that the engine does not have. A module that uses one gets an import of it, and nobody else pays. */
 const FROM_THE_WEB = ["URL", "URLSearchParams", "TextEncoder", "TextDecoder", "structuredClone"];
 
+/** What stands in for these names looks whether they are there, and must not find itself or one another. */
+const STANDS_IN = /[\\/]node_modules[\\/](?:@exodus[\\/]bytes|@ungap[\\/]structured-clone|whatwg-url-minimum)[\\/]/;
+
 /** Icons are written into the plugin as the text they are. */
 const MODULE_TYPES = { ".svg": "text", ".txt": "text", ".md": "text" };
 
@@ -19,7 +22,11 @@ const WITHOUT_EFFECTS = /[\\/]node_modules[\\/](?:typebox|whatwg-url-minimum)[\\
 /** For the sandbox; answers the code and its source map. */
 export async function bundlePlugin(project, entry, contract) {
   const web = join(SDK, "src/web.ts");
-  const name = "parlour:entry";
+  const [name, nothing] = ["parlour:entry", "parlour:nothing"];
+  const virtual = new Map([
+    [name, entry],
+    [nothing, `export const ${FROM_THE_WEB.map((it) => `${it} = undefined`).join(", ")};`],
+  ]);
   const [chunk] = await bundled(
     {
       input: name,
@@ -34,8 +41,8 @@ export async function bundlePlugin(project, entry, contract) {
       plugins: [
         {
           name: "parlour",
-          resolveId: (id) => (id === name ? id : undefined),
-          load: (id) => (id === name ? entry : undefined),
+          resolveId: (id, importer = "") => (id === web && STANDS_IN.test(importer) ? nothing : virtual.has(id) ? id : undefined),
+          load: (id) => virtual.get(id),
         },
       ],
     },

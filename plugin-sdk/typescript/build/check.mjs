@@ -7,20 +7,21 @@ import { dirname, join } from "node:path";
 
 import { Told } from "./told.mjs";
 
-/** A project without a `tsconfig.json` is in JavaScript, which has no types to check. */
-export function check({ folder }) {
-  // Tests may use what only Node has, the plugin may not: so they have a configuration of their own.
-  for (const configuration of ["tsconfig.json", "tests/tsconfig.json"]) {
-    const file = join(folder, configuration);
-    if (!existsSync(file)) continue;
-    const colours = process.stderr.isTTY ? ["--pretty"] : [];
-    const { status, stdout, stderr, error } = spawnSync(process.execPath, [compiler(folder), "-p", file, "--noEmit", ...colours], {
-      cwd: folder,
-      encoding: "utf8",
-    });
-    if (error !== undefined) throw error;
-    if (status !== 0) throw new Told(`the types do not fit\n${stdout}${stderr}`.trimEnd());
-  }
+/** Tests may use what only Node has, the plugin may not: so they have a configuration of their own. */
+export const PLUGIN = "tsconfig.json";
+export const TESTS = "tests/tsconfig.json";
+
+/** A project without the file is in JavaScript, which has no types to check. */
+export function check({ folder }, configuration) {
+  const file = join(folder, configuration);
+  if (!existsSync(file)) return;
+  const options = ["-p", file, "--noEmit", ...(process.stderr.isTTY ? ["--pretty"] : [])];
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [compiler(folder), ...options], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Told(`the types do not fit\n${stdout}${stderr}`.trimEnd());
 }
 
 /** The project's own compiler, so that an editor and the build say the same. */

@@ -2,7 +2,7 @@
 // What a project's scripts call: `parlour-plugin build [OUTPUT.wasm]`, `parlour-plugin test`, `parlour-plugin check`.
 
 import { build } from "./build.mjs";
-import { check } from "./check.mjs";
+import { check, PLUGIN, TESTS } from "./check.mjs";
 import { openProject } from "./project.mjs";
 import { test } from "./test.mjs";
 import { Told } from "./told.mjs";
@@ -13,7 +13,7 @@ async function execute([command, ...rest]) {
   const project = await openProject(process.cwd());
   if (command === "build" && rest.length <= 1) return build(project, rest[0]);
   if (command === "test" && rest.length === 0) return test(project);
-  if (command === "check" && rest.length === 0) return check(project);
+  if (command === "check" && rest.length === 0) return [PLUGIN, TESTS].forEach((it) => check(project, it));
   throw new Told(USAGE);
 }
 

@@ -5,17 +5,18 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { bundleTests } from "./bundle.mjs";
-import { check } from "./check.mjs";
+import { check, PLUGIN, TESTS } from "./check.mjs";
 import { workFolder } from "./project.mjs";
 import { Told } from "./told.mjs";
 
 export async function test(project) {
-  check(project);
+  check(project, PLUGIN);
   const files = await testsIn(join(project.folder, "tests"));
   if (files.length === 0) {
     console.error("there are no tests: files in `tests/` whose names end in `.test.ts`");
     return;
   }
+  check(project, TESTS);
   const bundled = await bundleTests(project, files, await workFolder(project, "tests"));
   // A test that waits for what never comes would otherwise wait for ever.
   const options = ["--enable-source-maps", "--test-reporter=spec", "--test-timeout=60000", "--test"];

@@ -5,12 +5,11 @@
 //       .expectOk()
 //       .json<Found>();
 
-import { utf8fromStringLoose, utf8toStringLoose } from "@exodus/bytes/utf8.js";
-
 import type { ContractResponse } from "./contract.ts";
 import { ToolError } from "./error.ts";
 import { ask } from "./host.ts";
 import { looksLikeSecret, Part, Secret } from "./secret.ts";
+import { utf8fromStringLoose, utf8toStringLoose } from "./utf8.js";
 
 /** As much of an answer's own words as an error repeats. */
 const QUOTED_CHARACTERS = 300;

@@ -3,19 +3,23 @@
 
 import { diffArrays } from "diff";
 
+import { type Anchor, anchorsOf } from "./anchors.ts";
 import { type Ignored, linesOf, type Token, wordsOf } from "./tokens.ts";
 
 /**
- * More differences than this between two texts, or two lines, and nothing of one is told to be the same as in the other: the
- * time that it takes grows with their square.
+ * With more differences than this between two lines that are alike, what is between is only looked for near the places where it
+ * was: the time that it takes to find the fewest grows with their square.
  */
-const MOST_LINE_EDITS = 1000;
-const MOST_WORD_EDITS = 400;
+const MOST_LINE_EDITS = 150;
+/** The same for two lines; with more, nothing of one is told to be the same as in the other. */
+const MOST_WORD_EDITS = 140;
+/** And for all lines together. Where it is used up, changed lines are told as wholes. */
+const MOST_WORD_STEPS = 20_000;
 /** Two lines that share fewer of their words than this are two lines, not one that has changed. */
 const LEAST_SHARED = 0.3;
 /** Among how many lines the partner of a changed one is looked for, and how many pairs of one stretch are looked at in all. */
 const MOST_PARTNERS = 12;
-const MOST_PAIRS = 6000;
+const MOST_PAIRS = 1000;
 
 /** A stretch of a changed line: as it was, as it is, or both. */
 export interface Piece {
@@ -42,15 +46,24 @@ export interface Comparison {
 
 export function compare(before: string, after: string, ignored: Ignored): Comparison {
   const [old, young] = [linesOf(before, ignored), linesOf(after, ignored)];
+  const words = new WordComparer(ignored);
   const changes: Change[] = [];
   let [lineBefore, lineAfter, shared] = [0, 0, 0];
-  for (const { removed, added, same } of hunks(old, young, MOST_LINE_EDITS)) {
-    for (const { one, other } of pairs(removed, added, ignored)) {
+  for (const { removed, added, same } of lineHunks(old, young)) {
+    for (const { one, other } of pairs(removed, added, words)) {
       if (one !== undefined) lineBefore += 1;
       if (other !== undefined) lineAfter += 1;
-      const change = changeOf(one, other, ignored);
-      shared += change.shared;
-      changes.push({ ...change.told, lineBefore, lineAfter });
+      const place = { lineBefore, lineAfter };
+      if (one === undefined || other === undefined) {
+        if (one !== undefined) changes.push({ kind: "removed", ...place, before: one.text });
+        if (other !== undefined) changes.push({ kind: "added", ...place, after: other.text });
+      } else if (one.key === other.key) {
+        shared += one.key.length;
+      } else {
+        const { pieces, length } = words.compare(one, other);
+        changes.push({ kind: "changed", ...place, before: one.text, after: other.text, pieces });
+        shared += length;
+      }
     }
     lineBefore += same.length;
     lineAfter += same.length;
@@ -65,6 +78,18 @@ interface Hunk {
   added: Token[];
   /** What both have after it. */
   same: Token[];
+}
+
+/** Between the lines that both have once, and those themselves. */
+function lineHunks(old: Token[], young: Token[]): Hunk[] {
+  const all: Hunk[] = [];
+  let [from, there] = [0, 0];
+  for (const [at, other] of [...anchorsOf(old, young), [old.length, young.length] as Anchor]) {
+    all.push(...hunks(old.slice(from, at), young.slice(there, other), MOST_LINE_EDITS));
+    all.push({ removed: [], added: [], same: young.slice(other, other + 1) });
+    [from, there] = [at + 1, other + 1];
+  }
+  return all;
 }
 
 /** What differs and what follows on it, in order. */
@@ -109,8 +134,10 @@ interface Pair {
 }
 
 /** Which of the new lines is which of the old ones, in order; a line that has no partner stands alone. */
-function pairs(removed: Token[], added: Token[], ignored: Ignored): Pair[] {
-  const [old, young] = [removed, added].map((lines) => lines.map((line) => countsOf(line, ignored))) as [Counts[], Counts[]];
+function pairs(removed: Token[], added: Token[], words: WordComparer): Pair[] {
+  if (removed.length === 0) return added.map((other) => ({ other }));
+  const counted = (lines: Token[]) => lines.map((line) => countsOf(words.of(line)));
+  const [old, young] = [counted(removed), counted(added)];
   const partners = Math.max(1, Math.min(MOST_PARTNERS, Math.floor(MOST_PAIRS / removed.length)));
   const made: Pair[] = [];
   let next = 0;
@@ -134,10 +161,10 @@ interface Counts {
   all: number;
 }
 
-function countsOf(line: Token, ignored: Ignored): Counts {
+function countsOf(line: Token[]): Counts {
   const words = new Map<string, number>();
   let all = 0;
-  for (const { key } of wordsOf(line.text, ignored)) {
+  for (const { key } of line) {
     if (key.trim() === "") continue;
     words.set(key, (words.get(key) ?? 0) + 1);
     all += 1;
@@ -153,15 +180,34 @@ function sharedPart(one: Counts, other: Counts): number {
   return all === 0 ? 0 : (2 * shared) / all;
 }
 
-function changeOf(one: Token | undefined, other: Token | undefined, ignored: Ignored) {
-  if (one === undefined || other === undefined) {
-    const told =
-      one === undefined ? { kind: "added" as const, after: other?.text ?? "" } : { kind: "removed" as const, before: one.text };
-    return { told, shared: 0 };
+/** Compares lines word by word, as long as there is time for it. */
+class WordComparer {
+  readonly #ignored: Ignored;
+  readonly #words = new Map<Token, Token[]>();
+  #steps = MOST_WORD_STEPS;
+
+  constructor(ignored: Ignored) {
+    this.#ignored = ignored;
   }
-  const all = hunks(wordsOf(one.text, ignored), wordsOf(other.text, ignored), MOST_WORD_EDITS);
-  const shared = all.reduce((sum, { same }) => sum + lengthOf(same), 0);
-  return { told: { kind: "changed" as const, before: one.text, after: other.text, pieces: piecesOf(all) }, shared };
+
+  /** The words of a line. */
+  of(line: Token): Token[] {
+    let words = this.#words.get(line);
+    if (words === undefined) {
+      words = wordsOf(line.text, this.#ignored);
+      this.#words.set(line, words);
+    }
+    return words;
+  }
+
+  /** The pieces of both lines, and the length of what they share. */
+  compare(before: Token, after: Token): { pieces: Piece[]; length: number } {
+    const most = Math.min(MOST_WORD_EDITS, Math.floor(Math.sqrt(this.#steps)));
+    const all = hunks(this.of(before), this.of(after), most);
+    const edits = all.reduce((sum, { removed, added }) => sum + removed.length + added.length, 0);
+    this.#steps -= Math.min(edits, most) ** 2;
+    return { pieces: piecesOf(all), length: all.reduce((sum, { same }) => sum + lengthOf(same), 0) };
+  }
 }
 
 function piecesOf(all: Hunk[]): Piece[] {

@@ -7,7 +7,7 @@ import { compare as compareTexts } from "./compare.ts";
 import { summary } from "./markdown.ts";
 
 /** What a call's processor time allows even where every line differs. */
-const MOST_CHARACTERS = 200_000;
+const MOST_CHARACTERS = 100_000;
 const USUAL_CHANGES = 100;
 const MOST_CHANGES = 1000;
 

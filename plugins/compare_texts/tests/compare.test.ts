@@ -10,7 +10,7 @@ async function compare(before: string, after: string, options: Record<string, un
 }
 
 /** Changes in short: `~` changed, `+` added, `-` removed, with the lines. */
-async function changes(before: string, after: string, options: Record<string, unknown> = {}): Promise<string[]> {
+async function changesOf(before: string, after: string, options: Record<string, unknown> = {}): Promise<string[]> {
   const { changes } = await compare(before, after, options);
   return changes.map((it) => {
     const mark = { changed: "~", added: "+", removed: "-" }[it.kind];
@@ -31,21 +31,35 @@ test("texts that are the same", async () => {
 });
 
 test("lines that are new, gone and changed are told with their places", async () => {
-  assert.deepEqual(await changes("one\ntwo\nthree", "one\nthree\nfour"), ["-2:1 two", "+3:3 four"]);
-  assert.deepEqual(await changes("Fee: 10 yuan\nend", "start\nFee: 12 yuan\nend"), ["+0:1 start", "~1:2 Fee: [-10-][+12+] yuan"]);
-  assert.deepEqual(await changes("", "all new"), ["+0:1 all new"]);
-  assert.deepEqual(await changes("gone", ""), ["-1:0 gone"]);
+  assert.deepEqual(await changesOf("one\ntwo\nthree", "one\nthree\nfour"), ["-2:1 two", "+3:3 four"]);
+  assert.deepEqual(await changesOf("Fee: 10 yuan\nend", "start\nFee: 12 yuan\nend"), ["+0:1 start", "~1:2 Fee: [-10-][+12+] yuan"]);
+  assert.deepEqual(await changesOf("", "all new"), ["+0:1 all new"]);
+  assert.deepEqual(await changesOf("gone", ""), ["-1:0 gone"]);
   // Nothing in common, so one did not become the other.
-  assert.deepEqual(await changes("apples", "penguins"), ["-1:0 apples", "+1:1 penguins"]);
+  assert.deepEqual(await changesOf("apples", "penguins"), ["-1:0 apples", "+1:1 penguins"]);
+});
+
+test("a long block that is new moves nothing else", async () => {
+  const clause = (line: number) => `Clause ${line}: the parties agree on point ${line * 7}.`;
+  const before = Array.from({ length: 400 }, (_, line) => clause(line));
+  const block = Array.from({ length: 300 }, (_, line) => `Annex ${line}`);
+  const after = [...before.slice(0, 200), ...block, ...before.slice(200)].join("\n").replace("point 2100", "point 2101");
+  const { added, removed, changed, changes, similarity } = await compare(before.join("\n"), after, { max_changes: 1000 });
+  assert.deepEqual([added, removed, changed], [300, 0, 1]);
+  assert.deepEqual([changes[0]?.line_before, changes[0]?.line_after], [200, 201]);
+  assert.deepEqual([changes.at(-1)?.line_before, changes.at(-1)?.line_after], [301, 601]);
+  assert.ok(similarity > 0.9, String(similarity));
+  // What changed places is gone there and new here.
+  assert.deepEqual(await changesOf("a\nb\nc\nd", "b\nc\nd\na"), ["-1:0 a", "+4:4 a"]);
 });
 
 test("numbers, dates and Chinese are compared as people read them", async () => {
-  assert.deepEqual(await changes("总价 1,280.00 元", "总价 1,380.00 元"), ["~1:1 总价 [-1,280.00-][+1,380.00+] 元"]);
-  assert.deepEqual(await changes("due 2026-11-27 at noon", "due 2026-12-01 at noon"), [
+  assert.deepEqual(await changesOf("总价 1,280.00 元", "总价 1,380.00 元"), ["~1:1 总价 [-1,280.00-][+1,380.00+] 元"]);
+  assert.deepEqual(await changesOf("due 2026-11-27 at noon", "due 2026-12-01 at noon"), [
     "~1:1 due [-2026-11-27-][+2026-12-01+] at noon",
   ]);
-  assert.deepEqual(await changes("押金为一个月租金。", "押金为两个月租金。"), ["~1:1 押金为[-一-][+两+]个月租金。"]);
-  assert.deepEqual(await changes("pay in the next two weeks", "pay in the following ten weeks"), [
+  assert.deepEqual(await changesOf("押金为一个月租金。", "押金为两个月租金。"), ["~1:1 押金为[-一-][+两+]个月租金。"]);
+  assert.deepEqual(await changesOf("pay in the next two weeks", "pay in the following ten weeks"), [
     "~1:1 pay in the [-next two-][+following ten+] weeks",
   ]);
 });
@@ -54,7 +68,7 @@ test("what may be ignored is", async () => {
   assert.equal((await compare("Total  5", "total 5 ")).same, false);
   assert.equal((await compare("Total  5", "total 5 ", { ignore_case: true, ignore_whitespace: true })).same, true);
   assert.equal((await compare("１，０００", "1,000", { ignore_width: true })).same, true);
-  assert.deepEqual(await changes("a  b c", "a b d", { ignore_whitespace: true }), ["~1:1 a b [-c-][+d+]"]);
+  assert.deepEqual(await changesOf("a  b c", "a b d", { ignore_whitespace: true }), ["~1:1 a b [-c-][+d+]"]);
 });
 
 test("the similarity is that of the characters, and never 1 where something differs", async () => {
