@@ -6,8 +6,8 @@ export type ContractError =
   | { tag: "invalid-input" | "not-found" | "denied" | "unavailable" | "failed"; val: string }
   | { tag: "rate-limited"; val: number | null | undefined };
 
-/** Whole numbers of 64 bits are bigints on their way in and out. */
-type U64 = bigint;
+/** Whole numbers of 64 bits, as they come back. On the way to the host they are numbers: the engine cannot lower a bigint. */
+type U64 = bigint | number;
 /** Nothing is `null` on the way to the host, and either of the two on the way back. */
 type Maybe<T> = T | null | undefined;
 
@@ -81,7 +81,7 @@ export interface Host {
   };
   storage: {
     get(key: string): Maybe<{ value: string; version: U64; expiresAt: Maybe<U64> }>;
-    set(key: string, value: string, ttlS: number | null, expected: U64 | null): U64;
+    set(key: string, value: string, ttlS: number | null, expected: number | null): U64;
     delete(key: string): boolean;
     list(prefix: string, cursor: string | null, limit: number): { keys: string[]; nextCursor: Maybe<string> };
   };

@@ -37,8 +37,7 @@ export function get(key: string): Entry | undefined {
 
 /** Stores a text. Answers its version. Keys have 1 to 200 bytes. */
 export function set(key: string, value: string, { ttlS, expected }: Keep = {}): number {
-  const version = expected === undefined ? null : BigInt(expected);
-  return Number(ask("storage.set()", (host) => host.storage.set(key, value, ttlS ?? null, version)));
+  return Number(ask("storage.set()", (host) => host.storage.set(key, value, ttlS ?? null, expected ?? null)));
 }
 
 /** The value of a key as JSON. Nothing checks that it is what the type says. */

@@ -38,7 +38,7 @@ export function storageOf(state: State): Host["storage"] {
       state.crosses(`${key} ${value}`);
       const quota = ready(key);
       const present = state.stored.get(key)?.version ?? 0;
-      if (expected !== null && Number(expected) !== present) {
+      if (expected !== null && expected !== present) {
         throw refusal("invalid_input", `the present version of \`${key}\` is ${present}, not ${expected}; read it again`);
       }
       const others = [...state.stored].filter(([other]) => other !== key);
