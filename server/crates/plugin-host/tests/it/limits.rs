@@ -70,6 +70,14 @@ async fn a_memory_bomb_is_named_as_one() {
 }
 
 #[tokio::test]
+async fn a_table_bomb_is_named_as_one() {
+    let plugin = plugin("menu").await;
+    let error = failure(&plugin, call(&plugin, "bomb", json!({})).await, CallErrorKind::MemoryLimit);
+    assert!(error.message.contains("table entries"), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
 async fn a_trap_carries_the_guests_own_words_to_the_developer_only() {
     let plugin = plugin("menu").await;
     let report = call(&plugin, "trap", json!({})).await;
@@ -238,6 +246,26 @@ async fn one_plugin_cannot_take_every_slot() {
         let error = call.await.expect("no panic").result.expect_err("nobody answers");
         assert!(matches!(error.kind, CallErrorKind::TimeLimit | CallErrorKind::Unavailable), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn one_tenant_cannot_keep_another_from_a_plugin() {
+    let (stuck, slow, menu) = (plugin("stuck").await, plugin("slow").await, plugin("menu").await);
+    let of = |tenant: &str| CallContext { tenant: tenant.to_owned(), ..limited(|limits| limits.wall_ms = 5_000) };
+    // Guests that wait for ever and guests that compute, more than there are slots.
+    let flood: Vec<_> = (0..3 * SLOTS)
+        .map(|number| {
+            let (plugin, tool) = if number % 2 == 0 { (stuck.clone(), "ask") } else { (menu.clone(), "loop") };
+            let context = of("greedy");
+            AbortOnDrop(tokio::spawn(async move { host().call(&plugin, tool, json!({}), context).await }))
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for plugin in [&stuck, &slow, &menu] {
+        let report = host().call(plugin, "echo", json!({"n": 1}), of("modest")).await;
+        assert_eq!(report.result, Ok(json!({"n": 1})));
+    }
+    assert!(flood.iter().any(|it| !it.0.is_finished()), "the flood is still there");
 }
 
 /// Good and bad calls, finished and dropped ones, all at once on several threads.
