@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod install;
+mod language;
 mod new;
 mod run;
 mod sdk;
@@ -40,7 +41,7 @@ fn sandbox(mut config: Config) -> anyhow::Result<PluginHost> {
 
 /// A plugin's file and what is in it; a project's folder is built first.
 fn read(plugin: &Path) -> anyhow::Result<(PathBuf, Vec<u8>)> {
-    let file = if plugin.is_dir() { build::compile(plugin)? } else { plugin.to_owned() };
+    let file = if plugin.is_dir() { language::prepare(plugin)?.compile()? } else { plugin.to_owned() };
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     Ok((file, bytes))
 }

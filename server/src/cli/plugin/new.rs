@@ -4,97 +4,26 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app::AppError;
-use crate::config::{Language, NewPluginArgs};
+use crate::config::NewPluginArgs;
 
+use super::language::Kit;
 use super::sdk;
 
 /// The name in the template's files, and the title made of it.
 const NAME: &str = "plugin_name";
 const TITLE: &str = "Plugin name";
 
-/// A file's name and content. The lock file is that of the shipped plugins, so that a new project has the versions which
-/// the SDK was tested with; cargo takes out what it does not need.
-const RUST: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("template/Cargo.toml.template")),
-    ("Cargo.lock", include_str!("../../../../plugins/Cargo.lock")),
-    ("src/lib.rs", include_str!("template/src/lib.rs")),
-    ("icon.svg", include_str!("template/icon.svg")),
-    ("README.md", include_str!("template/README.md")),
-    (".gitignore", include_str!("template/gitignore")),
-];
-
-/// What a crate cannot be called.
-const RESERVED: &[&str] = &[
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-];
-
 pub(super) fn execute(args: &NewPluginArgs) -> anyhow::Result<ExitCode> {
     let NewPluginArgs { folder, lang } = args;
     let name = folder.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    check_name(&name)?;
+    let kit = lang.kit();
+    check_name(&name, kit)?;
     if std::fs::read_dir(folder).map_or(folder.exists(), |mut it| it.next().is_some()) {
         return Err(AppError::invalid(format!("`{}` is there already", folder.display()))
             .hint("choose another name, or an empty folder")
             .into());
     }
-    match lang {
-        Language::Rust => write(folder, &name)?,
-    }
+    write(folder, &name, kit)?;
     let shown = folder.display();
     println!("made {shown}: a plugin with one tool\n");
     println!("  cd {shown}");
@@ -104,15 +33,15 @@ pub(super) fn execute(args: &NewPluginArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(folder: &Path, name: &str) -> anyhow::Result<()> {
-    for (file, content) in RUST {
+fn write(folder: &Path, name: &str, kit: &dyn Kit) -> anyhow::Result<()> {
+    for (file, content) in kit.template() {
         let content = content.replace(NAME, name).replace(TITLE, &title(name));
         sdk::put(&folder.join(file), content.as_bytes())?;
     }
-    sdk::renew(folder)
+    kit.sdk()?.renew(folder)
 }
 
-fn check_name(name: &str) -> Result<(), AppError> {
+fn check_name(name: &str, kit: &dyn Kit) -> Result<(), AppError> {
     let starts_well = name.starts_with(|it: char| it.is_ascii_lowercase());
     let goes_on_well = name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_');
     if !starts_well || !goes_on_well || name.len() > 63 {
@@ -124,11 +53,10 @@ fn check_name(name: &str) -> Result<(), AppError> {
             "a name has small letters, digits and `_`, and begins with a letter, for example `{example}`"
         )));
     }
-    if RESERVED.contains(&name) {
-        return Err(AppError::invalid(format!("`{name}` is a word of Rust, and a plugin is a Rust crate of its name"))
-            .hint(format!("for example `{name}_tools`")));
+    match kit.objection(name) {
+        None => Ok(()),
+        Some(why) => Err(AppError::invalid(why).hint(format!("for example `{name}_tools`"))),
     }
-    Ok(())
 }
 
 /// `wine_list` is “Wine list”.
@@ -140,12 +68,17 @@ fn title(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
+    use crate::config::Language;
+
     use super::*;
 
     #[test]
     fn names_that_cannot_be_and_what_would_be_better() {
+        let rust = Language::Rust.kit();
         for good in ["wine_list", "a", "tools2"] {
-            assert!(check_name(good).is_ok(), "{good}");
+            assert!(check_name(good, rust).is_ok(), "{good}");
         }
         for (bad, hint) in [
             ("Wine-List", "`wine_list`"),
@@ -154,20 +87,28 @@ mod tests {
             ("", "`wine_list`"),
             ("loop", "`loop_tools`"),
         ] {
-            let error = check_name(bad).unwrap_err();
+            let error = check_name(bad, rust).unwrap_err();
             assert!(error.hint.as_ref().is_some_and(|it| it.contains(hint)), "{bad}: {error:?}");
         }
     }
 
     #[test]
-    fn the_template_has_nothing_left_to_fill_in() {
-        let folder = tempfile::tempdir().unwrap();
-        let project = folder.path().join("wine_list");
-        write(&project, "wine_list").unwrap();
-        for (file, _) in RUST {
-            let text = std::fs::read_to_string(project.join(file)).unwrap();
-            assert!(!text.to_lowercase().replace(' ', "_").contains(NAME), "{file}: {text}");
+    fn the_templates_have_nothing_left_to_fill_in() {
+        for language in Language::value_variants() {
+            let kit = language.kit();
+            let folder = tempfile::tempdir().unwrap();
+            let project = folder.path().join("wine_list");
+            write(&project, "wine_list", kit).unwrap();
+            let mut whole = String::new();
+            for (file, _) in kit.template() {
+                let text = std::fs::read_to_string(project.join(file)).unwrap();
+                assert!(!text.to_lowercase().replace(' ', "_").contains(NAME), "{language:?}, {file}: {text}");
+                whole.push_str(&text);
+            }
+            for expected in ["\"Wine list\"", "\"wine_list\"", sdk::FOLDER] {
+                assert!(whole.contains(expected), "{language:?}: {expected}");
+            }
+            assert!(project.join(sdk::FOLDER).join("README.md").is_file(), "{language:?}");
         }
-        assert!(std::fs::read_to_string(project.join("src/lib.rs")).unwrap().contains(r#"en = "Wine list""#));
     }
 }

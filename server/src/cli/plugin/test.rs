@@ -1,12 +1,9 @@
 //! `parlour plugin test`: the project's own tests natively, then every example of its manifest in the real sandbox. Nothing
 //! is granted and nothing is set there, so an example that needs either, and states no output, cannot be judged.
 
-use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
 use plugin_host::{CallErrorKind, CallReport, Example, Grants, Manifest, Plugin, PluginHost};
-use plugin_toolchain::command_line;
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
@@ -14,15 +11,13 @@ use crate::app::plugins::report_json;
 use crate::config::{BuildPluginArgs, Config, Format};
 
 use super::run::surroundings;
-use super::{build, sandbox, words};
+use super::{language, read, sandbox, words};
 
 pub(super) async fn execute(config: Config, args: BuildPluginArgs) -> anyhow::Result<ExitCode> {
     let BuildPluginArgs { folder, format } = args;
-    // A machine without Rust gets one here, so that the tests have it as well.
-    let toolchain = build::prepare(&folder)?;
-    run_own_tests(&folder)?;
-    let file = build::compile_with(&toolchain, &folder)?;
-    let bytes = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let project = language::prepare(&folder)?;
+    project.test()?;
+    let (_, bytes) = read(&project.compile()?)?;
     let host = sandbox(config)?;
     let plugin = host.load(bytes).await.map_err(AppError::from)?;
     let tried = try_examples(&host, &plugin).await;
@@ -37,18 +32,6 @@ pub(super) async fn execute(config: Config, args: BuildPluginArgs) -> anyhow::Re
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn run_own_tests(folder: &Path) -> anyhow::Result<()> {
-    let mut command = plugin_toolchain::native_cargo(folder)?;
-    // Standard output is for the examples.
-    command.arg("test").stdin(Stdio::null()).stdout(std::io::stderr());
-    let line = command_line(&command);
-    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
-    if !status.success() {
-        bail!("the project's own tests failed; what cargo says stands above");
-    }
-    Ok(())
 }
 
 /// An example and what came of it.
@@ -146,7 +129,7 @@ fn print(manifest: &Manifest, tried: &[Tried]) {
         }
     }
     if tried.is_empty() {
-        println!("examples: none; `#[example(…)]` on a tool shows people how to call it, and is tried here");
+        println!("examples: none; an example of a tool shows people how to call it, and is tried here");
         return;
     }
     let count = |wanted: fn(&Verdict) -> bool| tried.iter().filter(|it| wanted(&it.verdict)).count();
