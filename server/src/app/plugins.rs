@@ -426,7 +426,7 @@ pub(crate) fn without_api(manifest: &Value) -> Value {
 /// Whether a plugin of this id belongs to the server, or would if it had been built: `code` nodes call theirs by its id, so
 /// whoever could install another would see what they are given.
 fn ships(id: &str) -> bool {
-    id == workflow_engine::JAVASCRIPT_PLUGIN || Shipped::get(&format!("{id}.wasm")).is_some()
+    workflow_engine::CODE_PLUGINS.contains(&id) || Shipped::get(&format!("{id}.wasm")).is_some()
 }
 
 /// Whether the build has plugins at all; without them most workflows do not compile.
