@@ -134,6 +134,131 @@ pub fn list(knowledge_base: &str, filter: Option<&Value>, cursor: Option<&str>, 
     host::current(|host| host.list(knowledge_base, filter, cursor, limit))
 }
 
+/// Rows, or groups with figures, over a knowledge base's typed fields: sums are made on the server, and only they come here.
+///
+/// ```ignore
+/// let by_channel = Query::new().filter(json!({"date": {"gte": "2026-10-01"}})).group_by("channel").sum("total", "spend");
+/// let rows: Vec<Channel> = by_channel.order_by_descending("total").limit(10).run("ads")?.read()?;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a query is answered by `run`"]
+pub struct Query {
+    members: Map<String, Value>,
+}
+
+impl Query {
+    /// Every record with all its fields, 100 of them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A query as JSON, with the members of the contract's `knowledge.query`.
+    pub fn from_json(members: Map<String, Value>) -> Self {
+        Self { members }
+    }
+
+    pub fn filter(mut self, filter: Value) -> Self {
+        self.members.insert("filter".to_owned(), filter);
+        self
+    }
+
+    /// A field of each record; `id` and `document` can be had as well. Not together with groups and figures.
+    pub fn select(self, field: &str) -> Self {
+        self.push("select", field.into())
+    }
+
+    /// One row for each value of this field.
+    pub fn group_by(self, field: &str) -> Self {
+        self.push("group_by", field.into())
+    }
+
+    /// How many records there are, under this name.
+    pub fn count(self, name: &str) -> Self {
+        self.figure(name, "count", "*")
+    }
+
+    pub fn count_distinct(self, name: &str, field: &str) -> Self {
+        self.figure(name, "count_distinct", field)
+    }
+
+    /// Of nothing it is null, as in SQL; so are the next three.
+    pub fn sum(self, name: &str, field: &str) -> Self {
+        self.figure(name, "sum", field)
+    }
+
+    pub fn average(self, name: &str, field: &str) -> Self {
+        self.figure(name, "avg", field)
+    }
+
+    pub fn min(self, name: &str, field: &str) -> Self {
+        self.figure(name, "min", field)
+    }
+
+    pub fn max(self, name: &str, field: &str) -> Self {
+        self.figure(name, "max", field)
+    }
+
+    /// The smallest first; what has no value comes last either way.
+    pub fn order_by(self, name: &str) -> Self {
+        self.push("order_by", serde_json::json!({ "by": name }))
+    }
+
+    pub fn order_by_descending(self, name: &str) -> Self {
+        self.push("order_by", serde_json::json!({ "by": name, "descending": true }))
+    }
+
+    pub fn offset(mut self, rows: u32) -> Self {
+        self.members.insert("offset".to_owned(), rows.into());
+        self
+    }
+
+    /// 1 to 1000; 100 where it is not said.
+    pub fn limit(mut self, rows: u32) -> Self {
+        self.members.insert("limit".to_owned(), rows.into());
+        self
+    }
+
+    fn push(mut self, list: &str, item: Value) -> Self {
+        if let Value::Array(items) = self.members.entry(list).or_insert_with(|| Value::Array(Vec::new())) {
+            items.push(item);
+        }
+        self
+    }
+
+    fn figure(mut self, name: &str, function: &str, field: &str) -> Self {
+        if let Value::Object(all) = self.members.entry("aggregate").or_insert_with(|| Value::Object(Map::new())) {
+            all.insert(name.to_owned(), serde_json::json!({ function: field }));
+        }
+        self
+    }
+
+    /// # Errors
+    /// `Denied` when the knowledge base is not granted, `InvalidInput` for a name that it does not have.
+    pub fn run(self, knowledge_base: &str) -> Result<Rows> {
+        host::current(|host| host.query(knowledge_base, &self.members))
+    }
+}
+
+/// What a query gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// Objects with the same members in the same order.
+    pub rows: Vec<Map<String, Value>>,
+    /// How many there would be without the query's limit.
+    pub total: u64,
+}
+
+impl Rows {
+    /// The rows as a type of yours; the error names the row and the member that does not fit.
+    pub fn read<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        let read = |(at, row): (usize, Map<String, Value>)| {
+            serde_path_to_error::deserialize(Value::Object(row))
+                .map_err(|error| Error::Failed(format!("row {} of the query: {error}", at + 1)))
+        };
+        self.rows.into_iter().enumerate().map(read).collect()
+    }
+}
+
 /// All entries that pass a filter, page by page. More than `at_most` is an error, because a part of them would give a
 /// wrong sum without anybody noticing.
 pub fn list_all(knowledge_base: &str, filter: Option<&Value>, at_most: usize) -> Result<Vec<Entry>> {

@@ -106,3 +106,41 @@ impl Request {
             .map_err(|error| Error::Failed(format!("the answer of the model `{model}` does not fit: {error}")))
     }
 }
+
+/// What a text is: some models tell what is asked from what is looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Query,
+    Passage,
+}
+
+/// Texts as vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    /// One a text, in their order, all of one length.
+    pub vectors: Vec<Vec<f32>>,
+    /// The model's own name; vectors of different models cannot be compared.
+    pub model: String,
+    /// 0 for the model in the server's own process.
+    pub input_tokens: u64,
+}
+
+/// Texts as vectors, by the model with the role `embedding`: 1 to 100 texts of at most 8 KiB each.
+///
+/// # Errors
+/// `Denied` when the role `embedding` is not granted, `Unavailable` when the server has no such model.
+pub fn embed<T: AsRef<str>>(texts: &[T], purpose: Purpose) -> Result<Embeddings> {
+    let texts: Vec<String> = texts.iter().map(|it| it.as_ref().to_owned()).collect();
+    host::current(|host| host.embed(&texts, purpose))
+}
+
+/// How alike two vectors are: 1 for the same direction, 0 for nothing in common. Of different lengths, or without a
+/// direction, it is 0.
+pub fn similarity(one: &[f32], other: &[f32]) -> f32 {
+    if one.len() != other.len() {
+        return 0.0;
+    }
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let lengths = product(one, one).sqrt() * product(other, other).sqrt();
+    if lengths > 0.0 { product(one, other) / lengths } else { 0.0 }
+}

@@ -13,6 +13,7 @@ mod address;
 mod filter;
 mod http;
 mod model;
+mod query;
 mod secrets;
 mod storage;
 
@@ -20,16 +21,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::http::{Reply, Sent};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::http::{Outgoing, Response};
-use crate::knowledge::{Entry, Found, Hit, MAX_PAGE, MAX_TOP_K, Page, Search, Status};
+use crate::knowledge::{Entry, Found, Hit, MAX_PAGE, MAX_TOP_K, Page, Rows, Search, Status};
 use crate::log::Level;
 use crate::manifest::Manifest;
-use crate::model::{Completion, Request};
+use crate::model::{Completion, Embeddings, Purpose, Request};
 use crate::plugin::Plugin;
 use crate::secret::{END, START};
 use crate::storage::{Entry as Stored, Keep, Page as Keys};
@@ -277,7 +278,7 @@ impl State {
     fn filtered(&self, knowledge_base: &str, filter: Option<&Value>) -> Result<Vec<Entry>> {
         let entries = self.entries(knowledge_base)?;
         let Some(filter) = filter else { return Ok(entries) };
-        let known: BTreeSet<String> = entries.iter().flat_map(|entry| entry.fields.keys().cloned()).collect();
+        let known: BTreeSet<String> = fields(&entries).into_iter().collect();
         let mut passed = Vec::new();
         for entry in entries {
             if filter::passes(filter, &entry.fields, &known)? {
@@ -332,6 +333,12 @@ impl Host for State {
         Ok(Page { entries: page, next_cursor: (end < entries.len()).then(|| end.to_string()) })
     }
 
+    fn query(&self, knowledge_base: &str, query: &Map<String, Value>) -> Result<Rows> {
+        let known = fields(&self.entries(knowledge_base)?);
+        let entries = self.filtered(knowledge_base, query.get("filter").filter(|it| !it.is_null()))?;
+        query::rows(query, &entries, &known)
+    }
+
     fn send(&self, request: &Outgoing) -> Result<Response> {
         let answer = self.exchange(request);
         self.crosses(match &answer {
@@ -344,6 +351,11 @@ impl Host for State {
     fn complete(&self, request: &Request) -> Result<Completion> {
         self.crosses(format!("{request:?}"));
         self.completed(request)
+    }
+
+    fn embed(&self, texts: &[String], _purpose: Purpose) -> Result<Embeddings> {
+        self.crosses(format!("{texts:?}"));
+        self.embedded(texts)
     }
 
     fn stored(&self, key: &str) -> Result<Option<Stored>> {
@@ -396,6 +408,17 @@ impl Host for State {
         });
         bytes.collect()
     }
+}
+
+/// The fields that any of the entries has, in the order in which they are met.
+fn fields(entries: &[Entry]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in entries.iter().flat_map(|entry| entry.fields.keys()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// Words of letters, and pairs of neighbouring Chinese characters (a single one stands for itself).

@@ -4,6 +4,8 @@
 
 #[path = "it/powers.rs"]
 mod powers;
+#[path = "it/tables.rs"]
+mod tables;
 
 use std::collections::BTreeSet;
 

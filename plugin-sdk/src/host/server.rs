@@ -1,6 +1,6 @@
 //! The server, through the generated bindings.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Host;
 use crate::bindings::parlour::plugin::{
@@ -9,9 +9,9 @@ use crate::bindings::parlour::plugin::{
 };
 use crate::error::{Error, Result};
 use crate::http::{Outgoing, Response};
-use crate::knowledge::{Entry, Found, Hit, Page, Search, Status};
+use crate::knowledge::{Entry, Found, Hit, Page, Rows, Search, Status};
 use crate::log::Level;
-use crate::model::{Author, Completion, Request};
+use crate::model::{Author, Completion, Embeddings, Purpose, Request};
 use crate::storage::{self, Keep};
 
 pub(super) struct Server;
@@ -55,6 +55,12 @@ impl Host for Server {
         Ok(Page { entries, next_cursor: page.next_cursor })
     }
 
+    fn query(&self, knowledge_base: &str, query: &Map<String, Value>) -> Result<Rows> {
+        let query = serde_json::to_string(query)?;
+        let wit::QueryResult { rows_json, total } = wit::query(knowledge_base, &query).map_err(error)?;
+        Ok(Rows { rows: serde_json::from_str(&rows_json)?, total })
+    }
+
     fn send(&self, request: &Outgoing) -> Result<Response> {
         let Outgoing { method, url, headers, body, timeout_ms } = request;
         let headers = headers.iter();
@@ -92,6 +98,16 @@ impl Host for Server {
         let wit_model::Completion { text, model, input_tokens, output_tokens } =
             wit_model::complete(&request).map_err(error)?;
         Ok(Completion { text, model, input_tokens, output_tokens })
+    }
+
+    fn embed(&self, texts: &[String], purpose: Purpose) -> Result<Embeddings> {
+        let purpose = match purpose {
+            Purpose::Query => wit_model::Purpose::Query,
+            Purpose::Passage => wit_model::Purpose::Passage,
+        };
+        let wit_model::Embeddings { vectors, model, input_tokens } =
+            wit_model::embed(texts, purpose).map_err(error)?;
+        Ok(Embeddings { vectors, model, input_tokens })
     }
 
     fn stored(&self, key: &str) -> Result<Option<storage::Entry>> {

@@ -67,7 +67,7 @@ fn equal(value: &Value, operand: &Value) -> bool {
     }
 }
 
-fn compare(value: &Value, operand: &Value) -> Option<Ordering> {
+pub(super) fn compare(value: &Value, operand: &Value) -> Option<Ordering> {
     match (value.as_f64(), operand.as_f64()) {
         (Some(value), Some(operand)) => value.partial_cmp(&operand),
         (None, None) => Some(value.as_str()?.cmp(operand.as_str()?)),

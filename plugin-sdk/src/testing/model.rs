@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::State;
+use super::{State, terms};
 use crate::error::{Error, Result};
-use crate::model::{Completion, Request};
+use crate::model::{Completion, Embeddings, Request};
 
 const MAX_MESSAGES: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
+const MAX_TEXTS: usize = 100;
+const MAX_TEXT_BYTES: usize = 8 << 10;
+/// Enough that two words of a test seldom meet.
+const DIMENSIONS: usize = 256;
 /// About what tokenizers make of European languages; a test needs no more.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -62,6 +66,28 @@ impl State {
         let output_tokens = tokens(&text);
         models.tokens += input_tokens + output_tokens;
         Ok(Completion { text, model: format!("fake-{}", request.role), input_tokens, output_tokens })
+    }
+
+    /// Vectors of the words that a text has: texts that share words are alike, and equal texts are equal.
+    pub(super) fn embedded(&self, texts: &[String]) -> Result<Embeddings> {
+        self.tokens_of("embedding")?;
+        if !(1..=MAX_TEXTS).contains(&texts.len()) || texts.iter().any(|it| it.len() > MAX_TEXT_BYTES) {
+            return Err(Error::InvalidInput(format!(
+                "an embedding model is given 1 to {MAX_TEXTS} texts of at most {MAX_TEXT_BYTES} bytes each"
+            )));
+        }
+        let vector = |text: &String| {
+            let mut vector = vec![0.0_f32; DIMENSIONS];
+            for term in terms(text) {
+                let hash = term.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+                if let Some(place) = vector.get_mut(hash % DIMENSIONS) {
+                    *place += 1.0;
+                }
+            }
+            vector
+        };
+        let vectors = texts.iter().map(vector).collect();
+        Ok(Embeddings { vectors, model: "fake-embedding".to_owned(), input_tokens: 0 })
     }
 
     fn tokens_of(&self, role: &str) -> Result<u64> {

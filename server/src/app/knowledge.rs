@@ -220,6 +220,17 @@ impl App {
         Ok(self.0.knowledge.search(&tenant.to_string(), request).await?)
     }
 
+    /// Rows and sums over a base's typed fields.
+    ///
+    /// # Errors
+    /// The query does not fit the base, or the index cannot be read.
+    pub async fn query(&self, tenant: TenantId, base: &str, query: &Map<String, Value>) -> Result<knowledge::Rows> {
+        let (found, spec) = self.base(tenant, base).await?;
+        self.catch_up(tenant, &found).await?;
+        let reference = BaseRef { id: found.id.to_string(), spec };
+        Ok(self.0.knowledge.query(&tenant.to_string(), &reference, query).await?)
+    }
+
     /// Fetches the embedding model in the background and embeds what was stored before it was there.
     pub fn prepare_embeddings(&self) {
         let Some(local) = self.0.local_model.clone() else { return };

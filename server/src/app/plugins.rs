@@ -153,6 +153,43 @@ impl App {
         self.installed(tenant, &plugin.manifest().id).await
     }
 
+    /// Keeps a version for an admin to install, and changes nothing of what is in use. A plugin that is not there yet is
+    /// installed with nothing granted and switched off.
+    ///
+    /// # Errors
+    /// The file is no plugin, or this version of it was published with another content.
+    pub async fn publish_plugin(&self, caller: &Caller, bytes: Vec<u8>) -> Result<(Installed, PluginVersion)> {
+        if Import::read(&bytes).is_some() {
+            return Err(AppError::invalid("an OpenAPI document is not published".to_owned())
+                .hint("import it: it becomes a plugin at once, with nothing granted"));
+        }
+        let tenant = caller.tenant.id;
+        let plugin = self.load(bytes.clone()).await?;
+        let (id, version) = (&plugin.manifest().id, plugin.manifest().version.to_string());
+        let published = PluginVersion {
+            sha256: plugin.sha256().to_owned(),
+            version: version.clone(),
+            installed: false,
+            at: self.clock().now_ms(),
+        };
+        if self.known(tenant, plugin.manifest()).await?.is_none() {
+            self.record_plugin(tenant, &plugin, Some(bytes)).await?;
+            self.storage().set_plugin_enabled(tenant, id, false).await?;
+        } else {
+            let kept = self.storage().plugin_versions(tenant, id).await?;
+            if kept.iter().any(|it| it.version == version && it.sha256 != published.sha256) {
+                return Err(AppError::new(
+                    ErrorCode::Conflict,
+                    format!("version {version} of `{id}` is there already, with another content"),
+                )
+                .hint("give the plugin a new version; what was published does not change"));
+            }
+            self.storage().publish_plugin_version(tenant, id, published.clone(), bytes).await?;
+        }
+        self.note_change(caller, "plugin.publish", &format!("{id} {version}")).await?;
+        Ok((self.installed(tenant, id).await?, published))
+    }
+
     /// Makes the operations of an HTTP interface the tools of a plugin.
     ///
     /// # Errors
@@ -274,13 +311,14 @@ impl App {
         self.installed(tenant, id).await
     }
 
-    /// The versions of an uploaded plugin that one can go back to, the newest first.
+    /// The versions of an uploaded plugin that can be installed, the newest first.
     pub async fn plugin_versions(&self, tenant: TenantId, id: &str) -> Result<Vec<PluginVersion>> {
         self.installed(tenant, id).await?;
         Ok(self.storage().plugin_versions(tenant, id).await?)
     }
 
-    /// Installs a version again that was installed before. It keeps those of the present grants that it asks for.
+    /// Installs a version that was published, or that was installed before. It keeps those of the present grants that it
+    /// asks for.
     pub async fn restore_plugin(&self, caller: &Caller, id: &str, sha256: &str) -> Result<Installed> {
         let tenant = caller.tenant.id;
         self.installed(tenant, id).await?;
@@ -323,6 +361,7 @@ impl App {
         let report = match self.loaded(tenant, &installed.record).await? {
             Loaded::Code(plugin) => {
                 let context = CallContext {
+                    tenant: tenant.to_string(),
                     config: settings,
                     grants: installed.grants,
                     limits: None,

@@ -29,6 +29,7 @@ pub(super) async fn execute(config: Config, command: PluginCommand) -> anyhow::R
         PluginCommand::Run(args) => run::execute(config, args).await,
         PluginCommand::Inspect(args) => inspect::execute(config, args).await,
         PluginCommand::Install(args) => install::execute(args).await,
+        PluginCommand::Publish(args) => install::publish(args).await,
     }
 }
 

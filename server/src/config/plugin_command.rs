@@ -29,6 +29,8 @@ pub enum PluginCommand {
     Inspect(InspectPluginArgs),
     /// Send a plugin to a running server.
     Install(InstallPluginArgs),
+    /// Send a version to a running server for an administrator to install; what is in use there stays.
+    Publish(InstallPluginArgs),
 }
 
 #[derive(Args, Debug)]

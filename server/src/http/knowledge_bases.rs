@@ -95,6 +95,44 @@ pub(crate) struct SearchView {
     hits: Vec<Value>,
 }
 
+/// Rows, or groups with figures, over the typed fields.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QueryBody {
+    /// For example `{"date": {"gte": "2026-10-01"}}`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    filter: Option<Value>,
+    /// Fields of each record, `id` and `document` among them; all fields if not given. Not together with the next two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    select: Option<Vec<String>>,
+    /// One row for each combination of these fields' values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_by: Option<Vec<String>>,
+    /// `count`, `count_distinct`, `sum`, `avg`, `min` or `max` of a field, by the name it gets:
+    /// `{"total": {"sum": "spend"}, "rows": {"count": "*"}}`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    aggregate: Option<Map<String, Value>>,
+    /// `[{"by": "total", "descending": true}]`; what has no value comes last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Object>)]
+    order_by: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u32>,
+    /// 1 to 1000; 100 if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RowsView {
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<Map<String, Value>>,
+    /// How many there would be without `limit` and `offset`.
+    total: u64,
+}
+
 async fn base_view(app: &App, caller: &Caller, base: &KnowledgeBase) -> Result<BaseView> {
     let size = app.storage().knowledge_base_size(caller.tenant.id, base.id).await?;
     Ok(BaseView {
@@ -220,4 +258,17 @@ pub(super) async fn search(
     let found = app.search(caller.tenant.id, &[name], search).await?;
     let hits = found.hits.iter().filter_map(|it| serde_json::to_value(it).ok()).collect();
     Ok(Json(SearchView { status: found.status.as_str().to_owned(), reason: found.reason, hits }))
+}
+
+pub(super) async fn query(
+    State(app): State<App>,
+    caller: Caller,
+    In(name): In<String>,
+    Body(body): Body<QueryBody>,
+) -> Result<Json<RowsView>> {
+    let Value::Object(query) = serde_json::to_value(body).map_err(AppError::internal)? else {
+        return Err(AppError::invalid("a query is an object".to_owned()));
+    };
+    let knowledge::Rows { rows, total } = app.query(caller.tenant.id, &name, &query).await?;
+    Ok(Json(RowsView { rows, total }))
 }

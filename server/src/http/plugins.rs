@@ -96,7 +96,10 @@ pub(crate) struct EnabledBody {
 pub(crate) struct VersionView {
     sha256: String,
     version: String,
-    installed_at: i64,
+    /// False for one that was published and that nobody has installed yet.
+    installed: bool,
+    /// When it was installed last, or published.
+    at: i64,
     /// Whether it is the one that answers.
     current: bool,
 }
@@ -104,6 +107,13 @@ pub(crate) struct VersionView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionList {
     items: Vec<VersionView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PublishedView {
+    published: VersionView,
+    /// As it is in use; a plugin that was not there before is switched off.
+    plugin: PluginView,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -257,13 +267,23 @@ pub(super) async fn put_enabled(
 pub(super) async fn versions(State(app): State<App>, caller: Caller, In(id): In<String>) -> Result<Json<VersionList>> {
     let current = app.installed(caller.tenant.id, &id).await?.record.sha256;
     let items = app.plugin_versions(caller.tenant.id, &id).await?.into_iter();
-    let items = items.map(|PluginVersion { sha256, version, installed_at }| VersionView {
-        current: sha256 == current,
-        sha256,
-        version,
-        installed_at,
-    });
-    Ok(Json(VersionList { items: items.collect() }))
+    Ok(Json(VersionList { items: items.map(|it| version_view(it, &current)).collect() }))
+}
+
+fn version_view(version: PluginVersion, current: &str) -> VersionView {
+    let PluginVersion { sha256, version, installed, at } = version;
+    VersionView { current: sha256 == current, sha256, version, installed, at }
+}
+
+pub(super) async fn publish(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Json<PublishedView>> {
+    let file = take_file(request, &app).await?;
+    let (installed, published) = app.publish_plugin(&caller, file.bytes.to_vec()).await?;
+    let published = version_view(published, &installed.record.sha256);
+    Ok(Json(PublishedView { plugin: view(&app, caller.tenant.id, installed).await?, published }))
 }
 
 pub(super) async fn restore(

@@ -28,7 +28,10 @@ pub struct PluginVersion {
     /// Of the plugin's bytes, in lower-case hexadecimal.
     pub sha256: String,
     pub version: String,
-    pub installed_at: i64,
+    /// False for one that was published and that nobody has installed yet.
+    pub installed: bool,
+    /// When it was installed last, or published.
+    pub at: i64,
 }
 
 /// What came of one call of a tool.

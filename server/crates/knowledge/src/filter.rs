@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::error::KnowledgeError;
 use crate::parse::value;
-use crate::spec::{BaseSpec, FieldKind};
+use crate::spec::{BaseSpec, FieldKind, FieldSpec};
 
 /// Deeper filters are a mistake, and each level is a call.
 const MAX_DEPTH: usize = 16;
@@ -185,34 +185,13 @@ impl Compiler<'_> {
     }
 
     fn conditions(&self, name: &str, written: &Value, all: &mut Vec<Filter>) -> Result<(), KnowledgeError> {
-        let Some(field) = self.spec.field(name) else {
-            // A field of another base of this search: here it has no value. Its conditions are checked over there.
-            if let Some(other) = self.others.iter().find(|it| it.field(name).is_some()) {
-                let there = Compiler { spec: other, others: &[] };
-                return there.conditions(name, written, all);
-            }
-            let known: Vec<String> =
-                self.spec.fields.iter().filter(|it| it.filter).map(|it| format!("`{}`", it.name)).collect();
-            let close = self.spec.fields.iter().map(|it| it.name.as_str()).find(|it| it.eq_ignore_ascii_case(name));
-            let hint = match close {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => format!("operators go inside the field: {{\"field\": {{\"gte\": 2}}}}; there are {OPERATORS}"),
-            };
-            return Err(KnowledgeError::InvalidFilter {
-                message: format!(
-                    "`{}` has no field `{name}`; fields to filter by: {}",
-                    self.spec.name,
-                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-                ),
-                hint,
-            });
-        };
-        if !field.filter {
-            return Err(invalid(
-                format!("the field `{name}` of `{}` is not for filtering", self.spec.name),
-                "give it `filter: true` in the knowledge base's fields, and upload its documents again",
-            ));
+        // A field of another base of this search: here it has no value. Its conditions are checked over there.
+        let other = self.others.iter().find(|it| it.field(name).is_some());
+        if let (None, Some(other)) = (self.spec.field(name), other) {
+            let there = Compiler { spec: other, others: &[] };
+            return there.conditions(name, written, all);
         }
+        let field = filterable(self.spec, name)?;
         let tests = match written {
             Value::Object(operators) => self.tests(name, field.kind, operators)?,
             Value::Array(_) => {
@@ -235,6 +214,34 @@ impl Compiler<'_> {
         }
         operators.iter().map(|(operator, given)| test(name, kind, operator, given)).collect()
     }
+}
+
+/// The field of this name, if records can be told apart by it.
+pub(crate) fn filterable<'spec>(spec: &'spec BaseSpec, name: &str) -> Result<&'spec FieldSpec, KnowledgeError> {
+    let Some(field) = spec.field(name) else {
+        let known: Vec<String> =
+            spec.fields.iter().filter(|it| it.filter).map(|it| format!("`{}`", it.name)).collect();
+        let close = spec.fields.iter().map(|it| it.name.as_str()).find(|it| it.eq_ignore_ascii_case(name));
+        let hint = match close {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("operators go inside the field: {{\"field\": {{\"gte\": 2}}}}; there are {OPERATORS}"),
+        };
+        return Err(KnowledgeError::InvalidFilter {
+            message: format!(
+                "`{}` has no field `{name}`; fields to filter by: {}",
+                spec.name,
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            ),
+            hint,
+        });
+    };
+    if !field.filter {
+        return Err(invalid(
+            format!("the field `{name}` of `{}` is not for filtering", spec.name),
+            "give it `filter: true` in the knowledge base's fields, and upload its documents again",
+        ));
+    }
+    Ok(field)
 }
 
 fn equality(name: &str, kind: FieldKind, given: &Value) -> Result<Test, KnowledgeError> {
@@ -354,7 +361,73 @@ pub(crate) enum Column {
 /// Stands in `codes` where a row has no value.
 const NO_WORD: u32 = u32::MAX;
 
+/// One row's value in a column. Words are folded, so what a filter calls equal is equal here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell<'column> {
+    None,
+    Number(f64),
+    Boolean(bool),
+    Word(&'column str),
+    /// Some elements; which ones, nobody asks here.
+    List,
+}
+
+impl Cell<'_> {
+    /// Of two values of one column; what cannot be compared is equal.
+    pub(crate) fn order(&self, other: &Cell<'_>) -> std::cmp::Ordering {
+        match (self, other) {
+            (Cell::Number(one), Cell::Number(other)) => one.total_cmp(other),
+            (Cell::Boolean(one), Cell::Boolean(other)) => one.cmp(other),
+            (Cell::Word(one), Cell::Word(other)) => one.cmp(other),
+            _ => std::cmp::Ordering::Equal,
+        }
+    }
+
+    /// The same for equal values, for numbers their bits.
+    fn identity(&self) -> (u8, u64, &str) {
+        match self {
+            Cell::None => (0, 0, ""),
+            // Zero has two forms.
+            Cell::Number(number) => (1, (number + 0.0).to_bits(), ""),
+            Cell::Boolean(boolean) => (2, u64::from(*boolean), ""),
+            Cell::Word(word) => (3, 0, word),
+            Cell::List => (4, 0, ""),
+        }
+    }
+}
+
+impl PartialEq for Cell<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Cell<'_> {}
+
+impl std::hash::Hash for Cell<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
 impl Column {
+    pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
+        match self {
+            Column::Numbers(values) => match values.get(row) {
+                Some(number) if !number.is_nan() => Cell::Number(*number),
+                Some(_) | None => Cell::None,
+            },
+            Column::Booleans(values) => values.get(row).copied().flatten().map_or(Cell::None, Cell::Boolean),
+            Column::Words { dictionary, codes } => {
+                let code = codes.get(row).and_then(|code| usize::try_from(*code).ok());
+                code.and_then(|code| dictionary.get(code)).map_or(Cell::None, |word| Cell::Word(word))
+            }
+            Column::Lists { dictionary: _, starts, codes: _ } => {
+                if starts.get(row) == starts.get(row + 1) { Cell::None } else { Cell::List }
+            }
+        }
+    }
+
     fn evaluate(&self, test: &Test) -> Vec<bool> {
         match self {
             Column::Numbers(values) => values

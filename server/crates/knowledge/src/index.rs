@@ -3,6 +3,7 @@
 //! within one read transaction: a document's old version answers until the new one is complete, and then at once.
 
 mod put;
+mod query;
 mod scan;
 mod search;
 mod snapshot;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use sqlx::Row as _;
 
+pub use query::Rows;
 pub use types::{
     BaseRef, DocumentIn, Entry, Hit, Page, Progress, PutReport, SearchMode, SearchRequest, SearchResponse,
     SearchStatus, Stage, Stages,

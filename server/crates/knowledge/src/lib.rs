@@ -8,6 +8,7 @@ mod filter;
 mod index;
 mod lexical;
 mod parse;
+mod query;
 mod spec;
 
 pub use embedder::{
@@ -15,7 +16,7 @@ pub use embedder::{
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
-    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, SearchMode, SearchRequest, SearchResponse,
+    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest, SearchResponse,
     SearchStatus, Stage, Stages,
 };
 pub use parse::{Content, DocumentText, Parsed, Record, parse, read_document};

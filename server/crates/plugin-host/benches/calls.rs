@@ -46,6 +46,7 @@ async fn load(host: &PluginHost, file: &str) -> Plugin {
 
 async fn measure(host: &PluginHost, plugin: &Plugin, tool: &str, input: Value) {
     let context = CallContext {
+        tenant: "bench".to_owned(),
         grants: Grants::default(),
         config: Map::new(),
         limits: None,

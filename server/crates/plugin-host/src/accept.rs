@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::error::PluginError;
+use crate::wasi;
 
 /// Largest accepted file: a Python plugin has 19 MB. Compiling is the dearest thing a file can ask for.
 pub(crate) const MAX_PLUGIN_BYTES: u64 = 32 << 20;
@@ -113,7 +114,8 @@ impl Outline {
     }
 
     fn check_module(&self) -> Result<(), PluginError> {
-        if let Some(foreign) = self.imports.iter().find(|import| !import.starts_with(PACKAGE)) {
+        let foreign = |import: &&String| !import.starts_with(PACKAGE) && !wasi::is_offered(import);
+        if let Some(foreign) = self.imports.iter().find(foreign) {
             return Err(PluginError::UnsupportedImport { import: foreign.clone() });
         }
         if !self.described {
@@ -142,6 +144,9 @@ impl Outline {
 }
 
 fn check_import(import: &str) -> Result<(), PluginError> {
+    if wasi::is_offered(import) {
+        return Ok(());
+    }
     let unsupported = || PluginError::UnsupportedImport { import: import.to_owned() };
     let (interface, version) = contract_name(import).ok_or_else(unsupported)?;
     check_major(import, version)?;

@@ -4,8 +4,8 @@
 use futures::future::BoxFuture;
 
 use crate::capabilities::http::{HttpRequest, HttpResponse};
-use crate::capabilities::knowledge::{Entry, ListRequest, Page, SearchRequest, SearchResult};
-use crate::capabilities::model::{Completion, ModelRequest};
+use crate::capabilities::knowledge::{Entry, ListRequest, Page, QueryRequest, Rows, SearchRequest, SearchResult};
+use crate::capabilities::model::{Completion, EmbedRequest, Embeddings, ModelRequest};
 use crate::capabilities::storage::{KeyPage, SetValue, StoredValue};
 use crate::error::HostError;
 
@@ -17,6 +17,10 @@ pub trait ServerAccess: Send + Sync {
     fn get(&self, knowledge_base: String, id: String) -> Answer<'_, Entry>;
     fn list(&self, request: ListRequest) -> Answer<'_, Page>;
 
+    fn query(&self, _request: QueryRequest) -> Answer<'_, Rows> {
+        nothing_here("tables")
+    }
+
     /// Sends a request. Each address on its way, redirects included, must be one of `request.rules`.
     fn send(&self, _request: HttpRequest) -> Answer<'_, HttpResponse> {
         nothing_here("requests to other services")
@@ -24,6 +28,10 @@ pub trait ServerAccess: Send + Sync {
 
     fn complete(&self, _request: ModelRequest) -> Answer<'_, Completion> {
         nothing_here("language models")
+    }
+
+    fn embed(&self, _request: EmbedRequest) -> Answer<'_, Embeddings> {
+        nothing_here("embedding models")
     }
 
     fn value(&self, _key: String) -> Answer<'_, Option<StoredValue>> {
@@ -70,6 +78,10 @@ impl ServerAccess for NoServer {
     }
 
     fn list(&self, request: ListRequest) -> Answer<'_, Page> {
+        Self::unknown(&request.knowledge_base)
+    }
+
+    fn query(&self, request: QueryRequest) -> Answer<'_, Rows> {
         Self::unknown(&request.knowledge_base)
     }
 }

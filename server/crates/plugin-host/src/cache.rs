@@ -1,12 +1,16 @@
 //! Compiled plugins on disk. A file here becomes machine code, so it is believed only when three things hold: it lies in a
 //! folder that nobody else can write, its name says which upload, engine and settings it was made for, and its checksum
-//! (over that name and the content) is right. Anything else is deleted and made again.
+//! (over that name and the content) is right. Anything else is deleted and made again; so is what nobody has used for a
+//! month, such as the code of versions that were replaced.
+//!
+//! The checksum stands behind the code, so that the engine can map the file: of a large plugin, only what runs is in memory.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -14,9 +18,13 @@ use wasmtime::component::Component;
 
 use crate::error::PluginError;
 
-/// Opens every file; another layout gets another number.
-const MAGIC: &[u8; 16] = b"parlour-cwasm-01";
+/// Ends every file; another layout gets another number.
+const MAGIC: &[u8; 16] = b"parlour-cwasm-02";
 const CHECKSUM_BYTES: usize = 32;
+/// A file that was not used for so long is deleted at the next start.
+const KEPT_UNUSED: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Using a file marks it, but no more often than this.
+const MARKED_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// The version that wrote a file is part of its name; the compatibility hash covers settings and processor features.
 const WASMTIME_VERSION: &str = "48.0.8";
 
@@ -34,7 +42,23 @@ impl Cache {
         make_private(&folder)?;
         let mut hasher = StableHasher::default();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { folder, compatibility: hasher.finish(), next_temporary: AtomicU64::new(0) })
+        let cache = Self { folder, compatibility: hasher.finish(), next_temporary: AtomicU64::new(0) };
+        cache.delete_unused(SystemTime::now());
+        Ok(cache)
+    }
+
+    /// What cannot be deleted costs some space and nothing else.
+    fn delete_unused(&self, now: SystemTime) {
+        let unused = |file: &fs::DirEntry| {
+            let modified = file.metadata().and_then(|it| it.modified()).ok();
+            modified.and_then(|it| now.duration_since(it).ok()).is_some_and(|it| it > KEPT_UNUSED)
+        };
+        for file in fs::read_dir(&self.folder).into_iter().flatten().flatten().filter(unused) {
+            if file.path().extension().is_some_and(|it| it == "cwasm" || it == "new") {
+                tracing::debug!(file = %file.path().display(), "nobody has used this compiled plugin for a month");
+                let _kept = fs::remove_file(file.path());
+            }
+        }
     }
 
     /// The compiled component of an upload, if a trustworthy file is there. A file that is not is deleted.
@@ -46,13 +70,15 @@ impl Cache {
             self.discard(&path, "it is not a regular file");
             return None;
         }
-        let bytes = fs::read(&path).ok()?;
-        let Some(code) = checked_code(&name, &bytes) else {
+        if checked_code(&name, &fs::read(&path).ok()?).is_none() {
             self.discard(&path, "its checksum is wrong");
             return None;
-        };
-        match deserialize(engine, code) {
-            Ok(component) => Some(component),
+        }
+        match deserialize(engine, &path) {
+            Ok(component) => {
+                mark_used(&path);
+                Some(component)
+            }
             Err(error) => {
                 self.discard(&path, &format!("the engine refused it: {error}"));
                 None
@@ -95,9 +121,9 @@ impl Cache {
         let temporary = self.folder.join(format!("{name}.{}-{number}.new", std::process::id()));
         let written = (|| {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-            file.write_all(MAGIC)?;
-            file.write_all(&checksum(name, code))?;
             file.write_all(code)?;
+            file.write_all(&checksum(name, code))?;
+            file.write_all(MAGIC)?;
             file.sync_all()?;
             fs::rename(&temporary, self.folder.join(name))
         })();
@@ -124,7 +150,8 @@ fn checksum(name: &str, code: &[u8]) -> [u8; CHECKSUM_BYTES] {
 }
 
 fn checked_code<'bytes>(name: &str, bytes: &'bytes [u8]) -> Option<&'bytes [u8]> {
-    let (stored, code) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECKSUM_BYTES)?;
+    let summed = bytes.strip_suffix(MAGIC)?;
+    let (code, stored) = summed.split_at_checked(summed.len().checked_sub(CHECKSUM_BYTES)?)?;
     (stored == checksum(name, code).as_slice()).then_some(code)
 }
 
@@ -132,10 +159,20 @@ fn checked_code<'bytes>(name: &str, bytes: &'bytes [u8]) -> Option<&'bytes [u8]>
     unsafe_code,
     reason = "loading compiled code is unsafe by nature; the caller has checked where the bytes are from"
 )]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes are what `Component::serialize` gave: they come from a file in a folder only this user can write,
-    // and the checksum over name and content held. wasmtime checks version, settings and processor itself.
-    unsafe { Component::deserialize(engine, code) }
+fn deserialize(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: the file begins with what `Component::serialize` gave: it lies in a folder only this user can write, the
+    // checksum over name and content held, and files here are replaced by renaming and never written in place. wasmtime
+    // checks version, settings and processor itself, and reads no further than the image that the file begins with.
+    unsafe { Component::deserialize_file(engine, file) }
+}
+
+/// Only helps to know what is unused, so a folder that cannot be written to is none of a caller's business.
+fn mark_used(file: &Path) {
+    let marked = fs::metadata(file).and_then(|it| it.modified()).ok();
+    if marked.and_then(|it| it.elapsed().ok()).is_some_and(|it| it > MARKED_EVERY) {
+        let opened = fs::OpenOptions::new().append(true).open(file);
+        let _unmarked = opened.and_then(|it| it.set_modified(SystemTime::now()));
+    }
 }
 
 #[cfg(unix)]
@@ -191,13 +228,33 @@ mod tests {
 
     #[test]
     fn a_checksum_binds_name_and_content() {
-        let mut file = MAGIC.to_vec();
+        let mut file = b"code".to_vec();
         file.extend(checksum("a.cwasm", b"code"));
-        file.extend(b"code");
+        file.extend(MAGIC);
         assert_eq!(checked_code("a.cwasm", &file), Some(b"code".as_slice()));
         assert_eq!(checked_code("b.cwasm", &file), None, "a file under another plugin's name");
-        file.push(0);
+        file[0] = b'k';
         assert_eq!(checked_code("a.cwasm", &file), None, "a changed file");
         assert_eq!(checked_code("a.cwasm", b"short"), None);
+        assert_eq!(checked_code("a.cwasm", MAGIC), None);
+    }
+
+    #[test]
+    fn what_nobody_has_used_for_a_month_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let days = |number: u64| Duration::from_secs(number * 24 * 3_600);
+        let write = |name: &str, age: u64| {
+            let path = folder.path().join(name);
+            let file = fs::File::create(&path).unwrap();
+            file.set_modified(now - days(age)).unwrap();
+            path
+        };
+        let (old, cut_short, recent, foreign) =
+            (write("a.cwasm", 40), write("b.cwasm.7-0.new", 40), write("c.cwasm", 20), write("notes.txt", 40));
+        let cache = Cache { folder: folder.path().to_owned(), compatibility: 0, next_temporary: AtomicU64::new(0) };
+        mark_used(&recent);
+        cache.delete_unused(now + days(20));
+        assert_eq!([old, cut_short, recent, foreign].map(|it| it.exists()), [false, false, true, true]);
     }
 }

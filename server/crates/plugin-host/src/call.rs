@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -26,6 +26,7 @@ use crate::manifest::Manifest;
 use crate::meter::Meter;
 use crate::pool::move_to_pool;
 use crate::schema::MAX_SHOWN;
+use crate::turns::{Share, Turn};
 
 /// JSON of this size takes about a quarter of a millisecond to read, which a worker can spare; more is done on the pool.
 const SMALL_JSON_BYTES: usize = 32 << 10;
@@ -38,6 +39,8 @@ const PASSED_BYTES: usize = 64 << 10;
 /// On whose behalf a tool runs, and what it may reach.
 #[derive(Clone)]
 pub struct CallContext {
+    /// Whose call it is: those of one tenant share slots and take turns.
+    pub tenant: String,
     pub grants: Grants,
     /// The tenant's settings for the plugin.
     pub config: Map<String, Value>,
@@ -90,10 +93,13 @@ pub(crate) struct Guest {
     pub(crate) http_requests: u32,
     host_calls: u32,
     cheap_calls: u32,
-    /// When its wall-clock time is over.
-    ends_at: Instant,
+    /// When its wall-clock time began.
+    began: Instant,
     /// Where the server's own work runs: not on the guest's small stack, and not on the guest's processor time.
     server: Handle,
+    /// Of the host's own runtime.
+    timers: Handle,
+    turn: Turn,
 }
 
 impl Guest {
@@ -104,7 +110,7 @@ impl Guest {
         context: CallContext,
         server: Handle,
     ) -> Self {
-        let CallContext { grants, config, limits: _, access, idempotency_key } = context;
+        let CallContext { tenant, grants, config, limits: _, access, idempotency_key } = context;
         Self {
             manifest,
             grants,
@@ -121,8 +127,10 @@ impl Guest {
             http_requests: 0,
             host_calls: 0,
             cheap_calls: 0,
-            ends_at: Instant::now() + Duration::from_millis(limits.wall_ms),
+            began: Instant::now(),
             server,
+            timers: host.pool.handle().clone(),
+            turn: Turn::of(&host.tenants.share(&tenant)),
         }
     }
 
@@ -145,7 +153,21 @@ impl Guest {
 
     /// What is left of the call's wall-clock time.
     pub(crate) fn time_left(&self) -> Duration {
-        self.ends_at.saturating_duration_since(Instant::now())
+        Duration::from_millis(self.limits.wall_ms).saturating_sub(self.elapsed())
+    }
+
+    /// Wall-clock time since the call began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.turn.give_back();
+        let over = {
+            let _entered = self.timers.enter();
+            tokio::time::sleep(duration)
+        };
+        over.await;
     }
 
     /// Lets the server answer, unless the permission is missing; `grant` is the one that would allow it.
@@ -189,6 +211,7 @@ impl Guest {
         &self,
         work: impl Future<Output = Result<T, HostError>> + Send + 'static,
     ) -> Result<T, HostError> {
+        self.turn.give_back();
         match AbortOnDropHandle::new(self.server.spawn(work)).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -308,7 +331,9 @@ impl Work {
             Ok(input) => input,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
-        let slots = match self.slots(Duration::from_millis(limits.wall_ms)).await {
+        // Kept to the end: the tenant's other calls share it for as long as anybody has it.
+        let share = self.host.tenants.share(&context.tenant);
+        let slots = match self.slots(&share, Duration::from_millis(limits.wall_ms)).await {
             Ok(slots) => slots,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
@@ -317,7 +342,7 @@ impl Work {
         let asked = GuestCall::Invoke { tool: tool.clone(), input };
         let subject = self.subject.clone();
         let ran = run_in_store(&self.host, &self.meter, &self.plugin.ready, (guest, subject), asked).await;
-        drop(slots);
+        drop((slots, share));
         let result = match &ran.result {
             Ok(text) => self.checked_output(&tool, text, &limits).await,
             Err(error) => Err(error.clone()),
@@ -356,14 +381,16 @@ impl Work {
         }
     }
 
-    /// Waits for one of the plugin's slots and one of the host's, no longer than the call itself might take.
-    async fn slots(&self, longest: Duration) -> Result<[OwnedSemaphorePermit; 2], CallError> {
-        let both = async {
-            let own = Arc::clone(&self.plugin.slots).acquire_owned().await;
-            let shared = Arc::clone(&self.host.slots).acquire_owned().await;
-            own.and_then(|own| shared.map(|shared| [own, shared]))
+    /// Waits for a slot of the tenant's for this plugin, one of the tenant's and one of the host's, no longer than the call
+    /// itself might take. In this order: whoever waits behind his own stands in no other's way.
+    async fn slots(&self, share: &Share, longest: Duration) -> Result<[OwnedSemaphorePermit; 3], CallError> {
+        let all = async {
+            let of_plugin = share.slots_of(&self.plugin.sha256).acquire_owned().await?;
+            let of_tenant = Arc::clone(&share.slots).acquire_owned().await?;
+            let of_host = Arc::clone(&self.host.slots).acquire_owned().await?;
+            Ok::<_, AcquireError>([of_plugin, of_tenant, of_host])
         };
-        match within(self.host.pool.handle(), longest, both).await {
+        match within(self.host.pool.handle(), longest, all).await {
             Some(Ok(slots)) => Ok(slots),
             Some(Err(_closed)) => Err(explain::internal(&self.subject)),
             None => Err(explain::no_slot(&self.subject, longest)),
@@ -388,12 +415,12 @@ async fn run_in_store(
     let budget = limits.cpu_ms.saturating_mul(1_000_000);
     let clock = Arc::clone(meter);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |store| {
         if clock.guest_nanoseconds() > budget {
             return Err(Stopped::Cpu.into());
         }
         clock.mark_busy();
-        Ok(UpdateDeadline::Yield(1))
+        Ok(UpdateDeadline::YieldCustom(1, store.data().turn.next()))
     });
     meter.begin_guest();
     let ended = within(host.pool.handle(), Duration::from_millis(limits.wall_ms), async {
@@ -407,6 +434,7 @@ async fn run_in_store(
     .await;
     let cpu_us = meter.end_guest() / 1_000;
     let guest = store.data_mut();
+    guest.log.end_lines(&limits);
     let result = match ended {
         Some(Ok(Ok(text))) => Ok(text),
         Some(Ok(Err(error))) => Err(explain::reported(&subject, error, guest)),

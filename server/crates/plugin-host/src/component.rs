@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::accept::{accept, first_line};
@@ -19,6 +18,7 @@ use crate::host::HostInner;
 use crate::limits::Limits;
 use crate::manifest::{self, CheckedManifest, MAX_MANIFEST_BYTES, Manifest, ToolSchemas};
 use crate::schema::Schema;
+use crate::wasi;
 
 /// `describe` only prints a constant; whatever needs more than this does something else.
 const DESCRIBE_LIMITS: Limits = Limits {
@@ -44,10 +44,8 @@ pub(crate) struct PluginInner {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) tools: BTreeMap<String, ToolSchemas>,
     config: Option<Schema>,
-    sha256: String,
+    pub(crate) sha256: String,
     pub(crate) ready: PluginPre<Guest>,
-    /// Half of the host's slots: one plugin, however busy, leaves room for the others.
-    pub(crate) slots: Arc<Semaphore>,
 }
 
 impl Plugin {
@@ -94,8 +92,7 @@ pub(crate) async fn load(host: Arc<HostInner>, bytes: Vec<u8>) -> Result<Plugin,
     };
     let ready = link(&host, &component)?;
     let CheckedManifest { manifest, tools, config } = describe(&host, ready.clone()).await?;
-    let slots = Arc::new(Semaphore::new(host.slots_per_plugin));
-    Ok(Plugin { inner: Arc::new(PluginInner { manifest: Arc::new(manifest), tools, config, sha256, ready, slots }) })
+    Ok(Plugin { inner: Arc::new(PluginInner { manifest: Arc::new(manifest), tools, config, sha256, ready }) })
 }
 
 /// One compilation at a time: it uses all cores, and a queue of large uploads must not take the machine.
@@ -138,11 +135,13 @@ fn link(host: &HostInner, component: &Component) -> Result<PluginPre<Guest>, Plu
     let mut linker = Linker::new(&host.engine);
     Contract::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)
         .map_err(|error| PluginError::Engine { reason: format!("{error:#}") })?;
+    wasi::add_to_linker(&mut linker, component, &host.engine).map_err(wrong)?;
     PluginPre::new(linker.instantiate_pre(component).map_err(wrong)?).map_err(wrong)
 }
 
 async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<CheckedManifest, PluginError> {
     let context = CallContext {
+        tenant: String::new(),
         grants: Grants::default(),
         config: Map::new(),
         limits: None,

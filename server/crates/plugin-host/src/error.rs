@@ -112,14 +112,14 @@ impl PluginError {
 
 fn import_hint(import: &str) -> String {
     if import.starts_with("wasi") {
-        return "Plugins have no WASI: no files, sockets, environment or clock of their own. Build for \
-                `wasm32-unknown-unknown` (JavaScript: `--stub-wasi`; Python: `componentize-py componentize --stub-wasi`) \
-                and use the SDK's `system`, `log` and `config`."
+        return "Of WASI there are only the clocks, randomness and standard output of version 0.2, as a component has them. \
+                Build for `wasm32-unknown-unknown`, or `wasm32-wasip2`; send requests with the SDK's `http`, and keep \
+                values in its `storage`."
             .to_owned();
     }
     if import.starts_with("parlour:plugin") {
-        return "This server offers `knowledge`, `log`, `config` and `system` of `parlour:plugin@1.0.0`. Build the plugin \
-                with the SDK of this server's version, or update the server."
+        return "This server offers `knowledge`, `http`, `model`, `storage`, `log`, `config` and `system` of \
+                `parlour:plugin@1.0.0`. Build the plugin with the SDK of this server's version, or update the server."
             .to_owned();
     }
     if import.contains("wbindgen") {

@@ -23,7 +23,7 @@ const COPIED_TOO_MUCH: &str = "too much data is being copied";
 const BUSY_RETRY_MS: u64 = 1_000;
 
 /// Why the host itself ended a guest; travels through wasmtime as the cause of the trap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stopped {
     #[error("the processor time is used up")]
     Cpu,
@@ -32,6 +32,12 @@ pub(crate) enum Stopped {
     /// With how many there were.
     #[error("the calls of clock, randomness and settings are used up")]
     CheapCalls(u32),
+    /// By the guest itself, with its status.
+    #[error("the guest ended itself with status {0}")]
+    Exited(u8),
+    /// A part of WASI, by its name.
+    #[error("the sandbox does not offer `{0}`")]
+    NotOffered(String),
 }
 
 /// Who is spoken of: "`menu` 1.0.0, tool `pick`".
@@ -203,6 +209,22 @@ fn stopped_in_words(subject: &Subject, cause: &wasmtime::Error, guest: &Guest) -
             let what = format!("it used up its {allowed} calls of the host's clock, randomness and settings");
             let mut error = error(CallErrorKind::HostCallLimit, subject, &what);
             error.hint = raise("host_calls", "Ask once and keep the answer.");
+            return error;
+        }
+        Some(Stopped::Exited(status)) => {
+            let what = format!("it ended itself with status {status} instead of giving an answer");
+            let mut error = error(CallErrorKind::Failed, subject, &what);
+            error.hint = Some("A tool returns its result or an error; it must not end its process.".to_owned());
+            return error;
+        }
+        Some(Stopped::NotOffered(wanted)) => {
+            let what = format!("it wanted `{wanted}`, which the sandbox does not offer");
+            let mut error = error(CallErrorKind::Denied, subject, &what);
+            error.hint = Some(
+                "There are no files, sockets, processes and environment in the sandbox; the SDK's `http` sends requests, \
+                 and its `storage` keeps values."
+                    .to_owned(),
+            );
             return error;
         }
         None => {}

@@ -16,6 +16,7 @@ use crate::engine::{self, Allocation, Clock};
 use crate::error::PluginError;
 use crate::limits::Limits;
 use crate::pool::Pool;
+use crate::turns::Tenants;
 
 /// Calls that may run or wait for the host at once. 64 slots of four memories reserve one terabyte of address space, of
 /// which nothing is used until it is touched.
@@ -54,7 +55,7 @@ pub(crate) struct HostInner {
     pub(crate) cache: Cache,
     /// As many as the engine has, so that callers queue here instead of failing there.
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) slots_per_plugin: usize,
+    pub(crate) tenants: Tenants,
     pub(crate) compiling: Arc<Semaphore>,
     pub(crate) limits: Limits,
     pub(crate) system: Arc<dyn SystemSource>,
@@ -84,7 +85,7 @@ impl PluginHost {
             pool,
             cache,
             slots: Arc::new(Semaphore::new(slots)),
-            slots_per_plugin: slots.div_ceil(2),
+            tenants: Tenants::new(slots, threads),
             compiling: Arc::new(Semaphore::new(1)),
             limits,
             system,

@@ -24,16 +24,20 @@ mod manifest;
 mod meter;
 mod pool;
 mod schema;
+mod turns;
+mod wasi;
 
 pub use accept::{Import, imports};
 pub use access::{Answer, NoServer, ServerAccess};
 pub use call::{CallContext, CallReport, Tokens};
 pub use capabilities::http::{HttpHeader, HttpRequest, HttpResponse, HttpRules, without_secrets};
 pub use capabilities::knowledge::{
-    Entry, Hit, ListRequest, Page, SearchMode, SearchRequest, SearchResult, SearchStatus,
+    Entry, Hit, ListRequest, Page, QueryRequest, Rows, SearchMode, SearchRequest, SearchResult, SearchStatus,
 };
 pub use capabilities::log::{LogLevel, LogLine};
-pub use capabilities::model::{Author, Completion, ModelMessage, ModelRequest};
+pub use capabilities::model::{
+    Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, ModelMessage, ModelRequest,
+};
 pub use capabilities::storage::{KeyPage, SetValue, StoredValue};
 pub use capabilities::system::{OperatingSystem, SystemSource};
 pub use component::Plugin;

@@ -86,6 +86,11 @@ pub(crate) async fn move_to_pool(meter: &Meter) {
         return;
     }
     meter.mark_busy();
+    give_way().await;
+}
+
+/// Ends this poll, and asks for the next one at once.
+pub(crate) async fn give_way() {
     let mut given_way = false;
     poll_fn(|context| {
         if given_way {

@@ -25,6 +25,7 @@ macro_rules! texts {
             (6, "run_origin", text!($folder, "0006_run_origin")),
             (7, "tables", text!($folder, "0007_tables")),
             (8, "plugin_platform", text!($folder, "0008_plugin_platform")),
+            (9, "published_plugins", text!($folder, "0009_published_plugins")),
         ]
     };
 }

@@ -8,7 +8,7 @@ use crate::database::{Connection, Row, query};
 use crate::error::{self, Failure, Operation};
 use crate::{Result, Storage};
 
-/// Versions of a plugin that one can go back to, the installed one included.
+/// Versions of a plugin that can be installed, the one in use included.
 const KEPT_VERSIONS: i64 = 10;
 
 macro_rules! plugin_columns {
@@ -37,7 +37,8 @@ impl Stored for PluginVersion {
         Ok(PluginVersion {
             sha256: row.try_get("sha256")?,
             version: row.try_get("version")?,
-            installed_at: row.try_get("installed_at")?,
+            installed: row.try_get("installed")?,
+            at: row.try_get("installed_at")?,
         })
     }
 }
@@ -87,10 +88,32 @@ impl Storage {
         row.map(|it| it.try_get("bytes")).transpose().map_err(error::reading(OPERATION))
     }
 
-    /// The versions of an uploaded plugin that can be gone back to, the newest first; the one that is installed among them.
+    /// Keeps a version of an installed plugin beside the one that is in use. A version that is there already stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has no such plugin.
+    pub async fn publish_plugin_version(
+        &self,
+        tenant: TenantId,
+        plugin_id: &str,
+        version: PluginVersion,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
+        const PUBLISH: Operation = Operation::new("publish a version of a plugin").missing("plugin");
+        let plugin_id = plugin_id.to_owned();
+        self.write(PUBLISH, move |connection| {
+            Box::pin(async move {
+                keep_code(connection, &version.sha256, bytes).await?;
+                note_version(connection, tenant, &plugin_id, version).await
+            })
+        })
+        .await
+    }
+
+    /// The versions of an uploaded plugin that can be installed, the newest first; the one that is in use among them.
     pub async fn plugin_versions(&self, tenant: TenantId, plugin_id: &str) -> Result<Vec<PluginVersion>> {
         let query = query(
-            "select sha256, version, installed_at from plugin_versions where tenant = $1 and plugin_id = $2 \
+            "select sha256, version, installed, installed_at from plugin_versions where tenant = $1 and plugin_id = $2 \
              order by installed_at desc, sha256",
         )
         .bind(tenant.to_string())
@@ -208,11 +231,7 @@ async fn install(
         .await?;
     let kept = !bytes.is_empty();
     if kept {
-        query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
-            .bind(plugin.sha256.clone())
-            .bind(bytes)
-            .execute(&mut *connection)
-            .await?;
+        keep_code(connection, &plugin.sha256, bytes).await?;
     }
     let Plugin { id, plugin_id, version, manifest, sha256, system, enabled, installed_at } = plugin;
     let sql = concat!(
@@ -237,7 +256,8 @@ async fn install(
         .await?;
     let plugin = Plugin::read(&row)?;
     if kept {
-        note_version(connection, tenant, &plugin).await?;
+        let Plugin { sha256, version, installed_at: at, .. } = plugin.clone();
+        note_version(connection, tenant, &plugin.plugin_id, PluginVersion { sha256, version, installed: true, at }).await?;
     }
     if let Some(old) = old {
         forget_code(connection, old.try_get("sha256")?).await?;
@@ -245,26 +265,43 @@ async fn install(
     Ok(plugin)
 }
 
-/// The newest versions stay, so that one can go back.
-async fn note_version(connection: &mut Connection, tenant: TenantId, plugin: &Plugin) -> Result<(), Failure> {
+async fn keep_code(connection: &mut Connection, sha256: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+    query("insert into plugin_code (sha256, bytes) values ($1, $2) on conflict (sha256) do nothing")
+        .bind(sha256.to_owned())
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The newest versions stay, so that one can go back, and the one in use whatever its age.
+async fn note_version(
+    connection: &mut Connection,
+    tenant: TenantId,
+    plugin_id: &str,
+    version: PluginVersion,
+) -> Result<(), Failure> {
+    let PluginVersion { sha256, version, installed, at } = version;
     query(
-        "insert into plugin_versions (tenant, plugin_id, sha256, version, installed_at) values ($1, $2, $3, $4, $5) \
-         on conflict (tenant, plugin_id, sha256) do update set installed_at = excluded.installed_at",
+        "insert into plugin_versions (tenant, plugin_id, sha256, version, installed, installed_at) \
+         values ($1, $2, $3, $4, $5, $6) on conflict (tenant, plugin_id, sha256) do update \
+         set installed = true, installed_at = excluded.installed_at where excluded.installed",
     )
     .bind(tenant.to_string())
-    .bind(plugin.plugin_id.clone())
-    .bind(plugin.sha256.clone())
-    .bind(plugin.version.clone())
-    .bind(plugin.installed_at)
+    .bind(plugin_id.to_owned())
+    .bind(sha256)
+    .bind(version)
+    .bind(installed)
+    .bind(at)
     .execute(&mut *connection)
     .await?;
     let forgotten = query(
         "delete from plugin_versions where tenant = $1 and plugin_id = $2 and sha256 not in \
          (select sha256 from plugin_versions where tenant = $1 and plugin_id = $2 order by installed_at desc limit $3) \
-         returning sha256",
+         and sha256 not in (select sha256 from plugins where tenant = $1 and plugin_id = $2) returning sha256",
     )
     .bind(tenant.to_string())
-    .bind(plugin.plugin_id.clone())
+    .bind(plugin_id.to_owned())
     .bind(KEPT_VERSIONS)
     .fetch_all(&mut *connection)
     .await?;

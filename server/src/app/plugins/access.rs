@@ -6,7 +6,7 @@ use domain::TenantId;
 use knowledge::{BaseRef, SearchMode};
 use model_client::{CompletionRequest, Message, Role};
 use plugin_host::{
-    Answer, Author, Completion, HostError, HttpRequest, HttpResponse, KeyPage, ModelRequest, SetValue, StoredValue,
+    Answer, Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, HostError, HttpRequest, HttpResponse, KeyPage, ModelRequest, SetValue, StoredValue,
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use storage::{NewPluginValue, StorageError};
@@ -92,6 +92,14 @@ impl plugin_host::ServerAccess for TenantAccess {
         })
     }
 
+    fn query(&self, request: plugin_host::QueryRequest) -> Answer<'_, plugin_host::Rows> {
+        Box::pin(async move {
+            let found = self.app.query(self.tenant, &request.knowledge_base, &request.query).await.map_err(host_error)?;
+            let knowledge::Rows { rows, total } = found;
+            Ok(plugin_host::Rows { rows: rows.into_iter().map(serde_json::Value::Object).collect(), total })
+        })
+    }
+
     fn send(&self, request: HttpRequest) -> Answer<'_, HttpResponse> {
         Box::pin(async move {
             let HttpRequest { method, url, headers: given, body, timeout_ms, max_bytes, rules } = request;
@@ -155,6 +163,25 @@ impl plugin_host::ServerAccess for TenantAccess {
                 input_tokens: done.usage.input_tokens,
                 output_tokens: done.usage.output_tokens,
             })
+        })
+    }
+
+    fn embed(&self, request: EmbedRequest) -> Answer<'_, Embeddings> {
+        Box::pin(async move {
+            let EmbedRequest { texts, purpose } = request;
+            let Some(embedder) = self.app.embedder() else {
+                return Err(HostError::Unavailable("the server runs without an embedding model".to_owned()));
+            };
+            let purpose = match purpose {
+                EmbedPurpose::Query => knowledge::Purpose::Query,
+                EmbedPurpose::Passage => knowledge::Purpose::Passage,
+            };
+            let vectors = embedder.embed(&texts, purpose).await.map_err(|error| match error.hint() {
+                Some(hint) => HostError::Unavailable(format!("{error} ({hint})")),
+                None => HostError::Unavailable(error.to_string()),
+            })?;
+            // It runs in this process, and costs nobody a token.
+            Ok(Embeddings { vectors, model: embedder.model().to_owned(), input_tokens: 0 })
         })
     }
 

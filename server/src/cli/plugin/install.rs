@@ -1,4 +1,5 @@
-//! `parlour plugin install`: uploads a file to a running server, and says what it asks for and how to grant that.
+//! `parlour plugin install` and `publish`: upload a file to a running server, and say what it asks for and how to grant that,
+//! or how an administrator installs what was published.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,12 +17,26 @@ use crate::config::{Format, InstallPluginArgs};
 use super::{read, words};
 
 /// A server compiles what it is sent; the largest plugin takes a small machine about this long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) async fn execute(args: InstallPluginArgs) -> anyhow::Result<ExitCode> {
+    send(args, "plugins", "manifest", print).await
+}
+
+pub(super) async fn publish(args: InstallPluginArgs) -> anyhow::Result<ExitCode> {
+    send(args, "plugins/publish", "published", print_published).await
+}
+
+/// `member` is one that the answer of a Parlour server has.
+async fn send(
+    args: InstallPluginArgs,
+    route: &str,
+    member: &str,
+    print: fn(&str, &Value) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let InstallPluginArgs { plugin, url, key, format } = args;
     let base = url.trim_end_matches('/');
-    let address: Url = format!("{base}/api/v1/plugins").parse().map_err(|_| {
+    let address: Url = format!("{base}/api/v1/{route}").parse().map_err(|_| {
         AppError::invalid(format!("`{url}` is no address of a server")).hint("for example `http://127.0.0.1:7272`")
     })?;
     let (file, bytes) = read(&plugin)?;
@@ -30,10 +45,10 @@ pub(super) async fn execute(args: InstallPluginArgs) -> anyhow::Result<ExitCode>
         AppError::invalid(format!("there is no answer from `{base}`: {}", innermost(&error)))
             .hint("is `parlour serve` running there? `--url` or PARLOUR_URL names another server")
     })?;
-    let installed = accepted(answer, base).await?;
+    let told = accepted(answer, base, member).await?;
     match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&installed)?),
-        Format::Text => print(base, &installed)?,
+        Format::Json => println!("{}", serde_json::to_string_pretty(&told)?),
+        Format::Text => print(base, &told)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,8 +77,8 @@ async fn upload(address: Url, key: &str, name: &str, bytes: &[u8]) -> reqwest::R
     client.post(address).bearer_auth(key).header(CONTENT_TYPE, kind).body(body).send().await
 }
 
-/// What the server installed, or its own words about why it did not.
-async fn accepted(answer: Response, base: &str) -> anyhow::Result<Value> {
+/// What the server has now, or its own words about why it has not.
+async fn accepted(answer: Response, base: &str, member: &str) -> anyhow::Result<Value> {
     let status = answer.status();
     let text = answer.text().await.with_context(|| format!("the answer of `{base}` broke off"))?;
     let body: Option<Value> = serde_json::from_str(&text).ok();
@@ -73,7 +88,7 @@ async fn accepted(answer: Response, base: &str) -> anyhow::Result<Value> {
             .hint("`--url` or PARLOUR_URL is the address that `parlour serve` prints")
     };
     if status.is_success() {
-        return Ok(body.filter(|it| it.get("manifest").is_some()).ok_or_else(not_parlour)?);
+        return Ok(body.filter(|it| it.get(member).is_some()).ok_or_else(not_parlour)?);
     }
     let detail = field("detail").ok_or_else(not_parlour)?;
     let how_to_get_a_key = match field("code").as_deref() {
@@ -112,6 +127,27 @@ fn print(base: &str, installed: &Value) -> anyhow::Result<()> {
         "    -H 'Content-Type: application/json' -d '{}'",
         words::grants(&manifest.permissions).to_string().replace('\'', r"'\''")
     );
+    Ok(())
+}
+
+fn print_published(base: &str, told: &Value) -> anyhow::Result<()> {
+    let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (id, version, sha256) = (text("/plugin/id"), text("/published/version"), text("/published/sha256"));
+    println!("published `{id}` {version} at {base}");
+    let is = |pointer: &str| told.pointer(pointer) == Some(&Value::Bool(true));
+    let (what, route, body) = if !is("/published/current") {
+        println!("`{id}` {} stays in use", text("/plugin/version"));
+        ("installs it", format!("POST {base}/api/v1/plugins/{id}/versions/{sha256}/restore"), "")
+    } else if is("/plugin/enabled") {
+        println!("it is in use already");
+        return Ok(());
+    } else {
+        println!("nobody has installed `{id}` before, so it is switched off and nothing is granted");
+        let body = " -H 'Content-Type: application/json' -d '{\"enabled\": true}'";
+        ("switches it on", format!("PUT {base}/api/v1/plugins/{id}/enabled"), body)
+    };
+    println!("an administrator {what} on the page {base}/plugins/{id}, or by");
+    println!("  curl -X {route} -H \"Authorization: Bearer $PARLOUR_KEY\"{body}");
     Ok(())
 }
 

@@ -57,7 +57,8 @@ fn check_grants(manifest: &Manifest, grants: &Grants) -> Result<(), AppError> {
 
 /// No tenant is behind a call from the command line, so there is nothing to search, to ask or to keep.
 pub(super) fn surroundings(grants: Grants, config: Map<String, Value>) -> CallContext {
-    CallContext { grants, config, limits: None, access: Arc::new(NoServer), idempotency_key: None }
+    let (tenant, access) = (String::new(), Arc::new(NoServer));
+    CallContext { tenant, grants, config, limits: None, access, idempotency_key: None }
 }
 
 /// The output alone on standard output, so that another program can take it.

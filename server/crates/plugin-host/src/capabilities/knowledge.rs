@@ -57,6 +57,21 @@ pub struct ListRequest {
     pub limit: u32,
 }
 
+/// Rows and sums over a base's records. What the members of `query` mean is the server's to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryRequest {
+    pub knowledge_base: String,
+    pub query: Map<String, Value>,
+}
+
+/// What a query gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    pub rows: Vec<Value>,
+    /// How many there would be without the query's limit.
+    pub total: u64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchStatus {
@@ -136,6 +151,20 @@ fn list_request(request: wit::ListRequest) -> Result<ListRequest, HostError> {
     Ok(ListRequest { knowledge_base, filter: checked_filter(filter)?, cursor, limit })
 }
 
+fn query_request(knowledge_base: String, query: &str) -> Result<QueryRequest, HostError> {
+    if query.len() > MAX_QUERY_BYTES {
+        return Err(HostError::InvalidInput(format!(
+            "the query has {} bytes; at most {MAX_QUERY_BYTES} are read",
+            query.len()
+        )));
+    }
+    match serde_json::from_str(query) {
+        Ok(Value::Object(query)) => Ok(QueryRequest { knowledge_base, query }),
+        Ok(_) => Err(HostError::InvalidInput("the query must be a JSON object".to_owned())),
+        Err(error) => Err(HostError::InvalidInput(format!("the query cannot be read: {error}"))),
+    }
+}
+
 fn check_range(name: &str, value: u32, most: u32) -> Result<(), HostError> {
     if (1..=most).contains(&value) {
         return Ok(());
@@ -213,6 +242,19 @@ impl wit::Host for Guest {
         };
         let found = self.ask(&base, |access| Box::pin(async move { access.list(request).await })).await?;
         Ok(found.map(wit::Page::from))
+    }
+
+    async fn query(
+        &mut self,
+        base: String,
+        query: String,
+    ) -> wasmtime::Result<Result<wit::QueryResult, types::Error>> {
+        let request = match query_request(base.clone(), &query) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let found = self.ask(&base, |access| Box::pin(async move { access.query(request).await })).await?;
+        Ok(found.map(|Rows { rows, total }| wit::QueryResult { rows_json: Value::Array(rows).to_string(), total }))
     }
 }
 

@@ -12,6 +12,11 @@ use crate::manifest::Manifest;
 
 const MAX_MESSAGES: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// The role of the model that makes vectors, in a manifest and in a grant.
+const EMBEDDING: &str = "embedding";
+/// As the contract says; an embedding model reads no more of a text anyway.
+const MAX_TEXTS: usize = 100;
+const MAX_TEXT_BYTES: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
@@ -43,6 +48,28 @@ pub struct Completion {
     pub model: String,
     pub input_tokens: u64,
     pub output_tokens: u64,
+}
+
+/// What a text is: some models tell the two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmbedPurpose {
+    Query,
+    Passage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbedRequest {
+    /// 1 to 100, of at most 8 KiB each.
+    pub texts: Vec<String>,
+    pub purpose: EmbedPurpose,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    /// One a text, all of one length.
+    pub vectors: Vec<Vec<f32>>,
+    pub model: String,
+    pub input_tokens: u64,
 }
 
 /// Ask ∧ grant; answers how many tokens a call may use.
@@ -95,23 +122,36 @@ fn request(request: wit::Request, left: u64) -> Result<ModelRequest, HostError> 
     Ok(ModelRequest { role, messages: messages.collect(), max_tokens, temperature, schema })
 }
 
+fn embed_request(texts: Vec<String>, purpose: wit::Purpose) -> Result<EmbedRequest, HostError> {
+    if texts.is_empty() || texts.len() > MAX_TEXTS || texts.iter().any(|it| it.len() > MAX_TEXT_BYTES) {
+        return Err(HostError::InvalidInput(format!(
+            "an embedding model is given 1 to {MAX_TEXTS} texts of at most {MAX_TEXT_BYTES} bytes each"
+        )));
+    }
+    let purpose = match purpose {
+        wit::Purpose::Query => EmbedPurpose::Query,
+        wit::Purpose::Passage => EmbedPurpose::Passage,
+    };
+    Ok(EmbedRequest { texts, purpose })
+}
+
 impl Guest {
-    fn model_request(&self, asked: wit::Request) -> Result<ModelRequest, HostError> {
-        let allowed = allowance(self.manifest.as_deref(), &self.grants, &asked.role)?;
-        let left = allowed.saturating_sub(self.tokens.input + self.tokens.output);
-        if left == 0 {
-            return Err(HostError::Failed(format!(
+    /// Tokens that the call may still use of a role's model.
+    fn tokens_left(&self, role: &str) -> Result<u64, HostError> {
+        let allowed = allowance(self.manifest.as_deref(), &self.grants, role)?;
+        match allowed.saturating_sub(self.tokens.input + self.tokens.output) {
+            0 => Err(HostError::Failed(format!(
                 "the call has used the {allowed} tokens that are granted to the plugin for one call"
-            )));
+            ))),
+            left => Ok(left),
         }
-        request(asked, left)
     }
 }
 
 impl wit::Host for Guest {
     async fn complete(&mut self, asked: wit::Request) -> wasmtime::Result<Result<wit::Completion, types::Error>> {
         let role = asked.role.clone();
-        let request = match self.model_request(asked) {
+        let request = match self.tokens_left(&role).and_then(|left| request(asked, left)) {
             Ok(request) => request,
             Err(refusal) => return self.refuse(refusal, || format!("model: {role}")),
         };
@@ -120,6 +160,22 @@ impl wit::Host for Guest {
             self.tokens.input += input_tokens;
             self.tokens.output += output_tokens;
             wit::Completion { text, model, input_tokens, output_tokens }
+        }))
+    }
+
+    async fn embed(
+        &mut self,
+        texts: Vec<String>,
+        purpose: wit::Purpose,
+    ) -> wasmtime::Result<Result<wit::Embeddings, types::Error>> {
+        let request = match self.tokens_left(EMBEDDING).and_then(|_left| embed_request(texts, purpose)) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(refusal, || format!("model: {EMBEDDING}")),
+        };
+        let made = self.ask_server(|access| Box::pin(async move { access.embed(request).await })).await?;
+        Ok(made.map(|Embeddings { vectors, model, input_tokens }| {
+            self.tokens.input += input_tokens;
+            wit::Embeddings { vectors, model, input_tokens }
         }))
     }
 }
@@ -190,6 +246,15 @@ mod tests {
             asked(1, "{", None),
             asked(1, "", Some(f64::NAN)),
         ] {
+            assert!(matches!(wrong, Err(HostError::InvalidInput(_))), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn texts_to_embed_are_bounded() {
+        let asked = |count: usize, bytes: usize| embed_request(vec!["辣".repeat(bytes / 3); count], wit::Purpose::Query);
+        assert_eq!(asked(100, 8_190).expect("it is fine").purpose, EmbedPurpose::Query);
+        for wrong in [asked(0, 3), asked(101, 3), asked(1, 8_193)] {
             assert!(matches!(wrong, Err(HostError::InvalidInput(_))), "{wrong:?}");
         }
     }

@@ -48,9 +48,16 @@ impl system::Host for Guest {
             wasmtime::bail!("`system.random` was asked for {length} bytes; one call gives at most {MAX_RANDOM_BYTES}");
         }
         let mut bytes = vec![0; usize::try_from(length)?];
-        if let Err(reason) = self.system.fill_random(&mut bytes) {
-            wasmtime::bail!("`system.random` has no randomness: {reason}");
-        }
+        self.fill_random(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+impl Guest {
+    pub(crate) fn fill_random(&self, buffer: &mut [u8]) -> wasmtime::Result<()> {
+        match self.system.fill_random(buffer) {
+            Ok(()) => Ok(()),
+            Err(reason) => wasmtime::bail!("the host has no randomness: {reason}"),
+        }
     }
 }

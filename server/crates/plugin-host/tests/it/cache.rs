@@ -13,6 +13,7 @@ fn host(folder: &Path) -> PluginHost {
 
 async fn works(host: &PluginHost, plugin: &Plugin) {
     let context = CallContext {
+        tenant: "tenant".to_owned(),
         grants: Grants::default(),
         config: Map::new(),
         limits: None,

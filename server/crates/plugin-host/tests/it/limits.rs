@@ -240,6 +240,26 @@ async fn one_plugin_cannot_take_every_slot() {
     }
 }
 
+#[tokio::test]
+async fn one_tenant_cannot_keep_another_from_a_plugin() {
+    let (stuck, slow, menu) = (plugin("stuck").await, plugin("slow").await, plugin("menu").await);
+    let of = |tenant: &str| CallContext { tenant: tenant.to_owned(), ..limited(|limits| limits.wall_ms = 5_000) };
+    // Guests that wait for ever and guests that compute, more than there are slots.
+    let flood: Vec<_> = (0..3 * SLOTS)
+        .map(|number| {
+            let (plugin, tool) = if number % 2 == 0 { (stuck.clone(), "ask") } else { (menu.clone(), "loop") };
+            let context = of("greedy");
+            AbortOnDrop(tokio::spawn(async move { host().call(&plugin, tool, json!({}), context).await }))
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for plugin in [&stuck, &slow, &menu] {
+        let report = host().call(plugin, "echo", json!({"n": 1}), of("modest")).await;
+        assert_eq!(report.result, Ok(json!({"n": 1})));
+    }
+    assert!(flood.iter().any(|it| !it.0.is_finished()), "the flood is still there");
+}
+
 /// Good and bad calls, finished and dropped ones, all at once on several threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_mixed_calls_leaves_the_host_sound() {

@@ -7,3 +7,4 @@ mod guests;
 mod limits;
 mod refused;
 mod support;
+mod wasi;

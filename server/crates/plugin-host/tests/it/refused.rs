@@ -62,9 +62,12 @@ async fn imports_that_the_sandbox_does_not_have() {
     let error = refused(text(module), "plugin_unsupported_import").await;
     assert!(error.hint().is_some_and(|hint| hint.contains("wasm32-unknown-unknown")), "{error}");
 
-    let component = r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#;
-    let error = refused(text(component), "plugin_unsupported_import").await;
-    assert!(error.to_string().contains("wasi:clocks"), "{error}");
+    for beyond in ["wasi:http/outgoing-handler@0.2.0", "wasi:clocks/wall-clock@0.3.0"] {
+        let component = format!(r#"(component (import "{beyond}" (instance)))"#);
+        let error = refused(text(&component), "plugin_unsupported_import").await;
+        assert!(error.to_string().contains(beyond), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("version 0.2")), "{error}");
+    }
 
     let later = r#"(component (import "parlour:plugin/telepathy@1.0.0" (instance)))"#;
     let error = refused(text(later), "plugin_unsupported_import").await;

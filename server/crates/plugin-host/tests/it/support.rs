@@ -28,6 +28,7 @@ pub(crate) fn host() -> &'static PluginHost {
 
 pub(crate) fn context() -> CallContext {
     CallContext {
+        tenant: "tenant".to_owned(),
         grants: Grants { knowledge: BTreeSet::from(["*".to_owned()]), ..Grants::default() },
         config: Map::new(),
         limits: None,
@@ -158,16 +159,28 @@ pub(crate) fn guest(manifest: &str, base: &str) -> Vec<u8> {
 }
 
 pub(crate) fn described(text: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(text).expect("the text is WebAssembly");
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path(repository().join("plugin-sdk/wit")).expect("the contract is WIT");
-    let world = resolve.select_world(&[package], Some("plugin")).expect("the contract has the world `plugin`");
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
+    described_as(text, &resolve, package, "plugin")
+}
+
+/// A module for a world that has the contract and more.
+pub(crate) fn described_with(text: &str, more: &str) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    resolve.push_path(repository().join("plugin-sdk/wit")).expect("the contract is WIT");
+    let package = resolve.push_str("more.wit", more).expect("what is more is WIT");
+    described_as(text, &resolve, package, "guest")
+}
+
+fn described_as(text: &str, resolve: &wit_parser::Resolve, package: wit_parser::PackageId, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).expect("the text is WebAssembly");
+    let world = resolve.select_world(&[package], Some(world)).expect("the package has the world");
+    wit_component::embed_component_metadata(&mut module, resolve, world, wit_component::StringEncoding::UTF8)
         .expect("the description goes in");
     module
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("\\{byte:02x}")).collect()
 }
 
