@@ -160,13 +160,15 @@ class Knowledge(PluginTest):
             self.assertEqual(sums.rows[0], {"kind": "cold", "dishes": 2, "mean": 28.0, "most": 2})
             rows = knowledge.query("menu", select=["name", "spice"], order_by=["spice"], offset=1, limit=1)
             self.assertEqual((rows.read(Dish), rows.total), ([Dish("口水鸡", 2)], 3))
+            dearest = knowledge.query("menu", select=["id"], order_by=[{"by": "price", "descending": True}], limit=1)
+            self.assertEqual(dearest.rows, [{"id": "menu-1"}])
             none = knowledge.query("menu", filter={"spice": 9}, aggregate={"sum": {"sum": "price"}, "n": {"count": "*"}})
             self.assertEqual(none.rows, [{"sum": None, "n": 0}])
             for wrong, words in [
                 ({"select": ["heat"]}, "there is no field `heat`"),
                 ({"select": ["name"], "group_by": ["kind"]}, "does not stand together"),
                 ({"aggregate": {"a": {"median": "price"}}}, "no aggregate `median`"),
-                ({"select": ["name"], "order_by": ["price"]}, "no `price` to order by"),
+                ({"group_by": ["kind"], "order_by": ["price"]}, "no `price` to order by"),
                 ({"limit": 0}, "`limit` is 0"),
             ]:
                 with self.subTest(words), self.assertRaisesRegex(ToolError, words):
@@ -285,8 +287,8 @@ class Models(PluginTest):
             self.refused("unavailable", "no model `deep`", lambda: model.complete("deep", user="x"))
             self.refused("invalid_input", "1 to 100 messages", lambda: model.complete("fast"))
             one, other, far = model.embed(["spicy fish", "spicy fish soup", "table"]).vectors
-        nearness = [sum(a * b for a, b in zip(one, it, strict=True)) for it in (other, far)]
-        self.assertGreater(nearness[0], nearness[1])
+        self.assertGreater(model.similarity(one, other), model.similarity(one, far))
+        self.assertEqual((round(model.similarity(one, one), 9), model.similarity(one, [])), (1.0, 0.0))
         asked = host.model_requests[1]
         self.assertEqual((asked.messages[0].author, asked.schema["required"]), ("user", ["name", "spice"]))
 

@@ -46,6 +46,7 @@ pub struct NewPluginArgs {
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub enum Language {
     Rust,
+    Python,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,6 @@
 """Makes a component of a project:
 
-    python -m parlour_plugin.build PROJECT OUTPUT.wasm --wit FOLDER
+    python -m parlour_plugin.build PROJECT OUTPUT.wasm
 
 The interpreter is started and imports the plugin's module, and the component is the interpreter after that: a call has what was
 imported, and nothing else, because there are no files where it runs.
@@ -30,19 +30,20 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m parlour_plugin.build", description=(__doc__ or "").partition("\n")[0])
     arguments.add_argument("project", type=Path)
     arguments.add_argument("output", type=Path)
-    arguments.add_argument("--wit", type=Path, required=True, help="the folder of the plugin contract")
     given = arguments.parse_args()
     try:
-        found = project.read(given.project.resolve())
-        check(found)
-        componentize(found, given.output.resolve(), given.wit.resolve())
+        build(given.project, given.output)
     except project.ProjectError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except subprocess.CalledProcessError as error:
-        print(f"error: componentize-py says above why there is no component of `{found.name}`", file=sys.stderr)
-        return error.returncode or 1
     return 0
+
+
+def build(folder: Path, output: Path) -> None:
+    """Writes the component of a project to a file; `ProjectError` says why there is none."""
+    found = project.read(folder.resolve())
+    check(found)
+    componentize(found, output.resolve())
 
 
 def check(found: project.Project) -> None:
@@ -63,11 +64,11 @@ def _is_ours(error: Exception) -> bool:
     return last.f_globals.get("__name__", "").startswith("parlour_plugin.")
 
 
-def componentize(found: project.Project, output: Path, wit: Path) -> None:
+def componentize(found: project.Project, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / f"{ENTRY}.py").write_text(_entry(found), "utf-8")
         program = Path(sys.executable).parent / "componentize-py"
-        command = [str(program), "--wit-path", str(wit), "--world", "plugin", "componentize"]
+        command = [str(program), "--wit-path", str(_contract()), "--world", "plugin", "componentize"]
         for path in (folder, str(found.source), str(SDK), sysconfig.get_paths()["purelib"]):
             command += ["--python-path", path]
         # What its packages are is said here and nowhere else.
@@ -78,8 +79,18 @@ def componentize(found: project.Project, output: Path, wit: Path) -> None:
             # Its own words are progress; standard output belongs to whoever called.
             subprocess.run([*command, ENTRY, "--output", str(part)], check=True, stdout=sys.stderr, env=environment)
             part.replace(output)
+        except subprocess.CalledProcessError as error:
+            raise project.ProjectError(f"componentize-py says above why there is no component of `{found.name}`") from error
         finally:
             part.unlink(missing_ok=True)
+
+
+def _contract() -> Path:
+    """The folder of the plugin contract: beside the package in a project's copy of the SDK, above it where the SDK comes from."""
+    for folder in (SDK.parent / "wit", SDK.parent.parent / "wit"):
+        if folder.is_dir():
+            return folder
+    raise project.ProjectError(f"the plugin contract is not beside the SDK in `{SDK.parent}`")
 
 
 def _entry(found: project.Project) -> str:

@@ -111,8 +111,8 @@ class Server:
         said = _asked(wit_model.complete, asked)
         return model.Completion(said.text, said.model, said.input_tokens, said.output_tokens)
 
-    def embed(self, texts: Sequence[str]) -> model.Embeddings:
-        found = _asked(wit_model.embed, list(texts))
+    def embed(self, texts: Sequence[str], purpose: str) -> model.Embeddings:
+        found = _asked(wit_model.embed, list(texts), wit_model.Purpose[purpose.upper()])
         return model.Embeddings([list(vector) for vector in found.vectors], found.model, found.input_tokens)
 
     def stored(self, key: str) -> storage.Entry[str] | None:

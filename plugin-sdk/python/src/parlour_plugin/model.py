@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -104,6 +105,16 @@ def _request(
     return Request(role, [*before, *messages, *after], max_tokens, temperature, None)
 
 
-def embed(texts: Sequence[str]) -> Embeddings:
-    """Texts as vectors, by the model with the role `embedding`: 1 to 100 texts of at most 8 KiB each."""
-    return host.current().embed(list(texts))
+def embed(texts: Sequence[str], *, purpose: Literal["query", "passage"] = "passage") -> Embeddings:
+    """Texts as vectors, by the model with the role `embedding`: 1 to 100 texts of at most 8 KiB each. Some models tell what is
+    asked (`query`) from what is looked through."""
+    return host.current().embed(list(texts), purpose)
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    """How alike two vectors are: 1 for the same direction, 0 for nothing in common. Of different lengths, or without a
+    direction, it is 0."""
+    if len(one) != len(other):
+        return 0.0
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return sum(a * b for a, b in zip(one, other, strict=True)) / lengths if lengths > 0 else 0.0

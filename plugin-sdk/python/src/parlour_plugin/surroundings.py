@@ -100,7 +100,7 @@ def install() -> None:
     root.setLevel(logging.DEBUG)
     logging.lastResort = None
     # There is no source to show the line of.
-    warnings.formatwarning = lambda message, kind, file, line, text=None: f"{kind.__name__}: {message} (line {line})"  # type: ignore[assignment]
+    warnings.formatwarning = lambda message, kind, file, line, text=None: f"{kind.__name__}: {message} (line {line})\n"  # type: ignore[assignment]
     for module in INWARD:
         # Not every version of Python has all of them.
         if importlib.util.find_spec(module):

@@ -1,6 +1,7 @@
 //! What plugins are written in. Everything about a project that depends on its language is behind [`Kit`], in one file a
 //! language; the commands know none of them.
 
+mod python;
 mod rust;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ impl Language {
     pub(super) fn kit(self) -> &'static dyn Kit {
         match self {
             Language::Rust => &rust::Rust,
+            Language::Python => &python::Python,
         }
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -32,8 +33,8 @@ MAX_KEY_BYTES = 200
 BYTES_PER_TOKEN = 4
 #: 2026-01-01T00:00:00Z
 START_OF_TIME_MS = 1_767_225_600_000
-#: Numbers of a fake vector: as many as tell a test's few texts apart.
-DIMENSIONS = 8
+#: Enough that two words of a test seldom meet.
+DIMENSIONS = 256
 
 
 class FakeHost:
@@ -341,7 +342,7 @@ class _Running:
             allowed = asked["max_tokens_per_call"]
             raise ToolError.failed(f"the call has used the {allowed} tokens that are granted to the plugin for one call")
 
-    def embed(self, texts: Sequence[str]) -> Embeddings:
+    def embed(self, texts: Sequence[str], purpose: str) -> Embeddings:
         """Texts that share terms have vectors that lie near each other; that is all a test can rely on."""
         self._check_role("embedding")
         if not 1 <= len(texts) <= MAX_TEXTS or any(len(text.encode()) > MAX_TEXT_BYTES for text in texts):
@@ -437,11 +438,11 @@ def _terms(text: str) -> set[str]:
 
 
 def _vector(text: str) -> list[float]:
+    """Of the words that a text has: texts that share words are alike, and equal texts are equal."""
     numbers = [0.0] * DIMENSIONS
     for term in _terms(text):
-        numbers[sum(term.encode()) % DIMENSIONS] += 1.0
-    length = sum(it * it for it in numbers) ** 0.5 or 1.0
-    return [it / length for it in numbers]
+        numbers[zlib.crc32(term.encode()) % DIMENSIONS] += 1.0
+    return numbers
 
 
 def _tokens(text: str) -> int:

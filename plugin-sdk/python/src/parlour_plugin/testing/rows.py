@@ -14,12 +14,14 @@ Fields = Mapping[str, Any]
 USUAL_ROWS = 100
 _AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
     "count": len,
-    "count_distinct": lambda values: len({repr(value) for value in values}),
-    "sum": lambda values: sum(values) if values else None,
-    "avg": lambda values: sum(values) / len(values) if values else None,
+    "count_distinct": lambda values: len({_folded(value) for value in values}),
+    "sum": lambda values: _whole(sum(values)) if values else None,
+    "avg": lambda values: _whole(sum(values) / len(values)) if values else None,
     "min": lambda values: min(values, default=None),
     "max": lambda values: max(values, default=None),
 }
+#: What every record has besides its fields.
+_ALWAYS = ("id", "document")
 
 
 def known_fields(entries: Iterable[Entry]) -> list[str]:
@@ -106,43 +108,52 @@ def queried(entries: list[Entry], query: Mapping[str, Any]) -> Rows:
     if unknown:
         raise ToolError.invalid_input(f"a query has no `{min(unknown)}`")
     groups, aggregates, select = query.get("group_by"), query.get("aggregate"), query.get("select")
-    if select is not None and (groups is not None or aggregates is not None):
+    if select and (groups or aggregates):
         raise ToolError.invalid_input("`select` does not stand together with `group_by` and `aggregate`")
     limit = query.get("limit", USUAL_ROWS)
     if not 1 <= limit <= MAX_PAGE:
         raise ToolError.invalid_input(f"`limit` is {limit}; it goes from 1 to {MAX_PAGE}")
     for name in [*(groups or []), *(select or [])]:
         _check_field(name, known)
-    records = [entry.fields for entry in filtered(entries, query.get("filter"))]
-    if groups is None and aggregates is None:
-        rows = [{name: fields.get(name) for name in select or known} for fields in records]
+    records = [_whole_record(entry) for entry in filtered(entries, query.get("filter"))]
+    if not groups and not aggregates:
+        # What rows are ordered by need not be shown.
+        rows = [({name: record.get(name) for name in select or known}, record) for record in records]
+        ordered_by = [*known, *_ALWAYS]
     else:
-        rows = _grouped(records, list(groups or []), dict(aggregates or {}), known)
+        made = _grouped(records, list(groups or []), dict(aggregates or {}), known)
+        rows = [(row, row) for row in made]
+        ordered_by = [*(groups or []), *(aggregates or {})]
     for order in reversed(query.get("order_by", [])):
         name = order["by"]
-        if rows and name not in rows[0]:
-            raise ToolError.invalid_input(f"there is no `{name}` to order by; the rows have {', '.join(rows[0])}")
-        # What is missing comes last, in both directions.
-        there = sorted((row for row in rows if row[name] is not None), key=lambda row: row[name], reverse=order.get("descending", False))
-        rows = there + [row for row in rows if row[name] is None]
+        if name not in ordered_by:
+            raise ToolError.invalid_input(f"there is no `{name}` to order by; there are {', '.join(ordered_by)}")
+        # What has no value comes last, whichever way the others go.
+        there = [row for row in rows if row[1].get(name) is not None]
+        there.sort(key=lambda row: row[1][name], reverse=order.get("descending", False))
+        rows = there + [row for row in rows if row[1].get(name) is None]
     offset = query.get("offset", 0)
-    return Rows(rows[offset : offset + limit], len(rows))
+    return Rows([row for row, _ in rows[offset : offset + limit]], len(rows))
+
+
+def _whole_record(entry: Entry) -> dict[str, Any]:
+    return {**entry.fields, "id": entry.id, "document": entry.document}
 
 
 def _check_field(name: str, known: list[str]) -> None:
-    if name not in known:
+    if name not in known and name not in _ALWAYS:
         raise ToolError.invalid_input(f"there is no field `{name}`; the fields are {', '.join(known)}")
 
 
 def _grouped(
-    records: list[Fields], groups: list[str], aggregates: dict[str, Mapping[str, str]], known: list[str]
+    records: list[dict[str, Any]], groups: list[str], aggregates: dict[str, Mapping[str, str]], known: list[str]
 ) -> list[dict[str, Any]]:
-    of: dict[tuple[Any, ...], list[Fields]] = {} if groups else {(): []}
-    for fields in records:
-        of.setdefault(tuple(fields.get(name) for name in groups), []).append(fields)
+    of: dict[tuple[Any, ...], list[dict[str, Any]]] = {} if groups else {(): []}
+    for record in records:
+        of.setdefault(tuple(_folded(record.get(name)) for name in groups), []).append(record)
     rows = []
-    for key, members in of.items():
-        row = dict(zip(groups, key, strict=True))
+    for members in of.values():
+        row = {name: members[0].get(name) for name in groups}
         for name, wanted in aggregates.items():
             ((kind, field),) = wanted.items()
             if kind not in _AGGREGATES:
@@ -154,3 +165,13 @@ def _grouped(
             row[name] = _AGGREGATES[kind]([it[field] for it in members if it.get(field) is not None])
         rows.append(row)
     return rows
+
+
+def _folded(value: Any) -> str:
+    """Words that a filter calls equal are one group."""
+    return repr(value).lower()
+
+
+def _whole(number: float) -> float:
+    """28, not 28.0."""
+    return int(number) if number == int(number) else number

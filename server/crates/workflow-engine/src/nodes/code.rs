@@ -127,6 +127,10 @@ impl Behaviour for Code {
         }))
     }
 
+    fn plugin(&self) -> Option<&str> {
+        Some(self.plugin)
+    }
+
     fn resume(&self, _: &mut Step<'_>, _: Value, outcome: Outcome) -> Result<Next, EffectError> {
         let mut answer = match outcome {
             Outcome::Failed { error } => return Err(error),
