@@ -156,7 +156,7 @@ test("another version is installed beside the first, and one can go back", { ski
   await page.waitForFunction(() => document.querySelectorAll('[data-testid="plugin-version"]').length === 2);
   await shot("plugins-07-versions");
   await page.getByTestId("plugin-version").getByRole("button").click();
-  await page.getByText("版本 1.0.0 已重新启用。").waitFor();
+  await page.getByText("现在使用版本 1.0.0。").waitFor();
   await page.locator("header").getByText("版本 1.0.0", { exact: true }).waitFor();
 });
 

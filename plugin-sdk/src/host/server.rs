@@ -105,8 +105,7 @@ impl Host for Server {
             Purpose::Query => wit_model::Purpose::Query,
             Purpose::Passage => wit_model::Purpose::Passage,
         };
-        let wit_model::Embeddings { vectors, model, input_tokens } =
-            wit_model::embed(texts, purpose).map_err(error)?;
+        let wit_model::Embeddings { vectors, model, input_tokens } = wit_model::embed(texts, purpose).map_err(error)?;
         Ok(Embeddings { vectors, model, input_tokens })
     }
 

@@ -29,7 +29,9 @@ pub(super) fn rows(query: &Row, entries: &[Entry], known: &[String]) -> Result<R
     }
     let grouped = !by.is_empty() || !figures.is_empty();
     if grouped && !select.is_empty() {
-        return Err(Error::invalid_input("`select` is for records, and `group_by` and `aggregate` make groups of them"));
+        return Err(Error::invalid_input(
+            "`select` is for records, and `group_by` and `aggregate` make groups of them",
+        ));
     }
     // What rows are ordered by need not be shown, so it is taken from the record.
     let mut made: Vec<(Row, Row)> = if grouped {
@@ -117,8 +119,7 @@ fn figure(written: &Value, members: &[&Entry], known: &[String]) -> Result<Value
         return Ok(json!(members.len()));
     }
     check(field, known)?;
-    let values: Vec<&Value> =
-        members.iter().filter_map(|it| it.fields.get(field)).filter(|it| !it.is_null()).collect();
+    let values: Vec<&Value> = members.iter().filter_map(|it| it.fields.get(field)).filter(|it| !it.is_null()).collect();
     let numbers = || values.iter().filter_map(|it| it.as_f64());
     let extreme = |wanted: Ordering| {
         values.iter().copied().reduce(|best, it| if compare(it, best) == Some(wanted) { it } else { best }).cloned()

@@ -19,7 +19,7 @@ mod sums {
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     struct Channel {
-        channel: String,
+        channel: Option<String>,
         total: f64,
     }
 
@@ -45,13 +45,16 @@ mod sums {
 }
 
 fn host() -> FakeHost {
-    FakeHost::new().knowledge_base("ads", [
-        json!({"channel": "微信", "spend": 10, "day": "2026-10-01"}),
-        json!({"channel": "Search", "spend": 2.5, "day": "2026-10-01"}),
-        json!({"channel": "search", "spend": null, "day": "2026-10-02"}),
-        json!({"channel": "微信", "spend": 5, "day": "2026-10-03"}),
-        json!({"channel": null, "spend": 1, "day": "2026-10-03"}),
-    ])
+    FakeHost::new().knowledge_base(
+        "ads",
+        [
+            json!({"channel": "微信", "spend": 10, "day": "2026-10-01"}),
+            json!({"channel": "Search", "spend": 2.5, "day": "2026-10-01"}),
+            json!({"channel": "search", "spend": null, "day": "2026-10-02"}),
+            json!({"channel": "微信", "spend": 5, "day": "2026-10-03"}),
+            json!({"channel": null, "spend": 1, "day": "2026-10-03"}),
+        ],
+    )
 }
 
 fn run(query: Query) -> Result<Rows, Error> {

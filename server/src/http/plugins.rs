@@ -275,11 +275,7 @@ fn version_view(version: PluginVersion, current: &str) -> VersionView {
     VersionView { current: sha256 == current, sha256, version, installed, at }
 }
 
-pub(super) async fn publish(
-    State(app): State<App>,
-    caller: Caller,
-    request: Request,
-) -> Result<Json<PublishedView>> {
+pub(super) async fn publish(State(app): State<App>, caller: Caller, request: Request) -> Result<Json<PublishedView>> {
     let file = take_file(request, &app).await?;
     let (installed, published) = app.publish_plugin(&caller, file.bytes.to_vec()).await?;
     let published = version_view(published, &installed.record.sha256);

@@ -266,6 +266,8 @@ async fn a_plugin_goes_to_a_server_which_says_what_it_asks_for() {
 
     let replaced = install(&server.url, &manage).ok().out;
     assert!(replaced.contains("all of it is granted") && !replaced.contains("curl"), "{replaced}");
+    let published = said(&["publish", &echo, "--url", &server.url, "--key", &manage]).ok().out;
+    assert!(published.contains("published `echo` 1.0.0") && published.contains("in use already"), "{published}");
     let environment = plugin(&["install", &echo, "--format", "json"])
         .env("PARLOUR_URL", format!("{}/", server.url))
         .env("PARLOUR_KEY", &manage)

@@ -38,7 +38,11 @@ async fn install(client: &Client<'_>) {
     let path = repository().join("plugins/dist/testing/asks_for_more.wasm");
     let bytes = std::fs::read(&path).expect("run `cargo xtask plugins`");
     let view = client.upload("/api/v1/plugins", "asks_for_more.wasm", &bytes).await.ok();
-    assert_eq!(view["missing"], json!(["http: *", "model: default", "storage"]), "nothing is granted: {view}");
+    assert_eq!(
+        view["missing"],
+        json!(["knowledge: menu", "http: *", "model: default", "model: embedding", "storage"]),
+        "nothing is granted: {view}"
+    );
 }
 
 async fn grant(client: &Client<'_>, grants: Value) -> Value {
@@ -292,6 +296,97 @@ async fn an_earlier_version_can_be_gone_back_to() {
     client.post(&unknown, json!({})).await.problem(404, "not_found");
     let stranger = app.key("other", &Scope::ALL).await;
     stranger.post(&back, json!({})).await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_waits_for_an_administrator() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let first = std::fs::read(repository().join("plugins/dist/testing/echo.wasm")).unwrap();
+    let publish = |bytes: Vec<u8>| {
+        let client = client.clone();
+        async move { client.upload("/api/v1/plugins/publish", "echo.wasm", &bytes).await }
+    };
+    // Nobody has it yet: it is there, and does nothing.
+    let new = publish(first.clone()).await.ok();
+    assert_eq!((&new["plugin"]["enabled"], &new["published"]["current"]), (&json!(false), &json!(true)), "{new}");
+    let echo = "/api/v1/plugins/echo/tools/echo/call";
+    client.post(echo, json!({ "input": { "value": 1 } })).await.problem(409, "conflict");
+    client.put("/api/v1/plugins/echo/enabled", json!({ "enabled": true })).await.ok();
+    client.put("/api/v1/plugins/echo/grants", json!({ "knowledge": ["menu"] })).await.ok();
+
+    // The same number with another content is none of its versions.
+    let other_content = [first.clone(), vec![0, 5, 4, b'n', b'o', b't', b'e']].concat();
+    let refused = publish(other_content).await.problem(409, "conflict");
+    assert!(refused["hint"].as_str().unwrap().contains("new version"), "{refused}");
+    let later = with_version(&first, b"1.0.9");
+    let told = publish(later.clone()).await.ok();
+    assert_eq!((&told["published"]["version"], &told["published"]["installed"]), (&json!("1.0.9"), &json!(false)));
+    assert_eq!(told["plugin"]["version"], "1.0.0", "what is in use stays: {told}");
+    assert_eq!(publish(later).await.ok()["published"]["sha256"], told["published"]["sha256"], "once more is no harm");
+    let versions = client.get("/api/v1/plugins/echo/versions").await.ok();
+    assert_eq!(versions["items"].as_array().map(Vec::len), Some(2), "{versions}");
+
+    let install = format!("/api/v1/plugins/echo/versions/{}/restore", told["published"]["sha256"].as_str().unwrap());
+    let installed = client.post(&install, json!({})).await.ok();
+    assert_eq!((&installed["version"], &installed["grants"]["knowledge"]), (&json!("1.0.9"), &json!(["menu"])));
+    let versions = client.get("/api/v1/plugins/echo/versions").await.ok();
+    assert!(versions["items"].as_array().unwrap().iter().all(|it| it["installed"] == true), "{versions}");
+
+    let shipped = std::fs::read(repository().join("plugins/dist/filter_spicy_dishes.wasm")).unwrap();
+    publish(shipped).await.problem(409, "conflict");
+    publish(b"no plugin".to_vec()).await.problem(422, "invalid_plugin");
+    let document = json!({ "openapi": "3.1.0", "info": { "title": "x", "version": "1" }, "paths": {} });
+    let refused = publish(document.to_string().into_bytes()).await.problem(422, "invalid_input");
+    assert!(refused["hint"].as_str().unwrap().contains("import it"), "{refused}");
+}
+
+/// The same plugin under another version of the same length.
+fn with_version(bytes: &[u8], version: &[u8; 5]) -> Vec<u8> {
+    const NOW: &[u8] = b"1.0.0Echo";
+    let at = bytes.windows(NOW.len()).position(|it| it == NOW).expect("the version stands before the title");
+    let mut changed = bytes.to_vec();
+    changed[at..at + version.len()].copy_from_slice(version);
+    changed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_vectors_need_their_grants() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let base = json!({ "name": "menu", "fields": { "name": "keyword", "price": "number" } });
+    client.post("/api/v1/knowledge-bases", base).await.ok();
+    let table = "name,price\n麻婆豆腐,28\n水煮鱼,68\n米饭,2.5\n米饭,0.1\n";
+    client.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", table.as_bytes()).await.ok();
+    install(&client).await;
+    let query =
+        json!({ "group_by": ["name"], "aggregate": { "sum": { "sum": "price" } }, "order_by": [{ "by": "sum" }] });
+    let asked = json!({ "base": "menu", "query": query });
+    let (kind, words) = refused(&client, "queries", asked.clone()).await;
+    assert!(kind == "denied" && words.contains("`knowledge: menu`"), "{kind} {words}");
+    let (kind, words) = refused(&client, "embeds", json!({ "texts": ["a", "b"] })).await;
+    assert!(kind == "denied" && words.contains("`model: embedding`"), "{kind} {words}");
+
+    grant(&client, json!({ "knowledge": ["menu"], "model": ["embedding"] })).await;
+    let rows =
+        json!([{ "name": "米饭", "sum": 2.6 }, { "name": "麻婆豆腐", "sum": 28 }, { "name": "水煮鱼", "sum": 68 }]);
+    let told = call(&client, "queries", asked).await;
+    assert_eq!(told["output"], json!({ "rows": rows, "total": 3 }), "{told}");
+    let (kind, words) = refused(&client, "queries", json!({ "base": "menu", "query": { "group_by": ["nam"] } })).await;
+    assert!(kind == "invalid_input" && words.contains("`name`, `price`"), "{kind} {words}");
+    // These servers run without an embedding model.
+    let (kind, _) = refused(&client, "embeds", json!({ "texts": ["a", "b"] })).await;
+    assert_eq!(kind, "unavailable");
+
+    // The same by HTTP, for whoever needs no plugin.
+    let by_http = client.post("/api/v1/knowledge-bases/menu/query", query).await.ok();
+    assert_eq!(by_http, json!({ "rows": rows, "total": 3 }));
+    let address = "/api/v1/knowledge-bases/menu/query";
+    client.post(address, json!({ "aggregate": { "x": { "median": "price" } } })).await.problem(422, "invalid_input");
+    client.post(address, json!({ "limit": 1_000_000 })).await.problem(422, "invalid_input");
+    client.post(address, json!({ "selct": ["name"] })).await.problem(422, "invalid_input");
+    let stranger = app.key("other", &Scope::ALL).await;
+    stranger.post(address, json!({})).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

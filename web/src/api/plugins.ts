@@ -85,7 +85,10 @@ export interface InstalledPlugin {
 export interface PluginVersion {
   sha256: string;
   version: string;
-  installed_at: Timestamp;
+  /** False for one that was published and that nobody has installed yet. */
+  installed: boolean;
+  /** When it was installed last, or published. */
+  at: Timestamp;
   current: boolean;
 }
 

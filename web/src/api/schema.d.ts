@@ -615,6 +615,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/knowledge-bases/{name}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rows and sums over a knowledge base's typed fields */
+        post: operations["query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/knowledge-bases/{name}/search": {
         parameters: {
             query?: never;
@@ -644,6 +661,23 @@ export interface paths {
         put?: never;
         /** Install a plugin from a .wasm file, or an OpenAPI document, with nothing granted */
         post: operations["install_plugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a version of a plugin for an administrator to install; what is in use stays */
+        post: operations["publish_plugin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -743,7 +777,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Versions of an uploaded plugin that one can go back to */
+        /** Versions of an uploaded plugin that can be installed */
         get: operations["list_plugin_versions"];
         put?: never;
         post?: never;
@@ -762,7 +796,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Go back to a version that was installed before */
+        /** Install a version that was published, or go back to one that was installed before */
         post: operations["restore_plugin"];
         delete?: never;
         options?: never;
@@ -1321,6 +1355,34 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        PublishedView: {
+            /** @description As it is in use; a plugin that was not there before is switched off. */
+            plugin: components["schemas"]["PluginView"];
+            published: components["schemas"]["VersionView"];
+        };
+        /** @description Rows, or groups with figures, over the typed fields. */
+        QueryBody: {
+            /**
+             * @description `count`, `count_distinct`, `sum`, `avg`, `min` or `max` of a field, by the name it gets:
+             *     `{"total": {"sum": "spend"}, "rows": {"count": "*"}}`
+             */
+            aggregate?: Record<string, never>;
+            /** @description For example `{"date": {"gte": "2026-10-01"}}` */
+            filter?: Record<string, never>;
+            /** @description One row for each combination of these fields' values. */
+            group_by?: string[] | null;
+            /**
+             * Format: int32
+             * @description 1 to 1000; 100 if not given.
+             */
+            limit?: number | null;
+            /** Format: int32 */
+            offset?: number | null;
+            /** @description `[{"by": "total", "descending": true}]`; what has no value comes last. */
+            order_by?: Record<string, never>[];
+            /** @description Fields of each record, `id` and `document` among them; all fields if not given. Not together with the next two. */
+            select?: string[] | null;
+        };
         /** @description To a question: `text`, `option` or `fields`. To an approval: `approved`, and a `comment` if there is something to say. */
         ReplyBody: {
             approved?: boolean | null;
@@ -1335,6 +1397,14 @@ export interface components {
             from: string;
             /** @description With the version that is published now, instead of the one that the run used. */
             latest?: boolean;
+        };
+        RowsView: {
+            rows: Record<string, never>[];
+            /**
+             * Format: int64
+             * @description How many there would be without `limit` and `offset`.
+             */
+            total: number;
         };
         /** @description Limits of the runs of one tenant; what is absent is the server's. */
         RunLimits: {
@@ -1543,10 +1613,15 @@ export interface components {
             items: components["schemas"]["VersionView"][];
         };
         VersionView: {
+            /**
+             * Format: int64
+             * @description When it was installed last, or published.
+             */
+            at: number;
             /** @description Whether it is the one that answers. */
             current: boolean;
-            /** Format: int64 */
-            installed_at: number;
+            /** @description False for one that was published and that nobody has installed yet. */
+            installed: boolean;
             sha256: string;
             version: string;
         };
@@ -3215,6 +3290,41 @@ export interface operations {
             };
         };
     };
+    query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueryBody"];
+            };
+        };
+        responses: {
+            /** @description Rows and sums over a knowledge base's typed fields */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     search: {
         parameters: {
             query?: never;
@@ -3302,6 +3412,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PluginView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    publish_plugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Keep a version of a plugin for an administrator to install; what is in use stays */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublishedView"];
                 };
             };
             /** @description Refused, with the reason */
@@ -3524,7 +3670,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Versions of an uploaded plugin that one can go back to */
+            /** @description Versions of an uploaded plugin that can be installed */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3556,7 +3702,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Go back to a version that was installed before */
+            /** @description Install a version that was published, or go back to one that was installed before */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -10,7 +10,8 @@ use parlour_plugin_sdk::plugin;
     zh = "索取超出允许范围的网络、密钥、模型和存储，用来测试主机。",
     config = Settings,
     http(host = "*", methods("GET", "POST"), en = "To see what is refused.", zh = "用来测试哪些请求会被拒绝。"),
-    model(roles("default"), max_tokens = 200, en = "To see what is refused.", zh = "用来测试 token 上限。"),
+    knowledge(name = "menu", en = "To see what is refused.", zh = "用来测试知识库的授权。"),
+    model(roles("default", "embedding"), max_tokens = 200, en = "To see what is refused.", zh = "用来测试 token 上限。"),
     storage(max_bytes = 1000, en = "To see what is refused.", zh = "用来测试存储上限。")
 )]
 mod asks {
@@ -221,6 +222,22 @@ mod asks {
 
     fn fast() -> String {
         "fast".to_owned()
+    }
+
+    /// Sends a query, whatever it is, to a knowledge base.
+    #[tool(zh = "向知识库发送任意查询。")]
+    fn queries(base: String, query: parlour_plugin_sdk::serde_json::Map<String, Value>) -> Result<Value> {
+        let found = knowledge::Query::from_json(query).run(&base)?;
+        Ok(json!({"rows": found.rows, "total": found.total}))
+    }
+
+    /// How long the vectors of some texts are, and how alike the first two.
+    #[tool(zh = "返回文本向量的长度，以及前两个文本的相似度。")]
+    fn embeds(texts: Vec<String>) -> Result<Value> {
+        let made = model::embed(&texts, model::Purpose::Passage)?;
+        let lengths: Vec<usize> = made.vectors.iter().map(Vec::len).collect();
+        let alike = made.vectors.first().zip(made.vectors.get(1)).map(|(one, other)| model::similarity(one, other));
+        Ok(json!({"model": made.model, "lengths": lengths, "alike": alike}))
     }
 
     /// A request past the SDK, which would refuse some of these by itself.

@@ -219,8 +219,7 @@ impl Compiler<'_> {
 /// The field of this name, if records can be told apart by it.
 pub(crate) fn filterable<'spec>(spec: &'spec BaseSpec, name: &str) -> Result<&'spec FieldSpec, KnowledgeError> {
     let Some(field) = spec.field(name) else {
-        let known: Vec<String> =
-            spec.fields.iter().filter(|it| it.filter).map(|it| format!("`{}`", it.name)).collect();
+        let known: Vec<String> = spec.fields.iter().filter(|it| it.filter).map(|it| format!("`{}`", it.name)).collect();
         let close = spec.fields.iter().map(|it| it.name.as_str()).find(|it| it.eq_ignore_ascii_case(name));
         let hint = match close {
             Some(close) => format!("did you mean `{close}`?"),
@@ -423,7 +422,11 @@ impl Column {
                 code.and_then(|code| dictionary.get(code)).map_or(Cell::None, |word| Cell::Word(word))
             }
             Column::Lists { dictionary: _, starts, codes: _ } => {
-                if starts.get(row) == starts.get(row + 1) { Cell::None } else { Cell::List }
+                if starts.get(row) == starts.get(row + 1) {
+                    Cell::None
+                } else {
+                    Cell::List
+                }
             }
         }
     }

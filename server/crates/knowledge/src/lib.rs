@@ -16,8 +16,8 @@ pub use embedder::{
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
-    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest, SearchResponse,
-    SearchStatus, Stage, Stages,
+    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest,
+    SearchResponse, SearchStatus, Stage, Stages,
 };
 pub use parse::{Content, DocumentText, Parsed, Record, parse, read_document};
 pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};

@@ -208,10 +208,9 @@ fn figure(spec: &BaseSpec, name: &str, written: &Value) -> Result<Aggregate, Kno
         "max" => {
             of_kinds(&[FieldKind::Number, FieldKind::Date], "numbers and dates").map(|()| Aggregate::Greatest(field))
         }
-        _ => Err(invalid(
-            format!("`{name}` has the unknown function `{function}`"),
-            &format!("there are {AGGREGATES}"),
-        )),
+        _ => {
+            Err(invalid(format!("`{name}` has the unknown function `{function}`"), &format!("there are {AGGREGATES}")))
+        }
     }
 }
 
@@ -278,10 +277,10 @@ mod tests {
         let Shape::Groups { by, figures, order } = query.shape else { panic!("{:?}", query.shape) };
         assert_eq!(by, ["channel"]);
         assert_eq!(figures.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["total", "rows"]);
-        assert_eq!(order.iter().map(|it| (it.by, it.descending)).collect::<Vec<_>>(), [
-            (Member::Figure(1), true),
-            (Member::Field(0), false)
-        ]);
+        assert_eq!(
+            order.iter().map(|it| (it.by, it.descending)).collect::<Vec<_>>(),
+            [(Member::Figure(1), true), (Member::Field(0), false)]
+        );
     }
 
     #[test]
@@ -299,7 +298,10 @@ mod tests {
             (json!({ "aggregate": { "x": "spend" } }), "one function of one field"),
             (json!({ "aggregate": { "x": { "sum": "*" } } }), "no field `*`"),
             (json!({ "group_by": ["channel"], "aggregate": { "channel": { "count": "*" } } }), "another name"),
-            (json!({ "aggregate": { "x": { "count": "*" } }, "order_by": [{ "by": "spend" }] }), "no `spend` to order by"),
+            (
+                json!({ "aggregate": { "x": { "count": "*" } }, "order_by": [{ "by": "spend" }] }),
+                "no `spend` to order by",
+            ),
             (json!({ "order_by": [{ "by": "tags" }] }), "`tags` is a list"),
             (json!({ "order_by": ["spend"] }), "cannot be read"),
             (json!({ "limit": 0 }), "goes from 1 to 1000"),

@@ -20,7 +20,10 @@ async fn filled() -> (tempfile::TempDir, Knowledge) {
     let folder = tempfile::tempdir().unwrap();
     let knowledge = Knowledge::open(folder.path().to_owned(), None).unwrap();
     for (id, csv) in [
-        ("one", "note,channel,spend,day,live,tags\nx,微信,10.1,2026-10-01,true,a;b\nx,Search,2.5,2026-10-01,false,\nx,微信,0.2,2026-10-03,true,a\n"),
+        (
+            "one",
+            "note,channel,spend,day,live,tags\nx,微信,10.1,2026-10-01,true,a;b\nx,Search,2.5,2026-10-01,false,\nx,微信,0.2,2026-10-03,true,a\n",
+        ),
         ("two", "note,channel,spend,day,live,tags\nx,search,,2026-10-02,true,b\nx,,1,2026-10-03,,\n"),
     ] {
         knowledge.put_document(TENANT, &ads(), rows(&ads(), id, csv), &|_| {}).await.unwrap();
@@ -122,7 +125,8 @@ async fn the_order_of_the_rows_does_not_change_a_sum() {
         }
         knowledge.put_document(TENANT, &ads(), rows(&ads(), id, &csv), &|_| {}).await.unwrap();
     }
-    let found = ask(&knowledge, json!({ "group_by": ["channel"], "aggregate": { "sum": { "sum": "spend" } } })).await.unwrap();
+    let found =
+        ask(&knowledge, json!({ "group_by": ["channel"], "aggregate": { "sum": { "sum": "spend" } } })).await.unwrap();
     let sums: Vec<f64> = found.rows.iter().map(|row| row["sum"].as_f64().unwrap()).collect();
     assert!((sums[0] - sums[1]).abs() < 1e-9 && (sums[0] - 1.0).abs() < 1e-9, "{sums:?}");
 }

@@ -35,9 +35,7 @@ pub use capabilities::knowledge::{
     Entry, Hit, ListRequest, Page, QueryRequest, Rows, SearchMode, SearchRequest, SearchResult, SearchStatus,
 };
 pub use capabilities::log::{LogLevel, LogLine};
-pub use capabilities::model::{
-    Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, ModelMessage, ModelRequest,
-};
+pub use capabilities::model::{Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, ModelMessage, ModelRequest};
 pub use capabilities::storage::{KeyPage, SetValue, StoredValue};
 pub use capabilities::system::{OperatingSystem, SystemSource};
 pub use component::Plugin;

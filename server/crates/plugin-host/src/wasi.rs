@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
-use wasmtime::component::{Component, ComponentType, Lower, Linker, LinkerInstance, Resource, ResourceType, Val};
+use wasmtime::component::{Component, ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::call::Guest;
@@ -109,7 +109,11 @@ fn function(into: &mut LinkerInstance<'_, Guest>, interface: &str, name: &str) -
     match interface {
         "cli/environment" => environment(into, interface, name),
         "cli/exit" => exit(into, interface, name),
-        "cli/stdin" | "cli/stdout" | "cli/stderr" | "cli/terminal-stdin" | "cli/terminal-stdout"
+        "cli/stdin"
+        | "cli/stdout"
+        | "cli/stderr"
+        | "cli/terminal-stdin"
+        | "cli/terminal-stdout"
         | "cli/terminal-stderr" => standard(into, interface, name),
         "clocks/wall-clock" | "clocks/monotonic-clock" => clock(into, interface, name),
         "filesystem/preopens" => files(into, interface, name),
@@ -146,9 +150,7 @@ fn standard(into: &mut LinkerInstance<'_, Guest>, interface: &str, name: &str) -
         "get-stdin" => into.func_wrap(name, |_: Store<'_>, (): ()| Ok((Resource::<Input>::new_own(0),))),
         "get-stdout" => into.func_wrap(name, |_: Store<'_>, (): ()| Ok((output(Stream::Output),))),
         "get-stderr" => into.func_wrap(name, |_: Store<'_>, (): ()| Ok((output(Stream::Error),))),
-        "get-terminal-stdin" => {
-            into.func_wrap(name, |_: Store<'_>, (): ()| Ok((None::<Resource<TerminalInput>>,)))
-        }
+        "get-terminal-stdin" => into.func_wrap(name, |_: Store<'_>, (): ()| Ok((None::<Resource<TerminalInput>>,))),
         "get-terminal-stdout" | "get-terminal-stderr" => {
             into.func_wrap(name, |_: Store<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)))
         }
@@ -228,11 +230,9 @@ fn poll(into: &mut LinkerInstance<'_, Guest>, interface: &str, name: &str) -> wa
             guest.count_cheap_call()?;
             Ok((ready_at(&it) <= guest.elapsed(),))
         }),
-        "[method]pollable.block" => {
-            into.func_wrap_async(name, |mut store: Store<'_>, (it,): (Resource<Pollable>,)| {
-                Box::new(async move { store.data_mut().sleep_until(ready_at(&it)).await })
-            })
-        }
+        "[method]pollable.block" => into.func_wrap_async(name, |mut store: Store<'_>, (it,): (Resource<Pollable>,)| {
+            Box::new(async move { store.data_mut().sleep_until(ready_at(&it)).await })
+        }),
         "poll" => into.func_wrap_async(name, |mut store: Store<'_>, (all,): (Vec<Resource<Pollable>>,)| {
             Box::new(async move {
                 let Some(first) = all.iter().map(ready_at).min() else {
@@ -272,16 +272,14 @@ fn stream(into: &mut LinkerInstance<'_, Guest>, interface: &str, name: &str) -> 
         "[method]input-stream.subscribe" => {
             into.func_wrap(name, |_: Store<'_>, (_,): (Resource<Input>,)| Ok((pollable(0),)))
         }
-        "[method]input-stream.read" | "[method]input-stream.blocking-read" => {
-            into.func_wrap(name, |_: Store<'_>, (_, _): (Resource<Input>, u64)| {
+        "[method]input-stream.read" | "[method]input-stream.blocking-read" => into
+            .func_wrap(name, |_: Store<'_>, (_, _): (Resource<Input>, u64)| {
                 Ok((Streamed::<Vec<u8>>::Err(StreamError::Closed),))
-            })
-        }
-        "[method]input-stream.skip" | "[method]input-stream.blocking-skip" => {
-            into.func_wrap(name, |_: Store<'_>, (_, _): (Resource<Input>, u64)| {
+            }),
+        "[method]input-stream.skip" | "[method]input-stream.blocking-skip" => into
+            .func_wrap(name, |_: Store<'_>, (_, _): (Resource<Input>, u64)| {
                 Ok((Streamed::<u64>::Err(StreamError::Closed),))
-            })
-        }
+            }),
         _ => refusal(into, interface, name),
     }
 }

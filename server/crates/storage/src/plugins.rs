@@ -257,7 +257,8 @@ async fn install(
     let plugin = Plugin::read(&row)?;
     if kept {
         let Plugin { sha256, version, installed_at: at, .. } = plugin.clone();
-        note_version(connection, tenant, &plugin.plugin_id, PluginVersion { sha256, version, installed: true, at }).await?;
+        note_version(connection, tenant, &plugin.plugin_id, PluginVersion { sha256, version, installed: true, at })
+            .await?;
     }
     if let Some(old) = old {
         forget_code(connection, old.try_get("sha256")?).await?;

@@ -6,7 +6,8 @@ use domain::TenantId;
 use knowledge::{BaseRef, SearchMode};
 use model_client::{CompletionRequest, Message, Role};
 use plugin_host::{
-    Answer, Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, HostError, HttpRequest, HttpResponse, KeyPage, ModelRequest, SetValue, StoredValue,
+    Answer, Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, HostError, HttpRequest, HttpResponse, KeyPage,
+    ModelRequest, SetValue, StoredValue,
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use storage::{NewPluginValue, StorageError};
@@ -94,7 +95,8 @@ impl plugin_host::ServerAccess for TenantAccess {
 
     fn query(&self, request: plugin_host::QueryRequest) -> Answer<'_, plugin_host::Rows> {
         Box::pin(async move {
-            let found = self.app.query(self.tenant, &request.knowledge_base, &request.query).await.map_err(host_error)?;
+            let found =
+                self.app.query(self.tenant, &request.knowledge_base, &request.query).await.map_err(host_error)?;
             let knowledge::Rows { rows, total } = found;
             Ok(plugin_host::Rows { rows: rows.into_iter().map(serde_json::Value::Object).collect(), total })
         })

@@ -1,4 +1,4 @@
-// The versions of an uploaded plugin: another one to upload, and every earlier one to go back to.
+// The versions of an uploaded plugin: another one to upload, those that were published, and every earlier one to go back to.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -46,16 +46,17 @@ function Uploaded({ plugin }: { plugin: InstalledPlugin }) {
       {versions.data && versions.data.length > 0 && (
         <ul className="divide-y divide-line overflow-hidden rounded-xl border border-line">
           {versions.data.map((version) => {
-            const moment = formatMoment(millis(version.installed_at), i18n.language);
+            const words = version.installed ? "plugins.restore" : "plugins.install_published";
+            const moment = formatMoment(millis(version.at), i18n.language);
             return (
               <li key={version.sha256} data-testid="plugin-version" className="flex flex-wrap items-center gap-x-4 gap-y-1 bg-paper px-4 py-2.5">
                 <span className="font-medium tabular-nums">{version.version}</span>
-                <span className="text-sm text-quiet">{moment}</span>
+                <span className="text-sm text-quiet">{version.installed ? moment : t("plugins.published", { moment })}</span>
                 <span className="font-mono text-xs text-faint" title={version.sha256}>{version.sha256.slice(0, 12)}</span>
                 <span className="ms-auto">
                   {version.current
                     ? <span className="text-sm text-brass-ink">{t("plugins.current")}</span>
-                    : <Button aria-label={t("plugins.restore_named", { version: version.version, moment })} disabled={restore.isPending} onClick={() => restore.mutate(version)}>{t("plugins.restore")}</Button>}
+                    : <Button aria-label={t(`${words}_named`, { version: version.version, moment })} disabled={restore.isPending} onClick={() => restore.mutate(version)}>{t(words)}</Button>}
                 </span>
               </li>
             );

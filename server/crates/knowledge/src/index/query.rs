@@ -50,9 +50,8 @@ impl Knowledge {
             let (found, total) = perform(&query, snapshot.as_ref());
             (query, found, total)
         });
-        let (query, found, total) = computed
-            .await
-            .map_err(|source| KnowledgeError::Worker { operation: "adding up records", source })?;
+        let (query, found, total) =
+            computed.await.map_err(|source| KnowledgeError::Worker { operation: "adding up records", source })?;
         let records: Vec<i64> = found.iter().filter_map(|it| it.record).collect();
         let read = index.read_records(&mut reading, &records).await?;
         let rows = found
@@ -91,9 +90,7 @@ fn perform(query: &Query, snapshot: Option<&Arc<Snapshot>>) -> (Vec<Found>, usiz
         Shape::Rows { select: _, order } => {
             let mut all: Vec<(&Segment, usize)> = places.collect();
             // Equal rows stay in the order of their documents.
-            all.sort_by(|one, other| {
-                first_difference(order, |field| (cell(*one, field), cell(*other, field)))
-            });
+            all.sort_by(|one, other| first_difference(order, |field| (cell(*one, field), cell(*other, field))));
             let shown = all.get(part(all.len())).unwrap_or_default();
             let found = |(segment, row): &(&Segment, usize)| Found {
                 record: segment.rows.get(*row).copied(),
@@ -187,8 +184,7 @@ struct Columns<'s> {
 
 impl<'s> Columns<'s> {
     fn of(segment: &'s Segment, by: &[String], figures: &[Figure]) -> Self {
-        let named =
-            |name: &str| segment.columns.named.iter().find(|(it, _)| it == name).map(|(_, column)| column);
+        let named = |name: &str| segment.columns.named.iter().find(|(it, _)| it == name).map(|(_, column)| column);
         let of_figure = |figure: &Figure| match &figure.of {
             Aggregate::CountAll => None,
             Aggregate::Count(field)
@@ -299,7 +295,8 @@ fn shown_value(cell: &Cell<'_>) -> Value {
     /// Up to here every whole number has a floating-point number of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match cell {
-        Cell::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
+        Cell::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
             Value::from(*number as i64)
         }

@@ -244,11 +244,7 @@ impl wit::Host for Guest {
         Ok(found.map(wit::Page::from))
     }
 
-    async fn query(
-        &mut self,
-        base: String,
-        query: String,
-    ) -> wasmtime::Result<Result<wit::QueryResult, types::Error>> {
+    async fn query(&mut self, base: String, query: String) -> wasmtime::Result<Result<wit::QueryResult, types::Error>> {
         let request = match query_request(base.clone(), &query) {
             Ok(request) => request,
             Err(error) => return Ok(Err(error.into())),

@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn texts_to_embed_are_bounded() {
-        let asked = |count: usize, bytes: usize| embed_request(vec!["辣".repeat(bytes / 3); count], wit::Purpose::Query);
+        let asked =
+            |count: usize, bytes: usize| embed_request(vec!["辣".repeat(bytes / 3); count], wit::Purpose::Query);
         assert_eq!(asked(100, 8_190).expect("it is fine").purpose, EmbedPurpose::Query);
         for wrong in [asked(0, 3), asked(101, 3), asked(1, 8_193)] {
             assert!(matches!(wrong, Err(HostError::InvalidInput(_))), "{wrong:?}");

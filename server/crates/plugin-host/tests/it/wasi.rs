@@ -199,9 +199,8 @@ async fn guest() -> Plugin {
         "id": "with_wasi", "version": "1.0.0", "title": both("a"), "description": both("a"), "tools": tools,
     })
     .to_string();
-    let text = GUEST
-        .replace("{manifest}", &escaped(&manifest))
-        .replace("{manifest_length}", &manifest.len().to_string());
+    let text =
+        GUEST.replace("{manifest}", &escaped(&manifest)).replace("{manifest_length}", &manifest.len().to_string());
     host().load(described_with(&text, WIT)).await.expect("the guest loads")
 }
 
@@ -222,11 +221,14 @@ async fn what_is_printed_is_logged() {
     assert_eq!(report.result.expect("it answers"), json!(0));
     let told: Vec<(LogLevel, &str)> = report.logs.iter().map(|it| (it.level, it.message.as_str())).collect();
     // What nobody ended with a line's end comes when the call is over.
-    assert_eq!(told, [
-        (LogLevel::Info, "first line"),
-        (LogLevel::Warn, "panicked at src/lib.rs:7: no more tea"),
-        (LogLevel::Info, "second"),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (LogLevel::Info, "first line"),
+            (LogLevel::Warn, "panicked at src/lib.rs:7: no more tea"),
+            (LogLevel::Info, "second"),
+        ]
+    );
     let (plugin, report) = tool("breaks").await;
     let error = failure(&plugin, report, CallErrorKind::Trap);
     assert!(error.detail.is_some_and(|it| it.contains("no more tea")));
