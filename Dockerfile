@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # The server with its web page and plugins. The steps are those of `cargo xtask run --release`, cut where layers can be reused
-# (a change in the server's code builds neither the web page nor the plugins again) and where Node is needed.
+# (a change in the server's code builds neither the web page nor the plugins again) and where Node or Python is needed.
 
 # The web page: plain files, so it is built once for all platforms.
 FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS web
@@ -24,12 +24,23 @@ RUN mkdir -p /dist/testing \
         (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build -- "/dist/${folder#plugins/}.wasm") || exit 1; \
     done
 
+# The plugin in Python: this, too, is the same file for all platforms.
+FROM --platform=$BUILDPLATFORM python:3.12-slim-bookworm AS python
+WORKDIR /src/plugins/code_python
+COPY plugins/code_python/requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
+COPY plugin-sdk/wit /src/plugin-sdk/wit
+COPY plugin-sdk/python/src /src/plugin-sdk/python/src
+COPY plugins/code_python ./
+RUN python build/build.py /code_python
+
 FROM rust:1.95-bookworm AS server
 RUN rustup target add wasm32-unknown-unknown
 WORKDIR /src
 COPY . .
 COPY --from=web /src/web/dist web/dist
 COPY --from=typescript /dist plugins/dist
+COPY --from=python /code_python/ plugins/dist/
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,id=parlour-target \
     --mount=type=cache,target=/src/plugins/target,id=parlour-plugins \

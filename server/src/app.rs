@@ -55,6 +55,8 @@ struct Parts {
     plugin_host: plugin_host::PluginHost,
     /// Loaded plugins by the hash of their bytes; shared by all tenants, since a plugin holds nothing between calls.
     loaded_plugins: Mutex<HashMap<String, plugins::Loaded>>,
+    /// Whose turn it is to load the plugin of a hash; one each, so that a large one keeps no other waiting.
+    loading_plugins: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     knowledge: ::knowledge::Knowledge,
     local_model: Option<Arc<::knowledge::LocalEmbedder>>,
     embedder: Option<Arc<dyn ::knowledge::Embedder>>,
@@ -110,6 +112,7 @@ impl App {
             instance,
             plugin_host,
             loaded_plugins: Mutex::default(),
+            loading_plugins: Mutex::default(),
             knowledge,
             local_model,
             embedder,

@@ -1,5 +1,6 @@
 //! Assistants and workflows as documents: checked, versioned, published. A published version never changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::{Definition, DefinitionKind, TenantId, Version, VersionId};
@@ -21,6 +22,8 @@ pub struct Checked {
     pub description: Option<String>,
     /// What starts it by itself; an assistant has none.
     pub triggers: Vec<Trigger>,
+    /// What a workflow's nodes call for certain.
+    pub plugins: BTreeSet<String>,
 }
 
 /// Which kind of document this is, by its first key.
@@ -47,6 +50,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
             title: it.document.title.clone(),
             description: it.document.description.clone(),
             triggers: Vec::new(),
+            plugins: BTreeSet::new(),
         });
         return (checked, diagnostics);
     }
@@ -57,6 +61,7 @@ pub fn check(yaml: &str, catalog: &Catalog) -> (Option<Checked>, Vec<Diagnostic>
         title: it.title().map(str::to_owned),
         description: it.description().map(str::to_owned),
         triggers: it.triggers().to_vec(),
+        plugins: it.plugins().into_iter().map(str::to_owned).collect(),
     });
     (checked, diagnostics)
 }
@@ -104,7 +109,7 @@ impl App {
         yaml: &str,
         author: Option<String>,
     ) -> Result<Version> {
-        let Checked { kind, name, title, description, triggers } = checked;
+        let Checked { kind, name, title, description, triggers, plugins } = checked;
         let version = Version {
             id: VersionId::from_uuid(new_uuid()),
             number: 0,
@@ -126,6 +131,7 @@ impl App {
                 self.0.published.forget_all();
                 // Assistants and workflows that call this one were compiled against its old inputs.
                 self.programs().forget_all();
+                self.get_ready(tenant, plugins);
                 Ok(stored)
             }
         }

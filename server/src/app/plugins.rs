@@ -3,31 +3,23 @@
 mod access;
 pub mod openapi;
 mod settings;
+pub mod shipped;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use domain::{PluginCall, PluginCallId, PluginId, PluginVersion, RunId, TenantId};
 use plugin_host::{CallContext, CallReport, Declared, Grants, HttpRules, Manifest, Plugin};
-use rust_embed::RustEmbed;
 use serde_json::{Map, Value, json};
 use storage::Page;
 
 use super::accounts::Caller;
-use super::clock::{fingerprint, hex, new_uuid};
+use super::clock::{fingerprint, new_uuid};
 use super::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
 use crate::run::effects::code_of_call as code;
 use access::TenantAccess;
 use openapi::{Api, Import};
-
-/// The shipped plugins as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
-#[derive(RustEmbed)]
-#[folder = "../plugins/dist"]
-#[exclude = "testing/*"]
-#[include = "*.wasm"]
-#[allow_missing = true]
-struct Shipped;
 
 /// What performs a plugin's tools.
 #[derive(Clone)]
@@ -54,56 +46,20 @@ pub struct Installed {
 }
 
 impl App {
-    /// Makes the shipped plugins known to every tenant, newer versions in place of older ones.
-    pub(super) async fn install_shipped_plugins(&self) -> Result<()> {
-        for tenant in self.storage().all_tenants_list_tenants().await? {
-            self.install_shipped_plugins_for(tenant.id).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn install_shipped_plugins_for(&self, tenant: TenantId) -> Result<()> {
-        for name in Shipped::iter().filter(|it| !it.contains('/')) {
-            let Some(file) = Shipped::get(&name) else { continue };
-            // Loaded when it is called for the first time, unless it is new.
-            let known = self.storage().plugin(tenant, name.trim_end_matches(".wasm")).await?;
-            if known.is_some_and(|it| it.sha256 == hex(&file.metadata.sha256_hash())) {
-                continue;
-            }
-            // One that does not load keeps none of the others away.
-            match self.load(file.data.into_owned()).await {
-                Ok(plugin) => self.install_shipped(tenant, &plugin).await?,
-                Err(error) => {
-                    tracing::error!(plugin = %name, error = %error, "a plugin of this server does not load; run `cargo xtask plugins`");
+    /// Begins to load plugins that will be called: the largest takes a while, and a call that comes later need not wait for it.
+    pub(super) fn get_ready(&self, tenant: TenantId, plugins: BTreeSet<String>) {
+        let app = self.clone();
+        self.spawn(async move {
+            for id in plugins {
+                let ready = async {
+                    let record = app.storage().plugin(tenant, &id).await?;
+                    if let Some(record) = record { app.loaded(tenant, &record).await.map(drop) } else { Ok(()) }
+                };
+                if let Err(error) = ready.await {
+                    tracing::debug!(plugin = %id, error = %error, "a plugin could not be loaded before it is called");
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// What ships with the server is trusted as the server is: what it asks for is granted, once. An admin can take a grant
-    /// away, and no newer version brings it back.
-    async fn install_shipped(&self, tenant: TenantId, plugin: &Plugin) -> Result<()> {
-        let manifest = plugin.manifest();
-        let mut grants = Grants::all_of(&manifest.permissions);
-        if let Some(known) = self.storage().plugin(tenant, &manifest.id).await? {
-            if !known.system {
-                tracing::warn!(
-                    plugin = manifest.id,
-                    "a tenant has a plugin of its own by the name of one that ships; it is left alone"
-                );
-                return Ok(());
-            }
-            if known.sha256 == plugin.sha256() {
-                return Ok(());
-            }
-            let before: Manifest = serde_json::from_value(known.manifest).map_err(AppError::internal)?;
-            let asked = Grants::all_of(&before.permissions);
-            let new = grants.minus(&asked);
-            grants = self.grants(tenant, &manifest.id).await?.within(&manifest.permissions).and(new);
-        }
-        self.record_plugin(tenant, plugin, None).await?;
-        self.store_grants(tenant, &manifest.id, &grants).await
+        });
     }
 
     async fn load(&self, bytes: Vec<u8>) -> Result<Plugin> {
@@ -113,9 +69,9 @@ impl App {
         Ok(plugin)
     }
 
-    async fn record_plugin(&self, tenant: TenantId, plugin: &Plugin, uploaded: Option<Vec<u8>>) -> Result<()> {
+    async fn record_uploaded(&self, tenant: TenantId, plugin: &Plugin, bytes: Vec<u8>) -> Result<()> {
         let stored = serde_json::to_value(plugin.manifest()).map_err(AppError::internal)?;
-        self.record(tenant, (plugin.manifest(), stored), plugin.sha256(), uploaded).await
+        self.record(tenant, (plugin.manifest(), stored), plugin.sha256(), Some(bytes)).await
     }
 
     async fn record(
@@ -149,7 +105,7 @@ impl App {
         let plugin = self.load(bytes.clone()).await?;
         let known = self.known(tenant, plugin.manifest()).await?;
         self.keep_grants(tenant, known, plugin.manifest()).await?;
-        self.record_plugin(tenant, &plugin, Some(bytes)).await?;
+        self.record_uploaded(tenant, &plugin, bytes).await?;
         self.installed(tenant, &plugin.manifest().id).await
     }
 
@@ -173,7 +129,7 @@ impl App {
             at: self.clock().now_ms(),
         };
         if self.known(tenant, plugin.manifest()).await?.is_none() {
-            self.record_plugin(tenant, &plugin, Some(bytes)).await?;
+            self.record_uploaded(tenant, &plugin, bytes).await?;
             self.storage().set_plugin_enabled(tenant, id, false).await?;
         } else {
             let kept = self.storage().plugin_versions(tenant, id).await?;
@@ -394,11 +350,16 @@ impl App {
 
     /// What performs the plugin's tools; loaded again from what is stored after a restart.
     async fn loaded(&self, tenant: TenantId, record: &domain::Plugin) -> Result<Loaded> {
-        let known = {
-            let loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
-            loaded.get(&record.sha256).cloned()
+        if let Some(known) = self.already_loaded(&record.sha256) {
+            return Ok(known);
+        }
+        // Whoever wants the same one meanwhile waits, instead of reading and hashing it once more.
+        let turn = {
+            let mut loading = self.0.loading_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(loading.entry(record.sha256.clone()).or_default())
         };
-        if let Some(known) = known {
+        let _turn = turn.lock().await;
+        if let Some(known) = self.already_loaded(&record.sha256) {
             return Ok(known);
         }
         if let Some(api) = record.manifest.get(API) {
@@ -416,8 +377,8 @@ impl App {
         }
         // Another server on this database installed its own build of what ships with both. Not every compiler gives the same
         // bytes twice, so a version is known by its number.
-        if let Some(file) = Shipped::get(&format!("{}.wasm", record.plugin_id)) {
-            let plugin = self.load(file.data.into_owned()).await?;
+        if shipped::has(&record.plugin_id) {
+            let plugin = self.load_shipped(&record.plugin_id).await?;
             if plugin.manifest().version.to_string() == record.version {
                 let mut loaded = self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner);
                 loaded.insert(record.sha256.clone(), Loaded::Code(plugin.clone()));
@@ -431,22 +392,15 @@ impl App {
         .hint("run `cargo xtask plugins` and start the server again"))
     }
 
+    fn already_loaded(&self, sha256: &str) -> Option<Loaded> {
+        self.0.loaded_plugins.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).cloned()
+    }
+
     /// Tools that may be called twice with the same effect as once.
     pub(crate) async fn idempotent_tools(&self, tenant: TenantId) -> HashSet<(String, String)> {
         let Ok(installed) = self.plugins(tenant).await else { return HashSet::new() };
         let tools = installed.iter().flat_map(|it| it.manifest.tools.iter().map(|tool| (&it.manifest.id, tool)));
         tools.filter(|(_, tool)| tool.idempotent).map(|(id, tool)| (id.clone(), tool.name.clone())).collect()
-    }
-
-    /// The manifests of the shipped plugins, for checking documents without a data folder.
-    pub async fn shipped_manifests(host: &plugin_host::PluginHost) -> Result<Vec<Manifest>> {
-        let mut all = Vec::new();
-        for name in Shipped::iter().filter(|it| !it.contains('/')) {
-            if let Some(file) = Shipped::get(&name) {
-                all.push(host.load(file.data.into_owned()).await?.manifest().clone());
-            }
-        }
-        Ok(all)
     }
 }
 
@@ -465,12 +419,7 @@ pub(crate) fn without_api(manifest: &Value) -> Value {
 /// Whether a plugin of this id belongs to the server, or would if it had been built: `code` nodes call theirs by its id, so
 /// whoever could install another would see what they are given.
 fn ships(id: &str) -> bool {
-    id == workflow_engine::JAVASCRIPT_PLUGIN || Shipped::get(&format!("{id}.wasm")).is_some()
-}
-
-/// Whether the build has plugins at all; without them most workflows do not compile.
-pub fn shipped_count() -> usize {
-    Shipped::iter().filter(|it| !it.contains('/')).count()
+    workflow_engine::CODE_PLUGINS.contains(&id) || shipped::has(id)
 }
 
 fn call_of((id, tool): (&str, &str), at: i64, place: Option<(RunId, &str)>, report: &CallReport) -> PluginCall {

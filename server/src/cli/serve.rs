@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 
 use crate::app::App;
-use crate::app::plugins::shipped_count;
+use crate::app::plugins::shipped;
 use crate::app::projects::Loaded;
 use crate::config::Config;
 
@@ -17,7 +17,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
     })?;
     let address = listener.local_addr()?;
     let app = App::open(config).await?;
-    if shipped_count() == 0 {
+    if shipped::count() == 0 {
         eprintln!("note: this build has no plugins; `cargo xtask plugins` builds the shipped ones");
     }
     app.keep_tidy();

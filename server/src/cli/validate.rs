@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use workflow_engine::{Catalog, Diagnostic};
 
-use crate::app::App;
 use crate::app::catalog::add_tools;
-use crate::app::plugins::shipped_count;
+use crate::app::plugins::shipped;
 use crate::app::projects::Project;
 use crate::config::{Config, Format, ValidateArgs};
 
@@ -75,7 +74,7 @@ pub(super) fn project_of(file: &std::path::Path) -> Option<PathBuf> {
 }
 
 async fn shipped_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    if shipped_count() == 0 {
+    if shipped::count() == 0 {
         eprintln!("note: this build has no plugins, so their tools are unknown; `cargo xtask plugins` builds them");
         return Ok(Catalog::default());
     }
@@ -85,7 +84,7 @@ async fn shipped_catalog(config: &Config) -> anyhow::Result<Catalog> {
         limits: plugin_host::Limits::default(),
     })?;
     let mut catalog = Catalog::default();
-    for manifest in App::shipped_manifests(&host).await? {
+    for manifest in shipped::manifests(&host).await? {
         add_tools(&mut catalog, &manifest);
     }
     Ok(catalog)

@@ -51,6 +51,7 @@ pub enum Language {
     // clap would write `type-script`.
     #[value(name = "typescript", alias = "ts")]
     TypeScript,
+    Python,
 }
 
 #[derive(Args, Debug)]

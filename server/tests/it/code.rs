@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, TestApp, repository};
 
 /// Runs a workflow of one node with this `with`; answers the run with its nodes.
-async fn run(client: &Client<'_>, with: Value) -> Value {
+pub(crate) async fn run(client: &Client<'_>, with: Value) -> Value {
     let yaml = format!(
         "workflow: probe\nnodes:\n  code:\n    use: code\n    with: {with}\noutputs: {{ all: '{{{{ code }}}}' }}\n"
     );

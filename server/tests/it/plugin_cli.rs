@@ -22,14 +22,14 @@ fn plugin(arguments: &[&str]) -> Command {
     command
 }
 
-fn said(arguments: &[&str]) -> Said {
+pub(crate) fn said(arguments: &[&str]) -> Said {
     Said::of(plugin(arguments).output().expect("it runs"))
 }
 
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
@@ -39,18 +39,18 @@ impl Said {
     }
 
     #[track_caller]
-    fn ok(self) -> Said {
+    pub(crate) fn ok(self) -> Said {
         assert_eq!(self.code, Some(0), "{}\n{}", self.out, self.err);
         self
     }
 
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}\n{}", self.out, self.err))
     }
 
     /// It ended with this code and all of these words.
     #[track_caller]
-    fn refused(self, code: i32, words: &[&str]) {
+    pub(crate) fn refused(self, code: i32, words: &[&str]) {
         let all = format!("{}{}", self.out, self.err);
         assert_eq!(self.code, Some(code), "{all}");
         for expected in words {
@@ -84,7 +84,7 @@ fn fresh_rust_project() -> PathBuf {
     folder
 }
 
-fn edit(file: &Path, change: impl FnOnce(String) -> String) {
+pub(crate) fn edit(file: &Path, change: impl FnOnce(String) -> String) {
     let text = std::fs::read_to_string(file).expect("it can be read");
     std::fs::write(file, change(text)).expect("it can be written");
 }

@@ -16,6 +16,7 @@ mod lint;
 mod npm;
 mod plugins;
 mod process;
+mod python;
 mod report;
 mod run;
 mod server;
@@ -41,7 +42,7 @@ cargo xtask COMMAND
   bench [--quick] [PART…]                 measure the release build and write bench/RESULTS.md; needs Linux, takes 10 minutes
   lint [--fix]                            formatting, clippy and the web page's linter
 
-`cargo xtask run` needs Rust, a C compiler and Node 20.19 or newer. `test` also needs Python 3 and Chromium; as root on
+`cargo xtask run` needs Rust, a C compiler, Node 20.19 or newer and Python 3.11 or newer. `test` also needs Chromium; as root on
 Debian or Ubuntu it installs what is missing, elsewhere it names the command.";
 
 fn main() -> ExitCode {

@@ -25,6 +25,7 @@ const ALLOWED: &[Allowed] = &[
             "clap",
             "domain",
             "encoding_rs",
+            "flate2",
             "futures",
             "getrandom",
             "indexmap",

@@ -1,7 +1,8 @@
 //! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
 //! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in TypeScript
-//! are built with npm (`typescript`).
+//! are built with npm (`typescript`), those in Python with pip's packages (`python`).
 
+mod python;
 mod typescript;
 
 use std::collections::BTreeSet;
@@ -16,8 +17,19 @@ use crate::process::{cargo, run};
 use crate::stamp;
 
 /// Folders and files whose change does not change a plugin.
-const WITHOUT_EFFECT: &[&str] =
-    &["target", "dist", "node_modules", "bindgen", "tests", "tests.rs", "README.md", "README.zh-CN.md", ".gitignore"];
+const WITHOUT_EFFECT: &[&str] = &[
+    "target",
+    "dist",
+    "node_modules",
+    ".venv",
+    "__pycache__",
+    "bindgen",
+    "tests",
+    "tests.rs",
+    "README.md",
+    "README.zh-CN.md",
+    ".gitignore",
+];
 /// The guest of a contract that does not exist yet is this one with another version in it.
 const OF_A_LATER_CONTRACT: (&str, &str) = ("echo", "wrong_contract");
 
@@ -26,21 +38,35 @@ struct Guest {
     name: String,
     language: Language,
     folder: PathBuf,
-    /// Where its file goes, below `dist`.
-    file: PathBuf,
+    /// Where its files go, below `dist`: the plugin itself first.
+    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
     Rust,
     TypeScript,
+    Python,
+}
+
+impl Language {
+    const ALL: [(&str, Language); 3] =
+        [("Cargo.toml", Language::Rust), ("package.json", Language::TypeScript), ("pyproject.toml", Language::Python)];
+
+    /// A large plugin comes compressed, and with what it says of itself beside it.
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Language::Rust | Language::TypeScript => &["wasm"],
+            Language::Python => &["wasm.gz", "json"],
+        }
+    }
 }
 
 /// What to build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     All,
-    /// The plugins in Rust. Those in TypeScript have been built already, by something that has Node (the container's image).
+    /// The plugins in Rust. The others have been built already, by something that has Node and Python (the container's image).
     Rust,
 }
 
@@ -63,16 +89,13 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
     println!("plugins: compiling with {}", toolchain.description);
     compile(&plugins, &guests, &toolchain)?;
     let mut changed = collect(&plugins, &guests, &dist)?;
-    for guest in guests.iter().filter(|it| it.language == Language::TypeScript) {
+    for guest in guests.iter().filter(|it| it.language != Language::Rust) {
         match part {
-            Part::All => {
-                println!("plugins: building {} with npm", guest.name);
-                let bytes = typescript::build(root, &guest.folder)?;
-                changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
-            }
-            Part::Rust if dist.join(&guest.file).is_file() => {}
+            Part::All => changed += build_elsewhere(root, guest, &dist)?,
             Part::Rust => {
-                bail!("`plugins/dist/{}` is not there\nhint: `cargo xtask plugins` builds it", guest.file.display())
+                if let Some(missing) = guest.files.iter().find(|it| !dist.join(it).is_file()) {
+                    bail!("`plugins/dist/{}` is not there\nhint: `cargo xtask plugins` builds it", missing.display());
+                }
             }
         }
     }
@@ -83,6 +106,31 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
     print(&expected, &dist, changed, start)
 }
 
+/// Builds a plugin that cargo does not; gives how many of its files changed.
+fn build_elsewhere(root: &Path, guest: &Guest, dist: &Path) -> anyhow::Result<usize> {
+    let built = match guest.language {
+        Language::Rust => Vec::new(),
+        Language::TypeScript => {
+            println!("plugins: building {} with npm", guest.name);
+            vec![typescript::build(root, &guest.folder)?]
+        }
+        Language::Python => {
+            println!("plugins: building {} with componentize-py", guest.name);
+            let folder = python::build(root, &guest.folder)?;
+            let read = |file: &PathBuf| {
+                let path = folder.join(file.file_name().unwrap_or_default());
+                std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
+            };
+            guest.files.iter().map(read).collect::<anyhow::Result<_>>()?
+        }
+    };
+    let mut changed = 0;
+    for (file, bytes) in guest.files.iter().zip(built) {
+        changed += usize::from(replace(&dist.join(file), &bytes)?);
+    }
+    Ok(changed)
+}
+
 /// The plugins' own tests, natively against a fake host; with `RUN_SLOW_TESTS=1` also whether the checked-in bindings are
 /// what the contract generates.
 ///
@@ -91,8 +139,11 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
 pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["test", "--manifest-path", "plugins/Cargo.toml"]))?;
     let guests = guests(&root.join("plugins"))?;
-    let folders = guests.iter().filter(|it| it.language == Language::TypeScript).map(|it| it.folder.as_path());
-    typescript::test(root, folders)?;
+    let of = |language| guests.iter().filter(move |it| it.language == language).map(|it| it.folder.as_path());
+    typescript::test(root, of(Language::TypeScript))?;
+    for folder in of(Language::Python) {
+        python::test(root, folder)?;
+    }
     if std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1") {
         // Its dependencies cost a minute of one core and serve nothing else, so they stay beside the plugins' builds.
         let mut command = cargo(root);
@@ -103,29 +154,29 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every folder with a `Cargo.toml` or a `package.json` is a plugin; those in `testing` are for the host's tests.
+/// Every folder with a `Cargo.toml`, a `package.json` or a `pyproject.toml` is a plugin; those in `testing` are for the host's tests.
 fn guests(plugins: &Path) -> anyhow::Result<Vec<Guest>> {
     let mut guests = Vec::new();
     for (folder, prefix) in [(plugins.to_path_buf(), ""), (plugins.join("testing"), "testing")] {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry?.path();
-            let languages = [("Cargo.toml", Language::Rust), ("package.json", Language::TypeScript)];
-            let language = languages.into_iter().find(|(file, _)| path.join(file).is_file());
+            let language = Language::ALL.into_iter().find(|(file, _)| path.join(file).is_file());
             if let (Some((_, language)), Some(name)) = (language, path.file_name()) {
                 let name = name.to_string_lossy().into_owned();
-                let file = Path::new(prefix).join(format!("{name}.wasm"));
-                guests.push(Guest { name, language, folder: path, file });
+                let file = |extension: &&str| Path::new(prefix).join(format!("{name}.{extension}"));
+                let files = language.extensions().iter().map(file).collect();
+                guests.push(Guest { name, language, folder: path, files });
             }
         }
     }
-    guests.sort_by(|one, other| one.file.cmp(&other.file));
+    guests.sort_by(|one, other| one.files.cmp(&other.files));
     Ok(guests)
 }
 
 fn expected_files(guests: &[Guest], dist: &Path) -> BTreeSet<PathBuf> {
     let (_, later) = OF_A_LATER_CONTRACT;
     let later = dist.join("testing").join(format!("{later}.wasm"));
-    guests.iter().map(|guest| dist.join(&guest.file)).chain([later]).collect()
+    guests.iter().flat_map(|guest| &guest.files).map(|file| dist.join(file)).chain([later]).collect()
 }
 
 fn compile(plugins: &Path, guests: &[Guest], toolchain: &Toolchain) -> anyhow::Result<()> {
@@ -146,7 +197,9 @@ fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usiz
     for guest in guests.iter().filter(|it| it.language == Language::Rust) {
         let compiled = plugins.join("target").join(TARGET).join("release").join(format!("{}.wasm", guest.name));
         let bytes = std::fs::read(&compiled).with_context(|| format!("cannot read `{}`", compiled.display()))?;
-        changed += usize::from(replace(&dist.join(&guest.file), &bytes)?);
+        for file in &guest.files {
+            changed += usize::from(replace(&dist.join(file), &bytes)?);
+        }
         if guest.name == original {
             let file = dist.join("testing").join(format!("{later}.wasm"));
             changed += usize::from(replace(&file, &with_later_contract(&bytes)?)?);
@@ -192,7 +245,8 @@ fn remove_others(dist: &Path, expected: &BTreeSet<PathBuf>) -> anyhow::Result<()
     for folder in [dist.to_path_buf(), dist.join("testing")] {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "wasm") && !expected.contains(&path) {
+            let is_plugin = path.extension().is_some_and(|it| ["wasm", "gz", "json"].iter().any(|kind| it == *kind));
+            if is_plugin && !expected.contains(&path) {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
             }
         }
@@ -226,11 +280,18 @@ mod tests {
         let root = crate::root();
         let guests = guests(&root.join("plugins")).unwrap();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        for shipped in
-            ["ad_report", "code_javascript", "compare_texts", "filter_spicy_dishes", "query_knowledge_base", "echo"]
-        {
+        for shipped in [
+            "ad_report",
+            "code_javascript",
+            "code_python",
+            "compare_texts",
+            "filter_spicy_dishes",
+            "query_knowledge_base",
+            "echo",
+        ] {
             assert!(names.contains(&shipped), "{names:?}");
         }
-        assert_eq!(expected_files(&guests, Path::new("dist")).len(), guests.len() + 1);
+        let files: usize = guests.iter().map(|guest| guest.files.len()).sum();
+        assert_eq!(expected_files(&guests, Path::new("dist")).len(), files + 1);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     if report.step(Kind::SetUp, "C compiler", tools::require_c_compiler).is_none() {
         return report.finish(None);
     }
+    report.step(Kind::SetUp, "Python", tools::require_python);
     if report.step(Kind::Build, "plugins to WebAssembly", || plugins::build(root, plugins::Part::All)).is_none() {
         return report.finish(None);
     }
@@ -68,7 +69,6 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
 
 /// The workspace's own tests. Gives the server's program file, which they build on the way.
 fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
-    report.step(Kind::SetUp, "Python", tools::require_python)?;
     report.step(Kind::SetUp, "Postgres", tools::require_postgres)?;
     report.step(Kind::Build, "server and tests", || run(cargo(root).args(["test", "--workspace", "--no-run"])))?;
     report.step(Kind::SetUp, "embedding model", || run(&mut codegen::model_fetch(root)));

@@ -80,20 +80,21 @@ fn has_chinese_font() -> bool {
         && output(Command::new("fc-list").arg(":lang=zh")).is_ok_and(|it| !it.trim().is_empty())
 }
 
-/// The tests of the official client packages make a Python environment of their own, so that nothing is installed into the
-/// system's; Debian splits what that takes into another package.
+/// Plugins in Python are built in an environment of their own, and the tests of the official client packages make another, so
+/// that nothing is installed into the system's; Debian splits what that takes into another package.
 ///
 /// # Errors
-/// There is no Python 3 with `venv` and none could be installed.
+/// There is no Python 3.11 with `venv` and none could be installed.
 pub(crate) fn require_python() -> anyhow::Result<()> {
-    let there = || {
-        find_program(&["python3"]).is_some()
-            && output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok()
-    };
+    const CHECK: &str = "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))";
+    let there = || find_program(&["python3"]).is_some() && output(Command::new("python3").args(["-c", CHECK])).is_ok();
     if there() {
         return Ok(());
     }
-    install("Python 3 with venv (for the official client packages)", &["python3", "python3-venv"])
+    install(
+        "Python 3.11 or newer with venv (for plugins in Python and the official client packages)",
+        &["python3", "python3-venv"],
+    )
 }
 
 /// The tests start a Postgres server of their own; Debian keeps its programs out of the PATH.

@@ -49,7 +49,7 @@ pub use input::{ChatContext, ChatTurn, InputProblem, Limits, RunInput};
 pub use language_reference::workflow_reference;
 pub use language_schema::workflow_json_schema;
 pub use node::{NodeKindInfo, PortsInfo, Words};
-pub use nodes::{JAVASCRIPT_PLUGIN, node_kinds};
+pub use nodes::{CODE_PLUGINS, node_kinds};
 pub use program::{NodeInfo, Program};
 pub use run::{PastNode, RerunError, Run};
 pub use table::{Table, TableError};

@@ -145,6 +145,11 @@ pub(crate) trait Behaviour: fmt::Debug + Send + Sync {
     fn absorbs_failures(&self) -> bool {
         false
     }
+
+    /// The plugin that it calls, where that is certain before it runs.
+    fn plugin(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What a node may look at and change besides its input.

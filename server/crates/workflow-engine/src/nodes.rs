@@ -26,7 +26,7 @@ mod wait;
 mod workflow;
 
 pub(crate) use classify_intent::OTHER;
-pub use code::JAVASCRIPT_PLUGIN;
+pub use code::CODE_PLUGINS;
 pub(crate) use each::{Contains, MAX_CONCURRENCY};
 pub(crate) use llm::DEFAULT_MODEL;
 pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};

@@ -3,7 +3,7 @@
 //! The nodes of a document make up *bodies*: body 0 holds the outermost ones, and every container (`each`, `loop`) has a
 //! body of its own for the nodes in its `do`. A run makes a frame of a body each time that it is executed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -289,6 +289,12 @@ impl Program {
     #[must_use]
     pub fn signature(&self) -> &WorkflowSignature {
         &self.signature
+    }
+
+    /// The plugins that its nodes call for certain: whoever runs it can get them ready before.
+    #[must_use]
+    pub fn plugins(&self) -> BTreeSet<&str> {
+        self.bodies.iter().flat_map(|it| &it.nodes).filter_map(|it| it.behaviour.plugin()).collect()
     }
 
     /// All nodes, those of a container after it.

@@ -1,6 +1,7 @@
 //! What plugins are written in. Everything about a project that depends on its language is behind [`Kit`], in one file a
 //! language; the commands know none of them.
 
+mod python;
 mod rust;
 mod typescript;
 
@@ -46,6 +47,7 @@ impl Language {
         match self {
             Language::Rust => &rust::Rust,
             Language::TypeScript => &typescript::TypeScript,
+            Language::Python => &python::Python,
         }
     }
 

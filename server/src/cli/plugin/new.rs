@@ -36,7 +36,7 @@ pub(super) fn execute(args: &NewPluginArgs) -> anyhow::Result<ExitCode> {
 fn write(folder: &Path, name: &str, kit: &dyn Kit) -> anyhow::Result<()> {
     for (file, content) in kit.template() {
         let content = content.replace(NAME, name).replace(TITLE, &title(name));
-        sdk::put(&folder.join(file), content.as_bytes())?;
+        sdk::put(&folder.join(file.replace(NAME, name)), content.as_bytes())?;
     }
     kit.sdk()?.renew(folder)
 }
@@ -101,7 +101,7 @@ mod tests {
             write(&project, "wine_list", kit).unwrap();
             let mut whole = String::new();
             for (file, _) in kit.template() {
-                let text = std::fs::read_to_string(project.join(file)).unwrap();
+                let text = std::fs::read_to_string(project.join(file.replace(NAME, "wine_list"))).unwrap();
                 assert!(!text.to_lowercase().replace(' ', "_").contains(NAME), "{language:?}, {file}: {text}");
                 whole.push_str(&text);
             }

@@ -76,4 +76,8 @@ impl Behaviour for PluginTool {
         let arguments = Value::Object(given.map(|(name, it)| (name.clone(), it.clone())).collect());
         Ok(Next::ask(Effect::CallTool { plugin: self.plugin.clone(), tool: self.tool.clone(), arguments }))
     }
+
+    fn plugin(&self) -> Option<&str> {
+        Some(&self.plugin)
+    }
 }
