@@ -64,10 +64,23 @@ export function completeAs<Schema extends TSchema>(
   }
 }
 
-/** Texts as vectors, by the model with the role `embedding`: 1 to 100 texts of at most 8 KiB each. */
-export function embed(texts: string[]): Embeddings {
-  const { vectors, model, inputTokens } = ask("model.embed()", (host) => host.model.embed(texts));
+/**
+ * Texts as vectors, by the model with the role `embedding`: 1 to 100 texts of at most 8 KiB each. Some models tell what is asked
+ * (`query`) from what is looked through (`passage`).
+ */
+export function embed(texts: string[], purpose: "query" | "passage"): Embeddings {
+  const { vectors, model, inputTokens } = ask("model.embed()", (host) => host.model.embed(texts, purpose));
   return { vectors: vectors.map((vector) => Array.from(vector)), model, inputTokens: Number(inputTokens) };
+}
+
+/**
+ * How alike two vectors are: 1 for the same direction, 0 for nothing in common. Of different lengths, or without a direction, it is 0.
+ */
+export function similarity(one: number[], other: number[]): number {
+  if (one.length !== other.length) return 0;
+  const product = (a: number[], b: number[]) => a.reduce((sum, it, index) => sum + it * (b[index] ?? 0), 0);
+  const lengths = Math.sqrt(product(one, one)) * Math.sqrt(product(other, other));
+  return lengths > 0 ? product(one, other) / lengths : 0;
 }
 
 function completed(role: string, given: string | Message[], options: Options, schemaJson: string): Completion {

@@ -70,7 +70,7 @@ function crossing({ id, document, text, fields }: Entry): ContractEntry {
 }
 
 /** Words of letters, and pairs of neighbouring Chinese characters (a single one stands for itself). */
-function terms(text: string): Set<string> {
+export function terms(text: string): Set<string> {
   const found = new Set<string>();
   for (const [run] of text.toLowerCase().matchAll(/\p{Script=Han}+|(?:(?!\p{Script=Han})[\p{L}\p{N}])+/gu)) {
     const characters = [...run];

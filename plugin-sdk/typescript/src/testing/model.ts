@@ -1,8 +1,7 @@
-// Models that say what a test has written for them, and vectors that are the same for the same text.
-
-import { createHash } from "node:crypto";
+// Models that say what a test has written for them, and vectors that are alike where words are.
 
 import type { ContractModelRequest, Host } from "../contract.ts";
+import { terms } from "./knowledge.ts";
 import { refusal, Refusal } from "./refusal.ts";
 import type { State } from "./state.ts";
 
@@ -12,8 +11,8 @@ const MOST_TEXTS = 100;
 const MOST_TEXT_BYTES = 8 << 10;
 /** About what tokenizers make of European languages; a test needs no more. */
 const BYTES_PER_TOKEN = 4;
-/** Enough to tell texts apart. */
-const DIMENSIONS = 8;
+/** Enough to tell a few words apart. */
+const DIMENSIONS = 64;
 
 const bytes = (text: string) => Buffer.byteLength(text);
 const tokens = (text: string) => Math.ceil(bytes(text) / BYTES_PER_TOKEN);
@@ -67,9 +66,12 @@ export function modelOf(state: State): Host["model"] {
   };
 }
 
-/** Of length 1, and the same for the same text. */
+/** Counts the words, each at a place of its own. */
 function vector(text: string): number[] {
-  const raw = [...createHash("sha256").update(text).digest().subarray(0, DIMENSIONS)].map((it) => it - 127.5);
-  const length = Math.hypot(...raw);
-  return raw.map((it) => it / length);
+  const counts = new Array<number>(DIMENSIONS).fill(0);
+  for (const term of terms(text)) {
+    const place = [...term].reduce((hash, it) => (hash * 31 + (it.codePointAt(0) ?? 0)) % 65_521, 0) % DIMENSIONS;
+    counts[place] = (counts[place] ?? 0) + 1;
+  }
+  return counts;
 }

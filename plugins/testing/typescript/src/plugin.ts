@@ -37,7 +37,7 @@ const powers = tool({
     send: tried(() => http.get(url, { query: { q: "鱼 & chips" } }).expectOk().json()),
     refused: tried(() => http.post("https://example.org/", { json: {} })),
     complete: tried(() => model.complete("fast", "hi", { maxTokens: 5 }).text),
-    embed: tried(() => model.embed(["a", "b"]).vectors.length),
+    embed: tried(() => model.embed(["a", "b"], "query").vectors.length),
     stored: tried(() => storage.set("greeting", "你好", { ttlS: 60, expected: 0 })),
     read: tried(() => storage.get("greeting")),
     updated: tried(() => storage.update<number>("count", (present) => (present ?? 0) + 1)),
