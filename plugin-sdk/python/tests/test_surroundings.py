@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import unittest
+from unittest import mock
 
 from parlour_plugin import surroundings
 from parlour_plugin.testing import FakeHost
@@ -39,6 +40,9 @@ class Surroundings(unittest.TestCase):
         self.assertEqual([level for level, _ in host.logs[::2]], ["debug", "info", "warn", "error"])
 
     def test_random_begins_anew_with_what_the_host_gives(self):
+        for stream in ("stdin", "stdout", "stderr"):
+            self.enterContext(mock.patch.object(sys, stream, getattr(sys, stream)))
+        self.enterContext(mock.patch.object(sys, "meta_path", list(sys.meta_path)))
         with FakeHost():
             random.seed(1)
             surroundings.begin()
@@ -57,7 +61,9 @@ class Surroundings(unittest.TestCase):
             host = FakeHost()
             words = []
             with host:
+                surroundings.begin()
                 print("said")
+                surroundings.end()
                 for name in ("tkinter", "zoneinfo"):
                     try:
                         __import__(name)

@@ -71,8 +71,9 @@ def componentize(found: project.Project, output: Path) -> None:
         command = [str(program), "--wit-path", str(_contract()), "--world", "plugin", "componentize"]
         for path in (folder, str(found.source), str(SDK), sysconfig.get_paths()["purelib"]):
             command += ["--python-path", path]
-        # What its packages are is said here and nowhere else.
-        environment = {name: it for name, it in os.environ.items() if name != "VIRTUAL_ENV"} | {"VIRTUAL_ENV": sys.prefix}
+        # What its packages are is said here and nowhere else; and of an error the author's own lines are wanted, not those of the
+        # program that met it.
+        environment = os.environ | {"VIRTUAL_ENV": sys.prefix, "RUST_BACKTRACE": "0"}
         # Beside first: a build that fails leaves the plugin of before.
         part = output.with_suffix(f".{os.getpid()}.part")
         try:

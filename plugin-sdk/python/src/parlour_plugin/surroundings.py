@@ -92,9 +92,6 @@ class LogHandler(logging.Handler):
 
 def install() -> None:
     """Once, when the plugin is built."""
-    sys.stdin = io.StringIO()
-    sys.stdout = sys.__stdout__ = _out
-    sys.stderr = sys.__stderr__ = _err
     root = logging.getLogger()
     root.addHandler(LogHandler())
     root.setLevel(logging.DEBUG)
@@ -108,15 +105,16 @@ def install() -> None:
     for encoding in ENCODINGS:
         codecs.lookup(encoding)
     keep_time_zones()
-    # There are no files to look in; what is asked last says so.
-    sys.meta_path[:] = [*(it for it in sys.meta_path if it is not PathFinder), Absent()]
 
 
-_out, _err = LogLines("info"), LogLines("warn")
+_nothing, _out, _err = io.StringIO(), LogLines("info"), LogLines("warn")
 
 
 def begin() -> None:
     """Before a call."""
+    # Not when the plugin is built: what goes wrong then belongs on the terminal of whoever builds, and there are files to import.
+    sys.stdin, sys.stdout, sys.stderr = _nothing, _out, _err
+    sys.meta_path[:] = [*(it for it in sys.meta_path if it is not PathFinder), Absent()]
     generator = sys.modules.get("random")
     if generator is not None:
         generator.seed(host.current().random(SEED_BYTES))
