@@ -69,7 +69,8 @@ async function snapshot(jsSource, jsPath, moduleRoot, lines) {
 
 /** What the engine says of a module that cannot be evaluated, without its own steps on the way there. */
 function inWords(message, lines) {
-  const [, words = message] = /^[^]*?JavaScript module(?: evaluation)?: (?!Failed)(?:Error: )?([^]*)$/.exec(message) ?? [];
+  const [, words = message] =
+    /^[^]*?JavaScript module(?: evaluation)?: (?!Failed)(?:Error: )?([^]*)$/.exec(message) ?? [];
   const [said, ...stack] = words.trim().split("\n    at ");
   const place = placeIn(stack.join("\n"), lines);
   return place === undefined ? words.trim() : `${said} (${place})`;

@@ -41,7 +41,8 @@ export async function bundlePlugin(project, entry, contract) {
       plugins: [
         {
           name: "parlour",
-          resolveId: (id, importer = "") => (id === web && STANDS_IN.test(importer) ? nothing : virtual.has(id) ? id : undefined),
+          resolveId: (id, importer = "") =>
+            id === web && STANDS_IN.test(importer) ? nothing : virtual.has(id) ? id : undefined,
           load: (id) => virtual.get(id),
         },
       ],

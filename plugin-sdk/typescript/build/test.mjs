@@ -20,12 +20,18 @@ export async function test(project) {
   const bundled = await bundleTests(project, files, await workFolder(project, "tests"));
   // A test that waits for what never comes would otherwise wait for ever.
   const options = ["--enable-source-maps", "--test-reporter=spec", "--test-timeout=60000", "--test"];
-  const { status, error } = spawnSync(process.execPath, [...options, ...bundled], { cwd: project.folder, stdio: "inherit" });
+  const { status, error } = spawnSync(process.execPath, [...options, ...bundled], {
+    cwd: project.folder,
+    stdio: "inherit",
+  });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Told("a test failed; what Node says stands above");
 }
 
 async function testsIn(folder) {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
-  return entries.filter((it) => /\.test\.[cm]?[jt]s$/.test(it)).map((it) => join(folder, it)).sort();
+  return entries
+    .filter((it) => /\.test\.[cm]?[jt]s$/.test(it))
+    .map((it) => join(folder, it))
+    .sort();
 }

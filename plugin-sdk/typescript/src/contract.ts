@@ -77,7 +77,10 @@ export interface Host {
   };
   model: {
     complete(request: ContractModelRequest): { text: string; model: string; inputTokens: U64; outputTokens: U64 };
-    embed(texts: string[], purpose: "query" | "passage"): { vectors: ArrayLike<number>[]; model: string; inputTokens: U64 };
+    embed(
+      texts: string[],
+      purpose: "query" | "passage",
+    ): { vectors: ArrayLike<number>[]; model: string; inputTokens: U64 };
   };
   storage: {
     get(key: string): Maybe<{ value: string; version: U64; expiresAt: Maybe<U64> }>;

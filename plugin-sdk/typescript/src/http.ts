@@ -69,7 +69,8 @@ export function request(method: string, url: string, options: Options = {}): Res
   }
   const { contentType, body } = bodyOf(options);
   const headers = new Map<string, { name: string; value: string }>();
-  const add = (name: string, value: Value) => headers.set(name.toLowerCase(), { name, value: headerValue(name, value) });
+  const add = (name: string, value: Value) =>
+    headers.set(name.toLowerCase(), { name, value: headerValue(name, value) });
   if (contentType !== undefined) add("Content-Type", contentType);
   if (options.bearer !== undefined) add("Authorization", options.bearer.after("Bearer "));
   for (const [name, value] of Object.entries(options.headers ?? {})) {

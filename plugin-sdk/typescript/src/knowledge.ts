@@ -93,7 +93,12 @@ export function list<Fields = Record<string, unknown>>(
   knowledgeBase: string,
   { filter, cursor, limit = MOST_ON_A_PAGE }: { filter?: Filter; cursor?: string; limit?: number } = {},
 ): Page<Fields> {
-  const request = { knowledgeBase, filterJson: filter === undefined ? "" : JSON.stringify(filter), cursor: cursor ?? null, limit };
+  const request = {
+    knowledgeBase,
+    filterJson: filter === undefined ? "" : JSON.stringify(filter),
+    cursor: cursor ?? null,
+    limit,
+  };
   const { entries, nextCursor } = ask("knowledge.list()", (host) => host.knowledge.list(request));
   return { entries: entries.map(entryOf<Fields>), ...(nextCursor != null && { nextCursor }) };
 }
@@ -129,7 +134,9 @@ export function query<Row = Record<string, unknown>>(
   { filter, select, groupBy, aggregate, orderBy, offset, limit }: Query = {},
 ): { rows: Row[]; total: number } {
   const queryJson = said({ filter, select, group_by: groupBy, aggregate, order_by: orderBy, offset, limit });
-  const { rowsJson, total } = ask("knowledge.query()", (host) => host.knowledge.query(knowledgeBase, queryJson || "{}"));
+  const { rowsJson, total } = ask("knowledge.query()", (host) =>
+    host.knowledge.query(knowledgeBase, queryJson || "{}"),
+  );
   return { rows: JSON.parse(rowsJson) as Row[], total: Number(total) };
 }
 

@@ -74,7 +74,8 @@ export function embed(texts: string[], purpose: "query" | "passage"): Embeddings
 }
 
 /**
- * How alike two vectors are: 1 for the same direction, 0 for nothing in common. Of different lengths, or without a direction, it is 0.
+ * How alike two vectors are: 1 for the same direction, 0 for nothing in common. Of different lengths, or without a direction,
+ * it is 0.
  */
 export function similarity(one: number[], other: number[]): number {
   if (one.length !== other.length) return 0;

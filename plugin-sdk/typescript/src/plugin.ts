@@ -72,7 +72,9 @@ export function plugin<All extends Tools>(definition: Definition<All>): Plugin<A
 }
 
 /** A tool, with the type of its input taken from the schema. */
-export function tool<Input extends TObject, Output extends TSchema>(definition: Tool<Input, Output>): Tool<Input, Output> {
+export function tool<Input extends TObject, Output extends TSchema>(
+  definition: Tool<Input, Output>,
+): Tool<Input, Output> {
   return definition;
 }
 

@@ -27,11 +27,15 @@ export class Secret {
   }
 
   toString(): never {
-    throw new TypeError('a secret is no text; `http` takes it in `headers` and `query` as it is, or as `secret.after("Bearer ")`');
+    throw new TypeError(
+      'a secret is no text; `http` takes it in `headers` and `query` as it is, or as `secret.after("Bearer ")`',
+    );
   }
 
   toJSON(): never {
-    throw new TypeError("a secret cannot stand in JSON: the server puts it into headers and into an address's query only");
+    throw new TypeError(
+      "a secret cannot stand in JSON: the server puts it into headers and into an address's query only",
+    );
   }
 }
 

@@ -211,7 +211,9 @@ function checkOutput(name: string, { output: schema }: Manifest["tools"][number]
 function misfit(schema: Record<string, unknown>, value: unknown): string | undefined {
   if (Schema.Check(schema, value)) return undefined;
   const [, problems] = Schema.Errors(schema, value);
-  return problems.map(({ instancePath, message }) => `${instancePath === "" ? "the value" : instancePath} ${message}`).join("; ");
+  return problems
+    .map(({ instancePath, message }) => `${instancePath === "" ? "the value" : instancePath} ${message}`)
+    .join("; ");
 }
 
 function hostOf(state: State): Host {

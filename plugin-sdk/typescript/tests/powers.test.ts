@@ -60,7 +60,8 @@ test("knowledge is searched, read, listed and queried", async () => {
     const rest = knowledge.list("menu", { cursor: first.nextCursor ?? "" });
     assert.deepEqual([first.entries.length, rest.entries.length, rest.nextCursor], [3, 1, undefined]);
     assert.equal(knowledge.listAll("menu", { filter: { tags: "鱼" }, atMost: 2 }).length, 2);
-    const names = (filter: knowledge.Filter) => knowledge.list("menu", { filter }).entries.map((it) => it.fields["name"]);
+    const names = (filter: knowledge.Filter) =>
+      knowledge.list("menu", { filter }).entries.map((it) => it.fields["name"]);
     assert.deepEqual(names({ any: [{ name: { contains: "饭" } }, { price: { gte: 88 } }] }), ["米饭", "烤鱼"]);
     assert.deepEqual(names({ not: { price: { exists: true } } }), ["清汤"]);
     assert.deepEqual(names({ price: { in: [2, 68] }, name: { ne: "米饭" } }), ["水煮鱼"]);
@@ -77,12 +78,36 @@ test("knowledge is searched, read, listed and queried", async () => {
   });
   assert.equal(host.searches.length, 3);
   const bad = (call: () => unknown) => () => host.run(call);
-  await refused(bad(() => knowledge.search("menu", "x", { topK: 101 })), "invalid_input", /1 to 100/);
-  await refused(bad(() => knowledge.list("menu", { filter: { cost: 1 } })), "invalid_input", /no field `cost`.*price/);
-  await refused(bad(() => knowledge.list("menu", { filter: { price: { over: 1 } } })), "invalid_input", /operator `over`/);
-  await refused(bad(() => knowledge.listAll("menu", { atMost: 3 })), "invalid_input", /more than 3/);
-  await refused(bad(() => knowledge.get("menu", "x")), "not_found", /no `x`/);
-  await refused(bad(() => knowledge.query("menu", { select: ["name"], groupBy: ["name"] })), "invalid_input", /groups/);
+  await refused(
+    bad(() => knowledge.search("menu", "x", { topK: 101 })),
+    "invalid_input",
+    /1 to 100/,
+  );
+  await refused(
+    bad(() => knowledge.list("menu", { filter: { cost: 1 } })),
+    "invalid_input",
+    /no field `cost`.*price/,
+  );
+  await refused(
+    bad(() => knowledge.list("menu", { filter: { price: { over: 1 } } })),
+    "invalid_input",
+    /operator `over`/,
+  );
+  await refused(
+    bad(() => knowledge.listAll("menu", { atMost: 3 })),
+    "invalid_input",
+    /more than 3/,
+  );
+  await refused(
+    bad(() => knowledge.get("menu", "x")),
+    "not_found",
+    /no `x`/,
+  );
+  await refused(
+    bad(() => knowledge.query("menu", { select: ["name"], groupBy: ["name"] })),
+    "invalid_input",
+    /groups/,
+  );
 });
 
 test("what the manifest does not ask for, or the tenant does not grant, is denied", async () => {
@@ -90,16 +115,52 @@ test("what the manifest does not ask for, or the tenant does not grant, is denie
   const host = () => new FakeHost().knowledgeBase("menu", menu).knowledgeBase("staff", []);
   assert.equal(await host().call(ask, "only", {}), 4);
   await refused(() => host().refuse("menu").call(ask, "only", {}), "denied", /not granted the knowledge base `menu`/);
-  await refused(() => host().call(doing(() => knowledge.list("staff")), "only", {}), "denied", /does not ask/);
-  await refused(() => host().call(doing(() => storage.get("x")), "only", {}), "denied", /storage/);
-  await refused(() => host().call(doing(() => model.complete("fast", "x")), "only", {}), "denied", /`fast`/);
+  await refused(
+    () =>
+      host().call(
+        doing(() => knowledge.list("staff")),
+        "only",
+        {},
+      ),
+    "denied",
+    /does not ask/,
+  );
+  await refused(
+    () =>
+      host().call(
+        doing(() => storage.get("x")),
+        "only",
+        {},
+      ),
+    "denied",
+    /storage/,
+  );
+  await refused(
+    () =>
+      host().call(
+        doing(() => model.complete("fast", "x")),
+        "only",
+        {},
+      ),
+    "denied",
+    /`fast`/,
+  );
   const get = doing(() => http.get("https://a.example.com/").status, { http: [{ host: "*.example.com", reason }] });
   const web = () => new FakeHost().http("GET", "https://", Reply.text("hi"));
   assert.equal(await web().call(get, "only", {}), 200);
   await refused(() => web().refuse("http: a.example.com").call(get, "only", {}), "denied", /not granted/);
   const post = doing(() => http.post("https://a.example.com/"), { http: [{ host: "*.example.com", reason }] });
   await refused(() => web().call(post, "only", {}), "denied", /POST/);
-  await refused(() => web().call(doing(() => http.get("https://example.org/")), "only", {}), "denied", /example\.org/);
+  await refused(
+    () =>
+      web().call(
+        doing(() => http.get("https://example.org/")),
+        "only",
+        {},
+      ),
+    "denied",
+    /example\.org/,
+  );
 });
 
 test("a refusal can be caught, and passes on with its kind when it is not", async () => {
@@ -153,10 +214,26 @@ test("a secret is no text", async () => {
   assert.ok(!JSON.stringify(host.logs).includes("secret:key"), JSON.stringify(host.logs));
   const sending = (call: () => unknown) => () => host.run(call);
   const text = "{{secret:key}}";
-  await refused(sending(() => http.get(`https://a.b/${text}`)), "invalid_input", /placeholder/);
-  await refused(sending(() => http.get("https://a.b/", { headers: { a: text } })), "invalid_input", /header `a`/);
-  await refused(sending(() => config.secret("other")), "failed", /`other` is not filled in/);
-  await refused(sending(() => config.read(Settings)), "failed", /`url` is not filled in/);
+  await refused(
+    sending(() => http.get(`https://a.b/${text}`)),
+    "invalid_input",
+    /placeholder/,
+  );
+  await refused(
+    sending(() => http.get("https://a.b/", { headers: { a: text } })),
+    "invalid_input",
+    /header `a`/,
+  );
+  await refused(
+    sending(() => config.secret("other")),
+    "failed",
+    /`other` is not filled in/,
+  );
+  await refused(
+    sending(() => config.read(Settings)),
+    "failed",
+    /`url` is not filled in/,
+  );
   const open = new FakeHost().config("key", "plain");
   await refused(() => open.run(() => config.secret("key")), "failed", /not marked as one/);
   const leaking = new FakeHost().secret("key", "s3cret");
@@ -190,7 +267,10 @@ test("models answer what the test has written, within the tokens of a call", asy
     assert.ok(Math.abs(model.similarity(fish, fish) - 1) < 1e-9);
     assert.deepEqual([model.similarity([0], [1]), model.similarity([1], [1, 2])], [0, 0]);
   });
-  assert.deepEqual(host.modelRequests[0]?.messages.map((it) => it.author), ["system", "user"]);
+  assert.deepEqual(
+    host.modelRequests[0]?.messages.map((it) => it.author),
+    ["system", "user"],
+  );
   assert.match(host.modelRequests[1]?.schemaJson ?? "", /"additionalProperties":false/);
   await refused(() => host.run(() => model.completeAs("slow", Type.Number(), "x")), "unavailable", /no model `slow`/);
   const often = doing(() => [1, 2, 3].map(() => model.complete("fast", "12345678").text), {
@@ -201,7 +281,9 @@ test("models answer what the test has written, within the tokens of a call", asy
 
 test("values outlive a call, with versions, expiry and a quota", async () => {
   const host = new FakeHost().stored("visits", "41").nowMs(1_000_000);
-  const count = doing(() => storage.update<number>("visits", (seen) => (seen ?? 0) + 1), { storage: { maxBytes: 40, reason } });
+  const count = doing(() => storage.update<number>("visits", (seen) => (seen ?? 0) + 1), {
+    storage: { maxBytes: 40, reason },
+  });
   assert.equal(await host.call(count, "only", {}), 42);
   assert.equal(host.storedValue("visits"), "42");
   host.run(() => {
@@ -215,7 +297,10 @@ test("values outlive a call, with versions, expiry and a quota", async () => {
     assert.deepEqual([storage.delete("kept"), storage.delete("kept")], [true, false]);
   });
   host.nowMs(1_060_000);
-  assert.equal(host.run(() => storage.get("short")), undefined);
+  assert.equal(
+    host.run(() => storage.get("short")),
+    undefined,
+  );
   await refused(() => host.run(() => storage.set("visits", "x", { expected: 7 })), "invalid_input", /is 2, not 7/);
   await refused(() => host.run(() => storage.set("", "x")), "invalid_input", /1 to 200 bytes/);
   await refused(() => host.stored("text", "<").run(() => storage.getJson("text")), "failed", /`text` is no JSON/);

@@ -22,7 +22,8 @@ const WORDS = {
       `**${changed} changed, ${added} added, ${removed} removed**; ${percent} % is the same.`,
     added: (line: number) => `Line ${line}, added: `,
     removed: (line: number) => `Line ${line}, removed: `,
-    changed: (before: number, after: number) => (before === after ? `Line ${before}: ` : `Line ${before}, now ${after}: `),
+    changed: (before: number, after: number) =>
+      before === after ? `Line ${before}: ` : `Line ${before}, now ${after}: `,
     more: (count: number) => `… and ${count} more`,
     empty: "(empty line)",
   },
@@ -32,7 +33,8 @@ const WORDS = {
       `**修改 ${changed} 处，新增 ${added} 处，删除 ${removed} 处**；相同部分占 ${percent}%。`,
     added: (line: number) => `第 ${line} 行，新增：`,
     removed: (line: number) => `第 ${line} 行，删除：`,
-    changed: (before: number, after: number) => (before === after ? `第 ${before} 行：` : `第 ${before} 行（现第 ${after} 行）：`),
+    changed: (before: number, after: number) =>
+      before === after ? `第 ${before} 行：` : `第 ${before} 行（现第 ${after} 行）：`,
     more: (count: number) => `……另有 ${count} 处`,
     empty: "（空行）",
   },
@@ -62,7 +64,9 @@ function told(change: Change, language: Language): string {
     case "removed":
       return words.removed(lineBefore) + marked("~~", before, words.empty);
     case "changed":
-      return words.changed(lineBefore, lineAfter) + pieces.map((piece, index) => shown(piece, index, pieces.length)).join("");
+      return (
+        words.changed(lineBefore, lineAfter) + pieces.map((piece, index) => shown(piece, index, pieces.length)).join("")
+      );
   }
 }
 

@@ -34,7 +34,10 @@ const compare = tool({
     ),
     ignore_case: flag("Take A and a as the same", "忽略字母大小写"),
     ignore_whitespace: flag("Take any spaces as one, and none at the ends of lines", "忽略多余的空格和行首行尾的空格"),
-    ignore_width: flag("Take full-width characters as the usual ones: １，０００ as 1,000", "忽略全角与半角的区别：１，０００ 与 1,000 相同"),
+    ignore_width: flag(
+      "Take full-width characters as the usual ones: １，０００ as 1,000",
+      "忽略全角与半角的区别：１，０００ 与 1,000 相同",
+    ),
     max_changes: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -57,8 +60,18 @@ const compare = tool({
     changes: Type.Array(
       Type.Object({
         kind: oneOf("added", "removed", "changed"),
-        line_before: Type.Integer(about("Its line in the earlier version, from 1; for a new line, the one before it", "旧版本中的行号，从 1 开始；新增的行为其前一行")),
-        line_after: Type.Integer(about("Its line in the later version; for a removed line, the one before it", "新版本中的行号；删除的行为其前一行")),
+        line_before: Type.Integer(
+          about(
+            "Its line in the earlier version, from 1; for a new line, the one before it",
+            "旧版本中的行号，从 1 开始；新增的行为其前一行",
+          ),
+        ),
+        line_after: Type.Integer(
+          about(
+            "Its line in the later version; for a removed line, the one before it",
+            "新版本中的行号；删除的行为其前一行",
+          ),
+        ),
         before: Type.Optional(Type.String(about("As it was", "原文"))),
         after: Type.Optional(Type.String(about("As it is", "新文"))),
         pieces: Type.Optional(

@@ -22,7 +22,8 @@ export function linesOf(text: string, ignored: Ignored): Token[] {
 }
 
 // A number with its separators is one word: “1,280.00” changes as a whole, and so do dates and versions.
-const WORD = /\d+(?:[.,:/-]\d+)*%?|[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[\p{L}\p{M}\p{N}_']+|\s+|[^]/gu;
+const WORD =
+  /\d+(?:[.,:/-]\d+)*%?|[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[\p{L}\p{M}\p{N}_']+|\s+|[^]/gu;
 
 /** Words of letters, numbers, and single Chinese characters, because no space says where their words end. */
 export function wordsOf(line: string, ignored: Ignored): Token[] {

@@ -14,7 +14,9 @@ async function changesOf(before: string, after: string, options: Record<string, 
   const { changes } = await compare(before, after, options);
   return changes.map((it) => {
     const mark = { changed: "~", added: "+", removed: "-" }[it.kind];
-    const inner = it.pieces?.map(({ kind, text }) => ({ same: text, removed: `[-${text}-]`, added: `[+${text}+]` })[kind]);
+    const inner = it.pieces?.map(
+      ({ kind, text }) => ({ same: text, removed: `[-${text}-]`, added: `[+${text}+]` })[kind],
+    );
     return `${mark}${it.line_before}:${it.line_after} ${inner?.join("") ?? it.after ?? it.before}`;
   });
 }
@@ -32,7 +34,10 @@ test("texts that are the same", async () => {
 
 test("lines that are new, gone and changed are told with their places", async () => {
   assert.deepEqual(await changesOf("one\ntwo\nthree", "one\nthree\nfour"), ["-2:1 two", "+3:3 four"]);
-  assert.deepEqual(await changesOf("Fee: 10 yuan\nend", "start\nFee: 12 yuan\nend"), ["+0:1 start", "~1:2 Fee: [-10-][+12+] yuan"]);
+  assert.deepEqual(await changesOf("Fee: 10 yuan\nend", "start\nFee: 12 yuan\nend"), [
+    "+0:1 start",
+    "~1:2 Fee: [-10-][+12+] yuan",
+  ]);
   assert.deepEqual(await changesOf("", "all new"), ["+0:1 all new"]);
   assert.deepEqual(await changesOf("gone", ""), ["-1:0 gone"]);
   // Nothing in common, so one did not become the other.
@@ -43,8 +48,12 @@ test("a long block that is new moves nothing else", async () => {
   const clause = (line: number) => `Clause ${line}: the parties agree on point ${line * 7}.`;
   const before = Array.from({ length: 400 }, (_, line) => clause(line));
   const block = Array.from({ length: 300 }, (_, line) => `Annex ${line}`);
-  const after = [...before.slice(0, 200), ...block, ...before.slice(200)].join("\n").replace("point 2100", "point 2101");
-  const { added, removed, changed, changes, similarity } = await compare(before.join("\n"), after, { max_changes: 1000 });
+  const after = [...before.slice(0, 200), ...block, ...before.slice(200)]
+    .join("\n")
+    .replace("point 2100", "point 2101");
+  const { added, removed, changed, changes, similarity } = await compare(before.join("\n"), after, {
+    max_changes: 1000,
+  });
   assert.deepEqual([added, removed, changed], [300, 0, 1]);
   assert.deepEqual([changes[0]?.line_before, changes[0]?.line_after], [200, 201]);
   assert.deepEqual([changes.at(-1)?.line_before, changes.at(-1)?.line_after], [301, 601]);

@@ -11,8 +11,14 @@ export function passes(filter: unknown, fields: Fields, known: string[]): boolea
   }
   // Every member is looked at, so that a mistake in one is told whatever the others say.
   const held = Object.entries(filter).map(([name, condition]) => {
-    if (name === "any") return parts(condition).map((part) => passes(part, fields, known)).some(Boolean);
-    if (name === "all") return parts(condition).map((part) => passes(part, fields, known)).every(Boolean);
+    if (name === "any")
+      return parts(condition)
+        .map((part) => passes(part, fields, known))
+        .some(Boolean);
+    if (name === "all")
+      return parts(condition)
+        .map((part) => passes(part, fields, known))
+        .every(Boolean);
     if (name === "not") return !passes(condition, fields, known);
     checkField(name, known);
     return matches(fields[name] ?? null, condition);

@@ -14,8 +14,7 @@ const MOST_REQUESTS = 50;
 const MOST_REDIRECTS = 5;
 /** What another host gets of the headers after a redirect. */
 const SENT_ON = ["accept", "accept-language", "content-type", "range", "user-agent"];
-const SET_BY_THE_SERVER =
-  /^(connection|content-length|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
+const SET_BY_THE_SERVER = /^(connection|content-length|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 type Answer = { status: number; body: Buffer } | "echo" | ToolError;
@@ -171,10 +170,7 @@ function ready(state: State, { method, url, headers, body }: ContractRequest, us
   }
   const [place = "", ...query] = url.split("?");
   if (place.includes("{{secret:")) {
-    throw refusal(
-      "invalid_input",
-      "a secret may stand in the query of an address or in the value of a header only",
-    );
+    throw refusal("invalid_input", "a secret may stand in the query of an address or in the value of a header only");
   }
   const address = readAddress(place);
   const verb = method.toUpperCase();

@@ -13,7 +13,9 @@ const MOST_ON_A_PAGE = 1000;
 /** Records as a knowledge base has them: the text of one is all its texts, one after the other. */
 export function entriesOf(name: string, records: Fields[]): Entry[] {
   return records.map((fields, index) => {
-    const text = Object.values(fields).filter((it) => typeof it === "string").join(" ");
+    const text = Object.values(fields)
+      .filter((it) => typeof it === "string")
+      .join(" ");
     return { id: `${name}-${index + 1}`, document: `${name}.csv`, text, fields };
   });
 }
@@ -54,7 +56,10 @@ export function knowledgeOf(state: State): Host["knowledge"] {
       const { passed } = filtered(knowledgeBase, filterJson === "" ? undefined : JSON.parse(filterJson));
       const start = cursor === null ? 0 : Number(cursor);
       const end = Math.min(start + limit, passed.length);
-      return { entries: passed.slice(start, end).map(crossing), nextCursor: end < passed.length ? `${end}` : undefined };
+      return {
+        entries: passed.slice(start, end).map(crossing),
+        nextCursor: end < passed.length ? `${end}` : undefined,
+      };
     },
     query(knowledgeBase: string, queryJson: string) {
       const query = JSON.parse(queryJson) as Written;

@@ -24,10 +24,7 @@ export function modelOf(state: State): Host["model"] {
       state.crosses(JSON.stringify(request));
       const allowed = state.tokensOf(role);
       if (state.tokensUsed >= allowed) {
-        throw refusal(
-          "failed",
-          `the call has used the ${allowed} tokens that are granted to the plugin for one call`,
-        );
+        throw refusal("failed", `the call has used the ${allowed} tokens that are granted to the plugin for one call`);
       }
       const size = messages.reduce((sum, it) => sum + bytes(it.content), 0);
       if (messages.length < 1 || messages.length > MOST_MESSAGES || size > MOST_MESSAGE_BYTES) {

@@ -23,7 +23,14 @@ export interface Written {
 export function rowsOf(query: Written, entries: Entry[], known: string[]): { rows: Fields[]; total: number } {
   const unknown = Object.keys(query).find((it) => !MEMBERS.includes(it));
   if (unknown !== undefined) throw refusal("invalid_input", `the query cannot be read: unknown field \`${unknown}\``);
-  const { select = [], group_by: by = [], aggregate = {}, order_by: order = [], offset = 0, limit = USUAL_ROWS } = query;
+  const {
+    select = [],
+    group_by: by = [],
+    aggregate = {},
+    order_by: order = [],
+    offset = 0,
+    limit = USUAL_ROWS,
+  } = query;
   if (!(limit >= 1 && limit <= MOST_ROWS)) throw refusal("invalid_input", `\`limit\` goes from 1 to ${MOST_ROWS}`);
   const readable = [...known, "id", "document"];
   for (const name of [...select, ...by]) checkField(name, readable);

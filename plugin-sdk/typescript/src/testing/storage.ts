@@ -39,7 +39,10 @@ export function storageOf(state: State): Host["storage"] {
       const quota = ready(key);
       const present = state.stored.get(key)?.version ?? 0;
       if (expected !== null && expected !== present) {
-        throw refusal("invalid_input", `the present version of \`${key}\` is ${present}, not ${expected}; read it again`);
+        throw refusal(
+          "invalid_input",
+          `the present version of \`${key}\` is ${present}, not ${expected}; read it again`,
+        );
       }
       const others = [...state.stored].filter(([other]) => other !== key);
       const used = others.reduce((sum, [other, entry]) => sum + bytes(other) + bytes(entry.value), 0);
@@ -59,7 +62,9 @@ export function storageOf(state: State): Host["storage"] {
       if (!(limit >= 1 && limit <= MOST_ON_A_PAGE)) {
         throw refusal("invalid_input", `\`limit\` is ${limit}; it goes from 1 to ${MOST_ON_A_PAGE}`);
       }
-      const all = [...state.stored.keys()].filter((it) => it.startsWith(prefix) && (cursor === null || it > cursor)).sort();
+      const all = [...state.stored.keys()]
+        .filter((it) => it.startsWith(prefix) && (cursor === null || it > cursor))
+        .sort();
       const keys = all.slice(0, limit);
       return { keys, nextCursor: all.length > limit ? keys.at(-1) : undefined };
     },

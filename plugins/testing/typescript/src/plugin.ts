@@ -1,6 +1,20 @@
 // What goes wrong in plugins in TypeScript, and what they can reach. The server's tests call it.
 
-import { about, config, http, knowledge, log, model, plugin, secret, storage, system, tool, ToolError, Type } from "parlour-plugin";
+import {
+  about,
+  config,
+  http,
+  knowledge,
+  log,
+  model,
+  plugin,
+  secret,
+  storage,
+  system,
+  tool,
+  ToolError,
+  Type,
+} from "parlour-plugin";
 
 import { bad } from "./bad.ts";
 
@@ -34,7 +48,12 @@ const powers = tool({
     list_all: tried(() => knowledge.listAll("menu", { atMost: 100 }).map(({ fields }) => fields["name"])),
     query: tried(() => knowledge.query("menu", { aggregate: { total: { sum: "price" }, dishes: { count: "*" } } })),
     elsewhere: tried(() => knowledge.search("staff", "x")),
-    send: tried(() => http.get(url, { query: { q: "鱼 & chips" } }).expectOk().json()),
+    send: tried(() =>
+      http
+        .get(url, { query: { q: "鱼 & chips" } })
+        .expectOk()
+        .json(),
+    ),
     refused: tried(() => http.post("https://example.org/", { json: {} })),
     complete: tried(() => model.complete("fast", "hi", { maxTokens: 5 }).text),
     embed: tried(() => model.embed(["a", "b"], "query").vectors.length),
