@@ -10,15 +10,19 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY web/ ./
 RUN npm run build
 
-# The plugin in JavaScript: the same file for all platforms, so it too is built on the builder's own. The folders are as in the
-# repository, because the build reads the plugin contract beside it.
-FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS javascript
-WORKDIR /src/plugins/code_javascript
-COPY plugins/code_javascript/package.json plugins/code_javascript/package-lock.json ./
-RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY plugin-sdk/wit /src/plugin-sdk/wit
-COPY plugins/code_javascript ./
-RUN npm run build -- /code_javascript.wasm
+# The plugins in TypeScript: the same files for all platforms, so they too are built on the builder's own. The folders are as in
+# the repository, because the plugins depend on the SDK by its path, and that reads the contract beside it.
+FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS typescript
+WORKDIR /src
+COPY plugin-sdk/wit plugin-sdk/wit
+COPY plugin-sdk/typescript plugin-sdk/typescript
+RUN cd plugin-sdk/typescript && npm ci --ignore-scripts --no-audit --no-fund
+COPY plugins plugins
+RUN mkdir -p /dist/testing \
+    && for package in plugins/*/package.json plugins/testing/*/package.json; do \
+        folder=$(dirname "$package"); \
+        (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build -- "/dist/${folder#plugins/}.wasm") || exit 1; \
+    done
 
 # The plugin in Python: this, too, is the same file for all platforms.
 FROM --platform=$BUILDPLATFORM python:3.12-slim-bookworm AS python
@@ -35,7 +39,7 @@ RUN rustup target add wasm32-unknown-unknown
 WORKDIR /src
 COPY . .
 COPY --from=web /src/web/dist web/dist
-COPY --from=javascript /code_javascript.wasm plugins/dist/code_javascript.wasm
+COPY --from=typescript /dist plugins/dist
 COPY --from=python /code_python/ plugins/dist/
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,id=parlour-target \

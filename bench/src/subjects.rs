@@ -3,6 +3,7 @@
 mod chats;
 mod crates;
 mod memory;
+mod plugins;
 mod runs;
 mod start;
 
@@ -25,9 +26,10 @@ macro_rules! subject {
     };
 }
 
-pub(crate) const ALL: [Subject; 10] = [
+pub(crate) const ALL: [Subject; 11] = [
     subject!("engine", "Engine: overhead per node", crates::engine),
     subject!("expressions", "Expressions that try to burn time", crates::expressions),
+    subject!("plugins", "Plugins: a call, and many", plugins::calls),
     subject!("storage", "Storage: steps per second", crates::storage),
     subject!("runs", "Workflows over HTTP, stored", runs::plain),
     subject!("model", "One model node that streams 50 tokens", runs::model),

@@ -135,7 +135,7 @@ impl Egress {
                 .pool_idle_timeout(KEPT_IDLE)
         };
         Ok(Egress {
-            guarded: plain().dns_resolver(Arc::new(PublicOnly)).build()?,
+            guarded: plain().dns_resolver(Arc::new(PublicOnly::new())).build()?,
             open: plain().build()?,
             allowed: AllowedHosts::read(allowed)?,
         })

@@ -12,7 +12,7 @@ use crate::report::{Goal, Section};
 const EXPRESSION_MS: f64 = 50.0;
 
 /// The output of an example.
-async fn example(options: &Options, name: &str, arguments: &[&std::ffi::OsStr]) -> anyhow::Result<String> {
+pub(super) async fn example(options: &Options, name: &str, arguments: &[&std::ffi::OsStr]) -> anyhow::Result<String> {
     let program = options.examples.join(name);
     let out = Command::new(&program).args(arguments).kill_on_drop(true).output().await;
     let out = out.with_context(|| format!("cannot start `{}`", program.display()))?;

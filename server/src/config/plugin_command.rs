@@ -17,7 +17,9 @@ pub enum PluginCommand {
     New(NewPluginArgs),
     /// Compile a project to one `.wasm` file in its folder.
     #[command(long_about = "Compile a project to one `.wasm` file in its folder.\n\n\
-        Takes the first of these that is there: a Rust compiler with the target wasm32-unknown-unknown; `rustup target add`; a \
+        A project in TypeScript needs Node 20.19 or newer; its packages are installed when they are not there, with your npm's own \
+        settings.\n\n\
+        For Rust it takes the first of these that is there: a compiler with the target wasm32-unknown-unknown; `rustup target add`; a \
         distribution's compiler with sources, from which the standard library is compiled once per user. As root on Debian and \
         Ubuntu the distribution's packages are installed; elsewhere their names are printed.")]
     Build(BuildPluginArgs),
@@ -46,6 +48,9 @@ pub struct NewPluginArgs {
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub enum Language {
     Rust,
+    // clap would write `type-script`.
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
     Python,
 }
 

@@ -32,4 +32,5 @@ mod shipped;
 mod support;
 mod tables;
 mod triggers;
+mod typescript;
 mod waits;

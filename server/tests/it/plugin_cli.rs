@@ -66,7 +66,7 @@ fn guest(name: &str) -> String {
 }
 
 /// Always the same folder, so that what was compiled by an earlier run of the test is compiled already.
-fn fresh_project() -> PathBuf {
+fn fresh_rust_project() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cli").join("wine_list");
     let entries = std::fs::read_dir(&folder).map(|it| it.flatten().collect::<Vec<_>>()).unwrap_or_default();
     let compiled = folder.with_extension("target");
@@ -91,7 +91,7 @@ pub(crate) fn edit(file: &Path, change: impl FnOnce(String) -> String) {
 
 #[test]
 fn from_an_empty_folder_to_a_plugin_that_runs() {
-    let project = fresh_project();
+    let project = fresh_rust_project();
     let folder = project.to_str().unwrap();
     let made = said(&["new", folder]).ok();
     assert!(made.out.contains("parlour plugin test"), "{}", made.out);
@@ -144,12 +144,90 @@ fn from_an_empty_folder_to_a_plugin_that_runs() {
 }
 
 #[test]
+fn from_an_empty_folder_to_a_plugin_in_typescript() {
+    let scratch = tempfile::tempdir().unwrap();
+    let project = scratch.path().join("wine_list");
+    let folder = project.to_str().unwrap();
+    said(&["new", folder, "--lang", "typescript"]).ok();
+
+    let tested = said(&["test", folder, "--format", "json"]).ok();
+    assert!(tested.err.contains("npm ci --ignore-scripts") && tested.err.contains("pass 3"), "{}", tested.err);
+    let tested = tested.json();
+    assert_eq!((&tested["ok"], &tested["examples"][0]["verdict"]), (&json!(true), &json!("passed")), "{tested}");
+    let file = project.join("wine_list.wasm");
+    let wasm = file.to_str().unwrap();
+    let ran = said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 3}"#]).ok();
+    assert!(ran.err.contains("debug  splitting 100 among 3"), "{}", ran.err);
+    assert_eq!(ran.json(), json!({ "each": 33, "left_over": 1 }));
+    said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 0}"#])
+        .refused(1, &["error[invalid_input]", "somebody has to pay"]);
+    let seen = said(&["inspect", wasm, "--format", "json"]).ok().json();
+    assert_eq!(seen["manifest"]["title"], json!({ "en": "Wine list", "zh": "Wine list" }));
+    let input = &seen["manifest"]["tools"][0]["input"];
+    assert_eq!((&input["required"], &input["additionalProperties"]), (&json!(["total", "guests"]), &json!(false)));
+    assert_eq!(input["properties"]["guests"]["x-description"], json!({ "zh": "几个人付" }));
+    assert!(seen["imports"].as_array().unwrap().iter().all(|it| it["offered"] == true), "{seen}");
+
+    // An SDK of another binary is replaced; an example that is not true fails in the tests.
+    std::fs::write(project.join(".parlour/sdk/stamp.txt"), "an older one").unwrap();
+    std::fs::write(project.join(".parlour/sdk/src/index.ts"), "export const older = true;").unwrap();
+    let source = project.join("src/plugin.ts");
+    let good = std::fs::read_to_string(&source).unwrap();
+    edit(&source, |it| it.replace("left_over: 1 }", "left_over: 2 }"));
+    said(&["test", folder]).refused(1, &["replacing the SDK", "is not true", r#"stated {"each":3333,"left_over":2}"#]);
+
+    // What cannot be built is said at the author's line.
+    let top = |line: &str| format!("{good}\n{line}\n");
+    for (text, words) in [
+        (good.replace("total % guests", "`${total}`"), "is not assignable to type 'number'"),
+        (top("setTimeout(() => undefined, 1);"), "Cannot find name 'setTimeout'"),
+        (top("export const at = Date.now();"), "`Date.now()` was called while the plugin is being built"),
+        (top("export const chance = Math.random();"), "call it inside a tool instead (src/plugin.ts:"),
+        (top("throw new RangeError('no');"), "error: no (src/plugin.ts:"),
+        (good.replace("export default plugin(", "export const it = plugin("), "it ends with `export default plugin("),
+        (good.replace("parlour-plugin\";", "parlour-plugins\";"), "Cannot find module 'parlour-plugins'"),
+    ] {
+        std::fs::write(&source, text).unwrap();
+        said(&["build", folder]).refused(1, &[words, "does not compile"]);
+    }
+    // Without tests of its own the sandbox finds it.
+    std::fs::write(&source, good.replace("left_over: 1 }", "left_over: 2 }")).unwrap();
+    std::fs::remove_dir_all(project.join("tests")).unwrap();
+    said(&["test", folder]).refused(1, &["there are no tests", "✗ split_bill"]);
+}
+
+/// Node may be missing, or be one that a distribution has had for years.
+#[cfg(unix)]
+#[test]
+fn without_a_node_that_is_new_enough_it_is_said_what_to_get() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let scratch = tempfile::tempdir().unwrap();
+    let project = scratch.path().join("wine_list");
+    let folder = project.to_str().unwrap();
+    said(&["new", folder, "--lang", "ts"]).ok();
+    let programs = scratch.path().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let build = || Said::of(plugin(&["build", folder]).env("PATH", &programs).output().unwrap());
+    build().refused(1, &["`node` was not found", "20.19 or newer", "hint: ", "nodejs.org"]);
+    for name in ["node", "npm"] {
+        let file = programs.join(name);
+        std::fs::write(&file, "#!/bin/sh\necho v18.20.4\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    build().refused(1, &["`node` is 18.20.4", "20.19 or newer", "hint: "]);
+}
+
+#[test]
 fn new_and_build_on_wrong_ways() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     said(&["new", &path("Wine-List")]).refused(1, &["`Wine-List` is no name", "hint: ", "`wine_list`"]);
-    said(&["new", &path("wine_list"), "--lang", "cobol"]).refused(2, &["'cobol'", "rust"]);
-    said(&["build", &path("")]).refused(1, &["there is no project in", "hint: `parlour plugin new NAME`"]);
+    said(&["new", &path("wine_list"), "--lang", "cobol"]).refused(2, &["'cobol'", "rust", "typescript"]);
+    said(&["new", &path("loop"), "--lang", "rust"]).refused(1, &["a word of Rust", "`loop_tools`"]);
+    said(&["new", &path("typescript"), "--lang", "typescript"]).refused(1, &["a package", "`typescript_tools`"]);
+    said(&["build", &path("")])
+        .refused(1, &["there is no project in", "no Cargo.toml", "no package.json", "hint: `parlour plugin new NAME`"]);
     said(&["test", &path("nowhere")]).refused(1, &["there is no project in"]);
     said(&["inspect", &path("nowhere.wasm")]).refused(1, &["cannot read `", "nowhere.wasm"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");

@@ -1,4 +1,4 @@
-//! Packages from npm, for the web page and for plugins written in JavaScript.
+//! Packages from npm, for the web page and for plugins written in TypeScript.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

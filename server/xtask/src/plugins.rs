@@ -1,9 +1,9 @@
 //! `cargo xtask plugins`: compiles the plugins to `plugins/dist/*.wasm`, with whatever way to WebAssembly this machine
-//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in JavaScript
-//! are built with npm (`javascript`), those in Python with pip's packages (`python`).
+//! offers (`plugin-toolchain`), and says which it took. Nothing happens while the sources are the same. Plugins in TypeScript
+//! are built with npm (`typescript`), those in Python with pip's packages (`python`).
 
-mod javascript;
 mod python;
+mod typescript;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,18 +45,18 @@ struct Guest {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
     Rust,
-    JavaScript,
+    TypeScript,
     Python,
 }
 
 impl Language {
     const ALL: [(&str, Language); 3] =
-        [("Cargo.toml", Language::Rust), ("package.json", Language::JavaScript), ("pyproject.toml", Language::Python)];
+        [("Cargo.toml", Language::Rust), ("package.json", Language::TypeScript), ("pyproject.toml", Language::Python)];
 
     /// A large plugin comes compressed, and with what it says of itself beside it.
     fn extensions(self) -> &'static [&'static str] {
         match self {
-            Language::Rust | Language::JavaScript => &["wasm"],
+            Language::Rust | Language::TypeScript => &["wasm"],
             Language::Python => &["wasm.gz", "json"],
         }
     }
@@ -110,9 +110,9 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
 fn build_elsewhere(root: &Path, guest: &Guest, dist: &Path) -> anyhow::Result<usize> {
     let built = match guest.language {
         Language::Rust => Vec::new(),
-        Language::JavaScript => {
+        Language::TypeScript => {
             println!("plugins: building {} with npm", guest.name);
-            vec![javascript::build(root, &guest.folder)?]
+            vec![typescript::build(root, &guest.folder)?]
         }
         Language::Python => {
             println!("plugins: building {} with componentize-py", guest.name);
@@ -138,8 +138,11 @@ fn build_elsewhere(root: &Path, guest: &Guest, dist: &Path) -> anyhow::Result<us
 /// A test fails.
 pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["test", "--manifest-path", "plugins/Cargo.toml"]))?;
-    for guest in guests(&root.join("plugins"))?.iter().filter(|it| it.language == Language::Python) {
-        python::test(root, &guest.folder)?;
+    let guests = guests(&root.join("plugins"))?;
+    let of = |language| guests.iter().filter(move |it| it.language == language).map(|it| it.folder.as_path());
+    typescript::test(root, of(Language::TypeScript))?;
+    for folder in of(Language::Python) {
+        python::test(root, folder)?;
     }
     if std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1") {
         // Its dependencies cost a minute of one core and serve nothing else, so they stay beside the plugins' builds.
@@ -277,9 +280,15 @@ mod tests {
         let root = crate::root();
         let guests = guests(&root.join("plugins")).unwrap();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
-        for shipped in
-            ["ad_report", "code_javascript", "code_python", "filter_spicy_dishes", "query_knowledge_base", "echo"]
-        {
+        for shipped in [
+            "ad_report",
+            "code_javascript",
+            "code_python",
+            "compare_texts",
+            "filter_spicy_dishes",
+            "query_knowledge_base",
+            "echo",
+        ] {
             assert!(names.contains(&shipped), "{names:?}");
         }
         let files: usize = guests.iter().map(|guest| guest.files.len()).sum();

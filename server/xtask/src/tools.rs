@@ -14,7 +14,7 @@ const NODE: (u32, u32) = (20, 19);
 /// # Errors
 /// Node or npm is missing or too old; the text says how to get them.
 pub(crate) fn require_node() -> anyhow::Result<()> {
-    const HOW: &str = "the web page and the plugins in JavaScript are built with Node 20.19 or newer (Debian 12's own package is too old)\n\
+    const HOW: &str = "the web page and the plugins in TypeScript are built with Node 20.19 or newer (Debian 12's own package is too old)\n\
         hint: get it from https://nodejs.org/en/download, or run `nvm install 22`";
     if find_program(&["node"]).is_none() || find_program(&["npm"]).is_none() {
         bail!("`node` or `npm` was not found: {HOW}");

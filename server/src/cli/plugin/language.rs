@@ -3,6 +3,7 @@
 
 mod python;
 mod rust;
+mod typescript;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,7 @@ impl Language {
     pub(super) fn kit(self) -> &'static dyn Kit {
         match self {
             Language::Rust => &rust::Rust,
+            Language::TypeScript => &typescript::TypeScript,
             Language::Python => &python::Python,
         }
     }

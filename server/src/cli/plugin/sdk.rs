@@ -33,7 +33,11 @@ impl Sdk {
     fn write(&self, folder: &Path, stamp: &str) -> anyhow::Result<()> {
         let beside = folder.with_extension(format!("part-{}", std::process::id()));
         for (name, content) in &self.files {
-            put(&beside.join(name), content)?;
+            let file = beside.join(name);
+            put(&file, content)?;
+            if content.starts_with(b"#!") {
+                make_executable(&file)?;
+            }
         }
         put(&beside.join(STAMP), stamp.as_bytes())?;
         if folder.exists() {
@@ -62,6 +66,20 @@ pub(super) fn put(file: &Path, content: &[u8]) -> anyhow::Result<()> {
     let folder: PathBuf = file.parent().map(Path::to_path_buf).unwrap_or_default();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     std::fs::write(file, content).with_context(|| format!("cannot write `{}`", file.display()))
+}
+
+/// npm does it when it links a package's program, and does not link it again when the SDK behind it is another.
+#[cfg(unix)]
+fn make_executable(file: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let permissions = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(file, permissions).with_context(|| format!("cannot make `{}` a program", file.display()))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> anyhow::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
   (import "parlour:plugin/log@1.0.0" "write" (func $write (param i32 i32 i32)))
   (import "parlour:plugin/knowledge@1.0.0" "get" (func $get (param i32 i32 i32 i32 i32)))
   (memory (export "memory") 4)
+  (table $shelf 1 funcref)
   (global $free (mut i32) (i32.const 131072))
   (data (i32.const 512) "{base}")
   (data (i32.const 768) "panicked at src/lib.rs:7: the pot boiled over")
@@ -57,6 +58,10 @@
         (call $ask)
         (if (i32.load8_u (i32.const 64)) (then (return (i32.const 64))))
         (return (call $text (local.get $input) (local.get $input_length)))))
+    (if (i32.eq (local.get $letter) (i32.const 98)) ;; bomb: a table that grows until refused
+      (then
+        (loop $again (br_if $again (i32.ne (i32.const -1) (table.grow $shelf (ref.null func) (i32.const 4096)))))
+        unreachable))
     (if (i32.eq (local.get $letter) (i32.const 99)) ;; calls
       (then (loop $again (call $ask) (br $again))))
     (if (i32.eq (local.get $letter) (i32.const 102)) ;; flood: 6 MiB of zeros

@@ -70,6 +70,14 @@ async fn a_memory_bomb_is_named_as_one() {
 }
 
 #[tokio::test]
+async fn a_table_bomb_is_named_as_one() {
+    let plugin = plugin("menu").await;
+    let error = failure(&plugin, call(&plugin, "bomb", json!({})).await, CallErrorKind::MemoryLimit);
+    assert!(error.message.contains("table entries"), "{error:?}");
+    still_works(&plugin).await;
+}
+
+#[tokio::test]
 async fn a_trap_carries_the_guests_own_words_to_the_developer_only() {
     let plugin = plugin("menu").await;
     let report = call(&plugin, "trap", json!({})).await;

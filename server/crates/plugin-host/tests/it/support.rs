@@ -128,7 +128,8 @@ fn repository() -> PathBuf {
 /// The manifest of the guest below.
 pub(crate) fn manifest(id: &str) -> Value {
     let both = |text: &str| json!({"en": text, "zh": text});
-    let names = ["ask", "calls", "echo", "flood", "grow", "junk", "loop", "mark", "noise", "recurse", "trap", "unlike"];
+    let names =
+        ["ask", "bomb", "calls", "echo", "flood", "grow", "junk", "loop", "mark", "noise", "recurse", "trap", "unlike"];
     let tools: Vec<Value> = names
         .iter()
         .map(|name| {

@@ -1,0 +1,1 @@
+export function placeIn(stack: string, table: string): string | undefined;
