@@ -65,7 +65,7 @@ async fn from_an_empty_folder_to_a_plugin_in_python_on_a_server() {
     let router = app.router.clone();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let key = client.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
-    let install = vec!["install".to_owned(), wasm.to_owned(), "--url".to_owned(), url, "--key".to_owned(), key];
+    let install = ["install".to_owned(), wasm.to_owned(), "--url".to_owned(), url, "--key".to_owned(), key];
     let installed = tokio::task::spawn_blocking(move || said(&install.iter().map(String::as_str).collect::<Vec<_>>()));
     let installed = installed.await.unwrap().ok().out;
     assert!(installed.contains("installed `wine_list` 0.1.0"), "{installed}");
