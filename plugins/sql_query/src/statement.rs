@@ -158,13 +158,16 @@ fn checked(mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Vec<Token
             Token::Word(Word { keyword: Keyword::NoKeyword, .. })
             | Token::Number(..)
             | Token::SingleQuotedString(_)
-            | Token::HexStringLiteral(_)
             | Token::Placeholder(_)
             | Token::Whitespace(_)
             | Token::Comma
             | Token::Period
             | Token::LParen
             | Token::RParen => {}
+            // `0x1f` and `x'1f'` are one token and two values.
+            Token::HexStringLiteral(_) => {
+                return refused("a hexadecimal value".to_owned(), "write a decimal number or a text");
+            }
             other if is_other_text(other) => {
                 return refused(format!("`{other}`"), "put texts in single quotes");
             }

@@ -1,9 +1,11 @@
 //! SQL over a knowledge base. Filtering, grouping and sums are the server's; what it cannot do with their result, such as a
 //! quotient of two sums, HAVING, or an order by either, is done here on the rows that come back.
 
+mod compiler;
 mod condition;
 mod expression;
 mod plan;
+mod scope;
 
 use std::cmp::Ordering;
 

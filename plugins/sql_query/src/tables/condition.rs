@@ -14,7 +14,7 @@ use parlour_plugin_sdk::{Error, Result, Value};
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::expression::{Comparison, Expression};
-use super::plan::{Scope, not_supported};
+use super::scope::{Scope, not_supported};
 
 /// The filter that passes the records of which a condition is `truth`.
 pub(super) fn filter(scope: &Scope<'_>, condition: &Expr, truth: bool) -> Result<Value> {

@@ -34,6 +34,7 @@ fn nothing_but_one_select_is_read() {
             ("SELECT a FROM t WHERE x = @x", "write the value as `:name`"),
             ("SELECT a FROM t WHERE x = : y", "not followed by a name"),
             ("SELECT a FROM t WHERE x = {y:String}", "`{`"),
+            ("SELECT a FROM t WHERE x = 0x1f", "hexadecimal"),
             ("SELECT a FROM t WHERE x = 'open", "cannot be read"),
             ("SELECT FROM WHERE", "cannot be read"),
             ("SELECT a FROM t) x", "is not expected"),
