@@ -207,6 +207,6 @@ fn as_numbers(rows: &Value) -> Value {
         Value::Number(number) => json!(number.as_f64()),
         Value::Array(items) => items.iter().map(as_numbers).collect(),
         Value::Object(members) => members.iter().map(|(name, it)| (name.clone(), as_numbers(it))).collect(),
-        other => other.clone(),
+        other @ (Value::Null | Value::Bool(_) | Value::String(_)) => other.clone(),
     }
 }

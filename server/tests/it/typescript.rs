@@ -124,7 +124,7 @@ async fn the_hosts_powers_answer_or_refuse() {
     let answer = call(&client, "powers", input).await;
     let gave = |power: &str| &answer["output"][power]["gave"];
     let kind = |power: &str| answer["output"][power]["kind"].as_str().unwrap_or("none").to_owned();
-    assert_eq!(gave("search")["hits"][0]["entry"]["fields"]["name"], "水煮鱼", "{answer}");
+    assert_eq!(gave("search")["hits"][0]["entry"]["fields"]["name"], "烤鱼", "{answer}");
     assert_eq!(gave("list")["entries"].as_array().unwrap().len(), 2, "{answer}");
     assert_eq!(gave("list_all"), &json!(["水煮鱼", "米饭", "烤鱼"]), "{answer}");
     assert_eq!(gave("query")["rows"], json!([{ "total": 158, "dishes": 3 }]), "{answer}");

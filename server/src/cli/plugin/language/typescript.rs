@@ -160,9 +160,8 @@ fn lock_fits(project: &Path) -> bool {
     let read = |name: &str| -> Option<Value> { serde_json::from_slice(&std::fs::read(project.join(name)).ok()?).ok() };
     let Some(lock) = read("package-lock.json") else { return false };
     let Some(sdk) = read(".parlour/sdk/package.json") else { return true };
-    lock.get("packages")
-        .and_then(|it| it.get(sdk::FOLDER))
-        .is_some_and(|it| it.get("dependencies") == sdk.get("dependencies"))
+    let locked = lock.get("packages").and_then(|it| it.get(sdk::FOLDER));
+    locked.is_some_and(|it| it.get("dependencies") == sdk.get("dependencies"))
 }
 
 /// With the user's own settings, as npm finds them.
