@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use domain::{PluginCall, PluginCallId, PluginId, PluginVersion, RunId, TenantId};
-use plugin_host::{CallContext, CallReport, Declared, Grants, HttpRules, Manifest, Plugin};
+use plugin_host::{CallContext, CallReport, Declared, Grants, HttpRules, Limits, Manifest, Plugin};
 use serde_json::{Map, Value, json};
 use storage::Page;
 
@@ -224,8 +224,22 @@ impl App {
             return Err(AppError::invalid(format!("`{id}` does not ask for `{}`", beyond.join("`, `")))
                 .hint("a grant can only allow what the plugin's manifest asks for"));
         }
+        if has_api(&installed.record.manifest) && !grants.limits.is_empty() {
+            return Err(AppError::invalid(format!("`{id}` has no code that limits could be set for"))
+                .hint("its tools are requests, which have the server's own limits"));
+        }
+        let problems = grants.limits.problems(self.plugin_limits());
+        if !problems.is_empty() {
+            return Err(AppError::invalid(problems.join("; "))
+                .hint("a plugin can be given less than the server allows, by its operator's `[plugins.limits]`"));
+        }
         self.store_grants(tenant, id, &grants).await?;
         self.installed(tenant, id).await
+    }
+
+    /// What one call of any plugin may use.
+    pub fn plugin_limits(&self) -> &Limits {
+        self.0.plugin_host.limits()
     }
 
     pub async fn delete_plugin(&self, tenant: TenantId, id: &str) -> Result<()> {
@@ -406,6 +420,11 @@ impl App {
 
 /// Beside a manifest's own members: how the tools of an imported plugin are performed.
 const API: &str = "openapi";
+
+/// Whether the plugin is an imported interface.
+pub(crate) fn has_api(manifest: &Value) -> bool {
+    manifest.get(API).is_some()
+}
 
 /// A manifest as its plugin would give it.
 pub(crate) fn without_api(manifest: &Value) -> Value {

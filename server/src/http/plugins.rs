@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use domain::{PluginVersion, TenantId};
-use plugin_host::Grants;
+use plugin_host::{Grants, LowerLimits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use super::body::{Asked, Body, In, upload as take_file};
 use super::runs::page_size;
 use crate::app::accounts::Caller;
 use crate::app::plugins::openapi::Import;
-use crate::app::plugins::{Installed, report_json, without_api};
+use crate::app::plugins::{Installed, has_api, report_json, without_api};
 use crate::app::{App, Result};
 
 #[derive(Serialize, ToSchema)]
@@ -28,9 +28,12 @@ pub(crate) struct PluginView {
     /// Titles, tools with their schemas, and the permissions it asks for.
     #[schema(value_type = Object)]
     manifest: Value,
-    /// What the tenant has granted of it.
+    /// What the tenant has granted of it, and the lower limits of a call.
     #[schema(value_type = Object)]
     grants: Value,
+    /// What a call may use at most on this server, by name; null where there is no code to limit.
+    #[schema(value_type = Object)]
+    most: Value,
     /// What it asks for and has not been granted, as people write permissions: `http: api.example.com`.
     missing: Vec<String>,
     /// What is filled in of its settings; of a secret only `{"set": true}`.
@@ -60,6 +63,10 @@ pub(crate) struct GrantsBody {
     model_tokens: Option<u64>,
     #[serde(default)]
     storage: bool,
+    /// What one call may use, where that is less than `most`: for example `{"cpu_ms": 200}`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    limits: LowerLimits,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -173,6 +180,7 @@ async fn view(app: &App, tenant: TenantId, it: Installed) -> Result<PluginView> 
     let config = app.shown_settings(tenant, &it.manifest).await?;
     let Installed { record, manifest, grants } = it;
     let missing = Grants::all_of(&manifest.permissions).without(&grants);
+    let is_api = has_api(&record.manifest);
     Ok(PluginView {
         id: record.plugin_id,
         version: record.version,
@@ -182,6 +190,7 @@ async fn view(app: &App, tenant: TenantId, it: Installed) -> Result<PluginView> 
         installed_at: record.installed_at,
         manifest: without_api(&record.manifest),
         grants: serde_json::to_value(grants).unwrap_or_default(),
+        most: if is_api { Value::Null } else { serde_json::to_value(app.plugin_limits()).unwrap_or_default() },
         missing,
         config: Value::Object(config),
     })
@@ -231,13 +240,14 @@ pub(super) async fn put_grants(
     In(id): In<String>,
     Body(body): Body<GrantsBody>,
 ) -> Result<Json<PluginView>> {
-    let GrantsBody { knowledge, http, model, model_tokens, storage } = body;
+    let GrantsBody { knowledge, http, model, model_tokens, storage, limits } = body;
     let grants = Grants {
         knowledge: knowledge.into_iter().collect(),
         http: http.into_iter().collect(),
         model: model.into_iter().collect(),
         model_tokens,
         storage,
+        limits,
     };
     let installed = app.set_grants(caller.tenant.id, &id, grants).await?;
     app.note_change(&caller, "plugin.grants", &id).await?;

@@ -341,6 +341,35 @@ async fn what_is_published_waits_for_an_administrator() {
     assert!(refused["hint"].as_str().unwrap().contains("import it"), "{refused}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_can_be_given_less_than_the_server_allows() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let file = std::fs::read(repository().join("plugins/dist/testing/misbehaves.wasm")).unwrap();
+    let view = client.upload("/api/v1/plugins", "misbehaves.wasm", &file).await.ok();
+    assert!(view["most"]["cpu_ms"].as_u64().unwrap() >= 1_000, "{view}");
+    let grants = "/api/v1/plugins/misbehaves/grants";
+    let view = client.put(grants, json!({ "limits": { "cpu_ms": 30, "log_lines": 2 } })).await.ok();
+    assert_eq!(view["grants"]["limits"], json!({ "cpu_ms": 30, "log_lines": 2 }));
+    let call = async |tool: &str| {
+        client.post(&format!("/api/v1/plugins/misbehaves/tools/{tool}/call"), json!({ "input": {} })).await.ok()
+    };
+    let looped = call("loops_forever").await;
+    assert!(looped["error"]["message"].as_str().unwrap().contains("30 ms of processor time"), "{looped}");
+    assert_eq!(call("floods_log").await["report"]["logs"].as_array().map(Vec::len), Some(2));
+    // Another version has them still.
+    let again = client.upload("/api/v1/plugins", "misbehaves.wasm", &file).await.ok();
+    assert_eq!(again["grants"]["limits"]["cpu_ms"], 30, "{again}");
+    for (limits, words) in [
+        (json!({ "cpu_ms": 9_999_999 }), "`cpu_ms` is 9999999; here it goes from 1 to"),
+        (json!({ "wall_ms": 0 }), "`wall_ms` is 0"),
+    ] {
+        let refused = client.put(grants, json!({ "limits": limits })).await.problem(422, "invalid_input");
+        assert!(refused["detail"].as_str().unwrap().contains(words), "{refused}");
+    }
+    client.put(grants, json!({ "limits": { "cpu": 1 } })).await.problem(422, "invalid_input");
+}
+
 /// The same plugin under another version of the same length.
 fn with_version(bytes: &[u8], version: &[u8; 5]) -> Vec<u8> {
     const NOW: &[u8] = b"1.0.0Echo";

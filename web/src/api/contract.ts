@@ -11,7 +11,7 @@ type Sent = components["schemas"];
 type Accepts<Page, Server extends Page> = Server;
 type Open =
   | "kind" | "role" | "status" | "error" | "graph" | "nodes" | "inputs" | "logs" | "origin" | "waiting_for" | "saved" | "options" | "fields"
-  | "manifest" | "grants" | "config" | "output" | "report";
+  | "manifest" | "grants" | "most" | "config" | "output" | "report";
 
 export type Contract = [
   Accepts<AssistantSummary, Sent["AssistantView"]>,

@@ -43,6 +43,8 @@ export interface Grants {
   model: string[];
   model_tokens: number | null;
   storage: boolean;
+  /** What a call may use, where that is less than the server allows. */
+  limits?: Record<string, number>;
 }
 
 export interface PluginTool {
@@ -76,6 +78,8 @@ export interface InstalledPlugin {
   installed_at: Timestamp;
   manifest: PluginManifest;
   grants: Grants;
+  /** What a call may use at most here; null where there is no code to limit. */
+  most: Record<string, number> | null;
   /** Asked for and not granted, as `http: api.example.com`. */
   missing: string[];
   /** What is filled in; of a secret only that it is. */

@@ -327,6 +327,7 @@ struct Work {
 impl Work {
     async fn perform(self, tool: String, input: Value, context: CallContext) -> (Result<Value, CallError>, Ran) {
         let limits = context.limits.map_or(self.host.limits, |lower| self.host.limits.lowered_by(&lower));
+        let limits = context.grants.limits.under(&limits);
         let input = match self.checked_input(&tool, &input, &limits).await {
             Ok(input) => input,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),

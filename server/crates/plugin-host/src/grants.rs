@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capabilities::http::HostPattern;
 use crate::capabilities::knowledge::EVERY_BASE;
+use crate::limits::LowerLimits;
 use crate::manifest::Permissions;
 
 /// One that cannot be read grants nothing: the plugin does not run.
@@ -21,6 +22,9 @@ pub struct Grants {
     /// Tokens of one call, input and output together; none for as many as the manifest asks for.
     pub model_tokens: Option<u64>,
     pub storage: bool,
+    /// What one call may use, where that is less than the operator allows.
+    #[serde(skip_serializing_if = "LowerLimits::is_empty")]
+    pub limits: LowerLimits,
 }
 
 impl Grants {
@@ -34,6 +38,7 @@ impl Grants {
             model: model.iter().flat_map(|it| it.roles.iter().cloned()).collect(),
             model_tokens: None,
             storage: storage.is_some(),
+            limits: LowerLimits::default(),
         }
     }
 
@@ -64,7 +69,8 @@ impl Grants {
     /// The part of it that the manifest asks for: what stays when a new version asks for less.
     #[must_use]
     pub fn within(&self, permissions: &Permissions) -> Grants {
-        Grants { model_tokens: self.model_tokens, ..self.minus(&self.unasked(permissions)) }
+        let (model_tokens, limits) = (self.model_tokens, self.limits.clone());
+        Grants { model_tokens, limits, ..self.minus(&self.unasked(permissions)) }
     }
 
     /// What stays of it when a plugin that asked for `before` comes in a version that asks for `now`. What asks for more under
@@ -96,13 +102,14 @@ impl Grants {
             model: rest(&self.model, &other.model),
             model_tokens: None,
             storage: self.storage && !other.storage,
+            limits: LowerLimits::default(),
         }
     }
 
-    /// Both together.
+    /// Both together, with the limits of this one.
     #[must_use]
     pub fn and(mut self, other: Grants) -> Grants {
-        let Grants { knowledge, http, model, model_tokens, storage } = other;
+        let Grants { knowledge, http, model, model_tokens, storage, limits: _ } = other;
         self.knowledge.extend(knowledge);
         self.http.extend(http);
         self.model.extend(model);

@@ -44,7 +44,7 @@ pub use error::{CallError, CallErrorKind, HostError, PluginError};
 pub use futures::future::BoxFuture;
 pub use grants::Grants;
 pub use host::{HostConfig, PluginHost};
-pub use limits::Limits;
+pub use limits::{Limits, LowerLimits};
 pub use manifest::{
     Declared, Effects, Example, HttpPermission, KnowledgePermission, Localized, Manifest, ModelPermission, Permissions,
     StoragePermission, Tool,

@@ -74,6 +74,59 @@ impl Limits {
     }
 }
 
+/// The same names in three places, so that none of them forgets a limit.
+macro_rules! lower_limits {
+    ($($name:ident),* $(,)?) => {
+        /// Lower ceilings that a tenant gives one of its plugins, by the names and units of [`Limits`]; what is not said is the
+        /// operator's.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct LowerLimits {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<u64>,)*
+        }
+
+        impl LowerLimits {
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                *self == Self::default()
+            }
+
+            /// The smaller value of each limit.
+            pub(crate) fn under(&self, limits: &Limits) -> Limits {
+                Limits {
+                    $($name: match self.$name {
+                        Some(lower) => limits.$name.min(lower.try_into().unwrap_or(limits.$name)),
+                        None => limits.$name,
+                    },)*
+                }
+            }
+
+            /// What is no lower ceiling than the operator's, in words.
+            #[must_use]
+            pub fn problems(&self, most: &Limits) -> Vec<String> {
+                let mut problems = Vec::new();
+                $(if let Some(lower) = self.$name && (lower == 0 || lower > u64::from(most.$name)) {
+                    problems.push(format!("`{}` is {lower}; here it goes from 1 to {}", stringify!($name), most.$name));
+                })*
+                problems
+            }
+        }
+    };
+}
+
+lower_limits!(
+    cpu_ms,
+    wall_ms,
+    memory_bytes,
+    output_bytes,
+    input_bytes,
+    log_lines,
+    log_line_bytes,
+    host_calls,
+    http_requests,
+    http_bytes,
+);
+
 /// Watches a store grow. A refused `memory.grow` only gives the guest -1, and what a guest makes of that is a bare
 /// `unreachable`; so the refusal is remembered here and becomes the error that people read.
 #[derive(Debug)]
@@ -140,5 +193,26 @@ impl ResourceLimiter for Growth {
 
     fn instances(&self) -> usize {
         MAX_INSTANCES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_can_only_be_given_less() {
+        let most = Limits::default();
+        let lower = |value| serde_json::from_value::<LowerLimits>(value).expect("limits");
+        let fine = lower(json!({ "cpu_ms": 200, "log_lines": 3 }));
+        assert_eq!(fine.problems(&most), Vec::<String>::new());
+        assert_eq!(fine.under(&most), Limits { cpu_ms: 200, log_lines: 3, ..most });
+        assert_eq!(serde_json::to_value(&fine).ok(), Some(json!({ "cpu_ms": 200, "log_lines": 3 })));
+        let more = lower(json!({ "cpu_ms": 5_000, "log_lines": u64::MAX, "wall_ms": 0 }));
+        assert_eq!(more.problems(&most).len(), 3, "{:?}", more.problems(&most));
+        assert_eq!(more.under(&most), Limits { wall_ms: 0, ..most }, "never more than the operator's");
+        assert!(serde_json::from_value::<LowerLimits>(json!({ "cpu": 1 })).is_err());
     }
 }

@@ -62,7 +62,7 @@ function GrantsForm({ plugin, asks, fresh, onSaved }: GrantsFormProps) {
   const grants = grantsOf(asks, decisions);
   const dirty = touched !== null && JSON.stringify(grants) !== JSON.stringify(grantsOf(asks, stored));
   const save = useMutation({
-    mutationFn: (body: Grants) => request<InstalledPlugin>(pluginAddress(plugin.id, "grants"), { method: "PUT", body }),
+    mutationFn: (body: Grants) => request<InstalledPlugin>(pluginAddress(plugin.id, "grants"), { method: "PUT", body: { ...body, limits: plugin.grants.limits ?? {} } }),
     onSuccess: async (changed) => {
       queries.setQueryData(pluginQuery(plugin.id).queryKey, changed);
       setTouched(null);

@@ -22,7 +22,7 @@ const asks = asksOf(permissions);
 
 function plugin(rest: Partial<InstalledPlugin>): InstalledPlugin {
   const manifest = { title: "", description: "", tools: [], permissions };
-  return { id: "p", version: "1.0.0", sha256: "", system: false, enabled: true, installed_at: 0, manifest, grants: nothing, missing: [], config: {}, ...rest };
+  return { id: "p", version: "1.0.0", sha256: "", system: false, enabled: true, installed_at: 0, manifest, grants: nothing, missing: [], config: {}, most: null, ...rest };
 }
 
 async function words(language: "en" | "zh-CN"): Promise<TFunction> {

@@ -17,6 +17,7 @@ import { Switch } from "@/ui/switch";
 import { formatMoment } from "@/ui/time";
 import { Words } from "@/ui/words";
 import { Calls } from "./calls-panel";
+import { LimitsPanel } from "./limits-panel";
 import { PermissionsPanel } from "./permissions-panel";
 import { PluginIcon } from "./plugin-icon";
 import { forget } from "./seen";
@@ -49,6 +50,7 @@ function View({ plugin }: { plugin: InstalledPlugin }) {
   const sections = [
     ["permissions", t("plugins.permissions")],
     ...(hasSettings(plugin) ? [["settings", t("plugins.settings")] as const] : []),
+    ...(plugin.most ? [["limits", t("plugins.limits")] as const] : []),
     ["tools", t("plugins.tools_title")],
     ["calls", t("plugins.calls")],
     ["versions", t("plugins.versions")],
@@ -63,6 +65,7 @@ function View({ plugin }: { plugin: InstalledPlugin }) {
         {/* What is typed into the first three belongs to this very file; another version begins anew. */}
         <div id="permissions"><PermissionsPanel key={plugin.sha256} plugin={plugin} /></div>
         {hasSettings(plugin) && <div id="settings"><SettingsPanel key={plugin.sha256} plugin={plugin} /></div>}
+        {plugin.most && <div id="limits"><LimitsPanel key={plugin.sha256} plugin={plugin} most={plugin.most} /></div>}
         <div id="tools"><Tools key={plugin.sha256} plugin={plugin} /></div>
         <div id="calls"><Calls plugin={plugin} /></div>
         <div id="versions"><Versions plugin={plugin} /></div>
