@@ -1,3 +1,5 @@
+//! What is not let through, and that what is let through goes on as it was checked.
+
 use parlour_plugin_sdk::serde_json::Map;
 use parlour_plugin_sdk::testing::{FakeHost, Reply};
 use parlour_plugin_sdk::{Value, json};

@@ -1,3 +1,5 @@
+//! Each database is asked, and answers, as its public documentation says.
+
 use parlour_plugin_sdk::testing::{FakeHost, Reply, Sent};
 use parlour_plugin_sdk::{Error, Result, Value, json};
 

@@ -1,3 +1,5 @@
+//! SQL over a knowledge base means what SQL means, or is an error that names what does not.
+
 use parlour_plugin_sdk::testing::FakeHost;
 use parlour_plugin_sdk::{Error, Value, json};
 
