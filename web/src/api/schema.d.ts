@@ -1135,6 +1135,8 @@ export interface components {
             http?: string[];
             /** @description Names of knowledge bases, or `*` where the manifest asks for all. */
             knowledge?: string[];
+            /** @description What one call may use, where that is less than `most`: for example `{"cpu_ms": 200}`. */
+            limits?: Record<string, never>;
             /** @description Roles of models. */
             model?: string[];
             /**
@@ -1303,7 +1305,7 @@ export interface components {
             /** @description What is filled in of its settings; of a secret only `{"set": true}`. */
             config: Record<string, never>;
             enabled: boolean;
-            /** @description What the tenant has granted of it. */
+            /** @description What the tenant has granted of it, and the lower limits of a call. */
             grants: Record<string, never>;
             id: string;
             /** Format: int64 */
@@ -1312,6 +1314,8 @@ export interface components {
             manifest: Record<string, never>;
             /** @description What it asks for and has not been granted, as people write permissions: `http: api.example.com`. */
             missing: string[];
+            /** @description What a call may use at most on this server, by name; null where there is no code to limit. */
+            most: Record<string, never>;
             sha256: string;
             /** @description Ships with Parlour. */
             system: boolean;

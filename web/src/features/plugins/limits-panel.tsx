@@ -35,7 +35,7 @@ export function LimitsPanel({ plugin, most }: { plugin: InstalledPlugin; most: R
           {Object.entries(most).map(([name, limit]) => (
             <Field
               key={name}
-              label={t(`plugins.limit_${name}`)}
+              label={t(`plugins.limit_${name}`, { defaultValue: name })}
               inputMode="numeric"
               placeholder={number(limit)}
               value={typed[name] ?? ""}
