@@ -1,4 +1,4 @@
-use domain::{Plugin, PluginCall, PluginCallId, PluginId};
+use domain::{Plugin, PluginCall, PluginCallId, PluginId, PluginVersion};
 use serde_json::json;
 use storage::{NewPluginValue, Storage, StorageError};
 
@@ -15,6 +15,10 @@ pub(crate) fn plugin(name: &str, version: &str, sha256: &str) -> Plugin {
         enabled: true,
         installed_at: 4,
     }
+}
+
+pub(crate) fn published(version: &str, sha256: &str) -> PluginVersion {
+    PluginVersion { sha256: sha256.into(), version: version.into(), installed: false, at: 5 }
 }
 
 pub(crate) fn value(key: &str, value: &str) -> NewPluginValue {
@@ -99,6 +103,29 @@ pub(crate) async fn versions_and_calls_are_kept_for_a_while(storage: &Storage) {
     assert_eq!((versions[0].version.as_str(), versions[9].version.as_str()), ("1.11.0", "1.2.0"));
     assert_eq!(storage.plugin_version_bytes(a, "menu", "hash2").await.unwrap(), Some(vec![2]));
     assert_eq!(storage.plugin_version_bytes(a, "menu", "hash1").await.unwrap(), None);
+
+    // A published version waits beside the one in use, which stays whatever is published.
+    for number in 0..11_u8 {
+        let version = PluginVersion {
+            at: 100 + i64::from(number),
+            ..published(&format!("2.{number}.0"), &format!("next{number}"))
+        };
+        storage.publish_plugin_version(a, "menu", version, vec![number]).await.unwrap();
+    }
+    let versions = storage.plugin_versions(a, "menu").await.unwrap();
+    let told: Vec<(&str, bool)> = versions.iter().map(|it| (it.version.as_str(), it.installed)).collect();
+    assert_eq!((told.len(), told[0], told[10]), (11, ("2.10.0", false), ("1.11.0", true)), "{told:?}");
+    assert_eq!(storage.plugin(a, "menu").await.unwrap().unwrap().version, "1.11.0");
+    // Published once more it is what it was; installed it is no longer one that waits.
+    let again = published("2.10.0", "next10");
+    storage.publish_plugin_version(a, "menu", again, vec![10]).await.unwrap();
+    assert_eq!(storage.plugin_versions(a, "menu").await.unwrap(), versions);
+    let it = Plugin { installed_at: 200, ..plugin("menu", "2.10.0", "next10") };
+    storage.install_plugin(a, it, vec![10]).await.unwrap();
+    let newest = storage.plugin_versions(a, "menu").await.unwrap().remove(0);
+    assert_eq!(newest, PluginVersion { installed: true, at: 200, ..published("2.10.0", "next10") });
+    let error = storage.publish_plugin_version(a, "other", published("1.0.0", "hash"), vec![1]).await.unwrap_err();
+    assert!(matches!(error, StorageError::NotFound { what: "plugin" }), "{error}");
 
     let first = plugin_call("menu");
     let second = PluginCall { at: 30, error: None, ..plugin_call("menu") };

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::accounts::api_key;
 use super::knowledge::records;
-use super::plugins::{plugin, plugin_call, value};
+use super::plugins::{plugin, plugin_call, published, value};
 use super::secrets::secret;
 use super::settings::entry;
 use super::triggers::trigger;
@@ -240,6 +240,10 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
         ("replace_document_records", said(storage.replace_document_records(tenant, records(it.document, 9, 2)).await)),
         ("set_plugin_enabled", said(storage.set_plugin_enabled(tenant, &it.name, false).await)),
+        (
+            "publish_plugin_version",
+            said(storage.publish_plugin_version(tenant, &it.name, published("9.0.0", "intruder"), vec![9]).await),
+        ),
         ("set_plugin_value", said(storage.set_plugin_value(tenant, &it.name, value(&it.name, "theirs")).await)),
         ("note_plugin_call", said(storage.note_plugin_call(tenant, plugin_call(&it.name)).await)),
         ("set_grants", said(storage.set_grants(tenant, &it.name, json!({ "knowledge": ["*"] })).await)),
