@@ -15,6 +15,11 @@ const MOST_LINE_EDITS = 150;
 const MOST_WORD_EDITS = 140;
 /** And for all lines together. Where it is used up, changed lines are told as wholes. */
 const MOST_WORD_STEPS = 20_000;
+/**
+ * Lines that differ are looked at word by word as long as they have no more characters than this together; further ones are
+ * removed and added. Counting the words of more would take most of a call's time.
+ */
+const MOST_WORD_CHARACTERS = 40_000;
 /** Two lines that share fewer of their words than this are two lines, not one that has changed. */
 const LEAST_SHARED = 0.3;
 /** Among how many lines the partner of a changed one is looked for, and how many pairs of one stretch are looked at in all. */
@@ -135,7 +140,9 @@ interface Pair {
 
 /** Which of the new lines is which of the old ones, in order; a line that has no partner stands alone. */
 function pairs(removed: Token[], added: Token[], words: WordComparer): Pair[] {
-  if (removed.length === 0) return added.map((other) => ({ other }));
+  if (removed.length === 0 || !words.has(removed, added)) {
+    return [...removed.map((one) => ({ one })), ...added.map((other) => ({ other }))];
+  }
   const counted = (lines: Token[]) => lines.map((line) => countsOf(words.of(line)));
   const [old, young] = [counted(removed), counted(added)];
   const partners = Math.max(1, Math.min(MOST_PARTNERS, Math.floor(MOST_PAIRS / removed.length)));
@@ -185,9 +192,18 @@ class WordComparer {
   readonly #ignored: Ignored;
   readonly #words = new Map<Token, Token[]>();
   #steps = MOST_WORD_STEPS;
+  #characters = MOST_WORD_CHARACTERS;
 
   constructor(ignored: Ignored) {
     this.#ignored = ignored;
+  }
+
+  /** Whether there is time left for these lines; it is then taken. */
+  has(...stretches: Token[][]): boolean {
+    const characters = stretches.flat().reduce((sum, it) => sum + it.text.length, 0);
+    if (characters > this.#characters) return false;
+    this.#characters -= characters;
+    return true;
   }
 
   /** The words of a line. */

@@ -103,13 +103,14 @@ test("the summary is Markdown, and the texts are not", async () => {
   assert.match((await compare("x", "x\n\n   \ny")).markdown, /Line 2, added: \(empty line\)/);
 });
 
-test("texts without anything in common stay within the time of a call", async () => {
-  const words = (seed: number) =>
-    Array.from({ length: 3000 }, (_, line) => `w${(line * seed) % 7919} x${(line * seed * 31) % 6007}`).join("\n");
-  const began = process.cpuUsage();
-  const { changed, added, removed } = await compare(words(17), words(29));
-  const { user } = process.cpuUsage(began);
-  assert.ok(changed + added >= 1 && changed + removed >= 1);
-  // QuickJS takes some ten times as long, and a call has a second.
-  assert.ok(user < 2_000_000, `${user} µs`);
+test("lines that differ are compared word by word up to a limit, and further ones told as lines", async () => {
+  const lines = (count: number, price: number) =>
+    Array.from({ length: count }, (_, line) => `dish ${line}: ${price} yuan, with rice and soup`).join("\n");
+  const few = await compare(lines(300, 10), lines(300, 12));
+  assert.deepEqual([few.changed, few.added, few.removed], [300, 0, 0]);
+  const many = await compare(lines(2000, 10), lines(2000, 12));
+  assert.deepEqual([many.changed, many.added, many.removed], [0, 2000, 2000]);
+  // What stands between lines that stayed is a stretch of its own, so a change elsewhere is still told by its words.
+  const mixed = await compare(`price 10\nstays\n${lines(2000, 10)}`, `price 11\nstays\n${lines(2000, 12)}`);
+  assert.deepEqual([mixed.changed, mixed.added, mixed.removed], [1, 2000, 2000]);
 });
