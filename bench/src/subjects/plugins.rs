@@ -19,7 +19,7 @@ pub(super) async fn calls(options: &Options, section: &mut Section) -> anyhow::R
         "A call in a fresh instance, everything included: the input's text and its check against the tool's schema, a slot, a \
          store, an instance, the guest, limits and metering, the output's check. Bare is wasmtime alone with the same engine \
          settings and pool: a fresh instance and its export called, text in and out. JSON is what any caller with values would \
-         pay for their text. Processor time of the thread, median (best) of 15 batches, ours and bare in turns. \
+         pay for their text. Processor time of the process, median (best) of 15 batches, ours and bare in turns. \
          `cargo run --release -p plugin-host --example measure_plugins`",
     );
     let row = |it: &Call| {
