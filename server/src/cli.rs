@@ -39,6 +39,21 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
     }
 }
 
+/// Whoever reads what a command prints may stop, as `head` does; there is nothing left to do then, and nothing to say. Not for a
+/// server, which goes on when nobody reads what it says.
+pub fn end_when_nobody_reads() {
+    /// What a shell says of a program that the closed pipe has ended: 128 and SIGPIPE.
+    const NOBODY_READS: i32 = 141;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // The standard library's own words for it; there is no other sign.
+        if panic.payload_as_str().is_some_and(|it| it.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(NOBODY_READS);
+        }
+        usual(panic);
+    }));
+}
+
 /// An error with what caused it and, where there is one, its hint.
 pub fn say_error(error: &anyhow::Error) {
     match error.downcast_ref::<AppError>() {

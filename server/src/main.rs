@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         | Command::Schema
         | Command::Reference => None,
     };
+    if serve.is_none() {
+        cli::end_when_nobody_reads();
+    }
     let outcome = Config::resolve(settings, serve).and_then(|config| {
         tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log)?).with_writer(std::io::stderr).init();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -38,6 +38,26 @@ impl Loaded {
     }
 }
 
+/// What is written down of a plugin when it is installed.
+struct NewPlugin<'a> {
+    manifest: &'a Manifest,
+    /// The manifest, and what else is kept with it.
+    stored: Value,
+    sha256: &'a str,
+    /// None for what ships with the server.
+    uploaded: Option<Vec<u8>>,
+    /// Whether a plugin that was not there before begins switched on; one that was there stays as it is.
+    enabled: bool,
+}
+
+impl<'a> NewPlugin<'a> {
+    fn uploaded(plugin: &'a Plugin, bytes: Vec<u8>) -> Result<NewPlugin<'a>> {
+        let manifest = plugin.manifest();
+        let stored = serde_json::to_value(manifest).map_err(AppError::internal)?;
+        Ok(NewPlugin { manifest, stored, sha256: plugin.sha256(), uploaded: Some(bytes), enabled: true })
+    }
+}
+
 /// An installed plugin with what the tenant granted it.
 pub struct Installed {
     pub record: domain::Plugin,
@@ -69,18 +89,8 @@ impl App {
         Ok(plugin)
     }
 
-    async fn record_uploaded(&self, tenant: TenantId, plugin: &Plugin, bytes: Vec<u8>) -> Result<()> {
-        let stored = serde_json::to_value(plugin.manifest()).map_err(AppError::internal)?;
-        self.record(tenant, (plugin.manifest(), stored), plugin.sha256(), Some(bytes)).await
-    }
-
-    async fn record(
-        &self,
-        tenant: TenantId,
-        (manifest, stored): (&Manifest, Value),
-        sha256: &str,
-        uploaded: Option<Vec<u8>>,
-    ) -> Result<()> {
+    async fn record(&self, tenant: TenantId, new: NewPlugin<'_>) -> Result<()> {
+        let NewPlugin { manifest, stored, sha256, uploaded, enabled } = new;
         let record = domain::Plugin {
             id: PluginId::from_uuid(new_uuid()),
             plugin_id: manifest.id.clone(),
@@ -88,7 +98,7 @@ impl App {
             manifest: stored,
             sha256: sha256.to_owned(),
             system: uploaded.is_none(),
-            enabled: true,
+            enabled,
             installed_at: self.clock().now_ms(),
         };
         self.storage().install_plugin(tenant, record, uploaded.unwrap_or_default()).await?;
@@ -105,7 +115,7 @@ impl App {
         let plugin = self.load(bytes.clone()).await?;
         let known = self.known(tenant, plugin.manifest()).await?;
         self.keep_grants(tenant, known, plugin.manifest()).await?;
-        self.record_uploaded(tenant, &plugin, bytes).await?;
+        self.record(tenant, NewPlugin::uploaded(&plugin, bytes)?).await?;
         self.installed(tenant, &plugin.manifest().id).await
     }
 
@@ -129,8 +139,7 @@ impl App {
             at: self.clock().now_ms(),
         };
         if self.known(tenant, plugin.manifest()).await?.is_none() {
-            self.record_uploaded(tenant, &plugin, bytes).await?;
-            self.storage().set_plugin_enabled(tenant, id, false).await?;
+            self.record(tenant, NewPlugin { enabled: false, ..NewPlugin::uploaded(&plugin, bytes)? }).await?;
         } else {
             let kept = self.storage().plugin_versions(tenant, id).await?;
             if kept.iter().any(|it| it.version == version && it.sha256 != published.sha256) {
@@ -162,7 +171,8 @@ impl App {
         // JSON text as it is.
         let sha256 = fingerprint(&String::from_utf8_lossy(&bytes));
         self.keep_grants(tenant, known, manifest).await?;
-        self.record(tenant, (manifest, stored), &sha256, Some(bytes)).await?;
+        let new = NewPlugin { manifest, stored, sha256: &sha256, uploaded: Some(bytes), enabled: true };
+        self.record(tenant, new).await?;
         self.installed(tenant, &manifest.id).await
     }
 
@@ -370,6 +380,7 @@ impl App {
         // Whoever wants the same one meanwhile waits, instead of reading and hashing it once more.
         let turn = {
             let mut loading = self.0.loading_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+            loading.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(loading.entry(record.sha256.clone()).or_default())
         };
         let _turn = turn.lock().await;

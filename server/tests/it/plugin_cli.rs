@@ -89,6 +89,24 @@ pub(crate) fn edit(file: &Path, change: impl FnOnce(String) -> String) {
     std::fs::write(file, change(text)).expect("it can be written");
 }
 
+/// The template's tool, whatever language it is written in.
+pub(crate) fn splits_a_bill(wasm: &str) {
+    let ran = said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 3}"#]).ok();
+    for expected in ["debug  splitting 100 among 3", " of CPU, ", " MiB of memory"] {
+        assert!(ran.err.contains(expected), "`{expected}` is missing in:\n{}", ran.err);
+    }
+    assert_eq!(ran.json(), json!({ "each": 33, "left_over": 1 }));
+    said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 0}"#])
+        .refused(1, &["error[invalid_input]", "somebody has to pay"]);
+    let seen = said(&["inspect", wasm, "--format", "json"]).ok().json();
+    assert_eq!(seen["ok"], true);
+    assert_eq!(seen["manifest"]["title"], json!({ "en": "Wine list", "zh": "Wine list" }));
+    let input = &seen["manifest"]["tools"][0]["input"];
+    assert_eq!((&input["required"], &input["additionalProperties"]), (&json!(["total", "guests"]), &json!(false)));
+    assert_eq!(input["properties"]["guests"]["x-description"], json!({ "zh": "几个人付" }), "{input}");
+    assert!(seen["imports"].as_array().unwrap().iter().all(|it| it["offered"] == true), "{seen}");
+}
+
 #[test]
 fn from_an_empty_folder_to_a_plugin_that_runs() {
     let project = fresh_rust_project();
@@ -107,10 +125,8 @@ fn from_an_empty_folder_to_a_plugin_that_runs() {
     let wasm = file.to_str().unwrap();
     assert!(std::fs::read(&file).unwrap().starts_with(b"\0asm"));
 
+    splits_a_bill(wasm);
     let seen = said(&["inspect", wasm, "--format", "json"]).ok().json();
-    assert_eq!(seen["ok"], true);
-    assert_eq!(seen["manifest"]["title"], json!({ "en": "Wine list", "zh": "Wine list" }));
-    assert_eq!(seen["manifest"]["tools"][0]["input"]["required"], json!(["total", "guests"]));
     assert_eq!(seen["imports"], json!([{ "name": "parlour:plugin/log@1.0.0", "offered": true }]));
     let shown = said(&["inspect", wasm]).ok().out;
     for expected in ["`wine_list` 0.1.0", "tool split_bill", "guests  integer   How many pay", "asks for nothing"] {
@@ -121,12 +137,6 @@ fn from_an_empty_folder_to_a_plugin_that_runs() {
     assert!(tested.err.contains("test result: ok. 2 passed"), "{}", tested.err);
     let tested = tested.json();
     assert_eq!((&tested["ok"], &tested["examples"][0]["verdict"]), (&json!(true), &json!("passed")), "{tested}");
-
-    let ran = said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 3}"#]).ok();
-    for expected in ["debug  splitting 100 among 3", " of CPU, ", " MiB of memory"] {
-        assert!(ran.err.contains(expected), "`{expected}` is missing in:\n{}", ran.err);
-    }
-    assert_eq!(ran.json(), json!({ "each": 33, "left_over": 1 }));
 
     // An SDK of another binary is replaced; an example that is not true fails in the sandbox as well.
     std::fs::write(project.join(".parlour/sdk/stamp.txt"), "an older one").unwrap();
@@ -156,17 +166,7 @@ fn from_an_empty_folder_to_a_plugin_in_typescript() {
     assert_eq!((&tested["ok"], &tested["examples"][0]["verdict"]), (&json!(true), &json!("passed")), "{tested}");
     let file = project.join("wine_list.wasm");
     let wasm = file.to_str().unwrap();
-    let ran = said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 3}"#]).ok();
-    assert!(ran.err.contains("debug  splitting 100 among 3"), "{}", ran.err);
-    assert_eq!(ran.json(), json!({ "each": 33, "left_over": 1 }));
-    said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 0}"#])
-        .refused(1, &["error[invalid_input]", "somebody has to pay"]);
-    let seen = said(&["inspect", wasm, "--format", "json"]).ok().json();
-    assert_eq!(seen["manifest"]["title"], json!({ "en": "Wine list", "zh": "Wine list" }));
-    let input = &seen["manifest"]["tools"][0]["input"];
-    assert_eq!((&input["required"], &input["additionalProperties"]), (&json!(["total", "guests"]), &json!(false)));
-    assert_eq!(input["properties"]["guests"]["x-description"], json!({ "zh": "几个人付" }));
-    assert!(seen["imports"].as_array().unwrap().iter().all(|it| it["offered"] == true), "{seen}");
+    splits_a_bill(wasm);
 
     // An SDK of another binary is replaced; an example that is not true fails in the tests.
     std::fs::write(project.join(".parlour/sdk/stamp.txt"), "an older one").unwrap();
@@ -369,4 +369,14 @@ async fn a_plugin_goes_to_a_server_which_says_what_it_asks_for() {
     tokio::spawn(async move { axum::serve(listener, other).await });
     install(&url, &manage).refused(1, &["is not a Parlour server", "hint: "]);
     said(&["install", &echo]).refused(2, &["--key <KEY>"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stops_ends_a_command_in_silence() {
+    let file = repository().join("plugins/dist/testing/echo.wasm");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let said = Said::of(plugin(&["inspect", file.to_str().unwrap()]).stdout(writer).output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (Some(141), ""));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use parlour::app::accounts::Scope;
 use serde_json::json;
 
-use crate::plugin_cli::{edit, said};
+use crate::plugin_cli::{edit, said, splits_a_bill};
 use crate::support::TestApp;
 
 /// Always the same folder, so that packages which an earlier run of the test has fetched are there already. What is beside is
@@ -45,17 +45,7 @@ async fn from_an_empty_folder_to_a_plugin_in_python_on_a_server() {
 
     let file = project.join("wine_list.wasm");
     let wasm = file.to_str().unwrap();
-    let ran = said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 3}"#]).ok();
-    assert!(ran.err.contains("debug  splitting 100 among 3"), "{}", ran.err);
-    assert_eq!(ran.json(), json!({ "each": 33, "left_over": 1 }));
-    said(&["run", wasm, "split_bill", "--input", r#"{"total": 100, "guests": 0}"#])
-        .refused(1, &["error[invalid_input]", "somebody has to pay"]);
-    let seen = said(&["inspect", wasm, "--format", "json"]).ok().json();
-    assert_eq!(seen["manifest"]["title"], json!({ "en": "Wine list", "zh": "Wine list" }));
-    let guests = &seen["manifest"]["tools"][0]["input"]["properties"]["guests"];
-    assert_eq!(guests["x-description"], json!({ "zh": "几个人付" }), "{guests}");
-    let imports = seen["imports"].as_array().unwrap();
-    assert!(imports.iter().all(|it| it["offered"] == true), "{imports:?}");
+    splits_a_bill(wasm);
 
     // To a server, and from there.
     let app = TestApp::new().await;

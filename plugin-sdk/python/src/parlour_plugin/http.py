@@ -34,6 +34,11 @@ class Outgoing:
     timeout_ms: int | None
 
 
+def header_of(headers: list[tuple[str, str]], name: str) -> str | None:
+    """The first header of this name, without regard to case."""
+    return next((value for present, value in headers if present.lower() == name.lower()), None)
+
+
 @dataclass(frozen=True)
 class Response:
     """What came back. Any status is an answer; `raise_for_status` makes an error of the bad ones."""
@@ -46,7 +51,7 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first header of this name, without regard to case."""
-        return next((value for present, value in self.headers if present.lower() == name.lower()), None)
+        return header_of(self.headers, name)
 
     @property
     def text(self) -> str:

@@ -13,6 +13,7 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::NewPlugin;
 use crate::app::clock::hex;
 use crate::app::{App, AppError, Result};
 
@@ -149,7 +150,8 @@ impl App {
             grants = self.grants(tenant, &manifest.id).await?.within(&manifest.permissions).and(new);
         }
         let stored = serde_json::to_value(&manifest).map_err(AppError::internal)?;
-        self.record(tenant, (&manifest, stored), &shipped.sha256, None).await?;
+        let new = NewPlugin { manifest: &manifest, stored, sha256: &shipped.sha256, uploaded: None, enabled: true };
+        self.record(tenant, new).await?;
         self.store_grants(tenant, &manifest.id, &grants).await
     }
 

@@ -6,6 +6,7 @@ const most = { cpu_ms: 1000, http_requests: 50 };
 test("an empty field is the server's own limit", () => {
   expect(typedOf(most, { cpu_ms: 200 })).toEqual({ cpu_ms: "200", http_requests: "" });
   expect(limitsOf(most, { cpu_ms: " 200 ", http_requests: "" })).toEqual({ limits: { cpu_ms: 200 }, wrong: new Set() });
+  expect(limitsOf(most, { cpu_ms: "1,000" }).limits).toEqual({ cpu_ms: 1000 });
 });
 
 test("what is no whole number, or more than the server allows, is no limit", () => {

@@ -11,7 +11,8 @@ export function limitsOf(most: Record<string, number>, typed: Typed): { limits: 
   const limits: Record<string, number> = {};
   const wrong = new Set<string>();
   for (const [name, limit] of Object.entries(most)) {
-    const text = (typed[name] ?? "").trim();
+    // As the placeholder writes it: 67,108,864.
+    const text = (typed[name] ?? "").replace(/[\s,，]/g, "");
     if (text === "") continue;
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= 1 && value <= limit) limits[name] = value;

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from ..errors import ToolError
-from ..http import Outgoing, Response
+from ..http import Outgoing, Response, header_of
 from ..secret import END, START
 
 #: The server's limits; a plugin's test should meet them as its users would.
@@ -90,7 +90,7 @@ class Sent:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        return next((value for present, value in self.headers if present.lower() == name.lower()), None)
+        return header_of(self.headers, name)
 
     def query(self, name: str) -> str | None:
         """A value of the address's query, decoded."""
