@@ -134,6 +134,7 @@ impl App {
                 ordinal: u32::try_from(it.ordinal).unwrap_or(u32::MAX),
                 text: it.text,
                 fields: it.fields.as_object().cloned().unwrap_or_default(),
+                ..Record::default()
             }));
         }
     }

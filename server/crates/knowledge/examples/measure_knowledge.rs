@@ -170,6 +170,7 @@ fn made_up(count: u32) -> Vec<Record> {
                     .as_object()
                     .unwrap()
                     .clone(),
+                ..Record::default()
             }
         })
         .collect()

@@ -19,5 +19,5 @@ pub use index::{
     BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest,
     SearchResponse, SearchStatus, Stage, Stages,
 };
-pub use parse::{Content, DocumentText, Parsed, Record, parse, read_document};
+pub use parse::{Content, DocumentText, Parsed, Position, Record, parse, read_document};
 pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};

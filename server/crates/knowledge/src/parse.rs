@@ -9,6 +9,8 @@ mod table;
 mod text;
 pub(crate) mod value;
 
+use std::borrow::Cow;
+
 pub use document::{Content, DocumentText, read_document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,14 +28,59 @@ pub(crate) const MAX_CELL_CHARS: usize = 32_768;
 const MAX_PROBLEMS: usize = 200;
 
 /// One row, object or passage, ready to be indexed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its place in the document, from 0.
     pub ordinal: u32,
-    /// What is embedded and indexed by words.
+    /// What a reader sees of it. It is searched behind its headings, see [`Record::searched_text`].
     pub text: String,
     /// Typed values; a field without a value is not there.
     pub fields: Map<String, Value>,
+    #[serde(default)]
+    pub position: Position,
+    /// The standard answer, if the text is a question that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// Where in its document a record comes from, so that a citation can open the place. Members that the format does not
+/// have are not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Position {
+    /// From 1; of a presentation, the slide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// The headings above it, the outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headings: Vec<String>,
+    /// The sheet of a workbook, or the file within an archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// As a spreadsheet counts: from 1, the header among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u32>,
+    /// Consecutive records of one document that have the same number are one larger passage, which is read together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// So many characters at the beginning of the text repeat the end of the record before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub overlap: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Record {
+    /// What is embedded and indexed by words: the headings say what a passage is about where it does not say it itself.
+    pub fn searched_text(&self) -> Cow<'_, str> {
+        if self.position.headings.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        Cow::Owned(format!("{}\n{}", self.position.headings.join(" › "), self.text))
+    }
 }
 
 /// A file as records, with what was recognised on the way.
@@ -177,7 +224,7 @@ impl<'a> Collected<'a> {
             });
         }
         let ordinal = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        self.records.push(Record { ordinal, text, fields });
+        self.records.push(Record { ordinal, text, fields, ..Record::default() });
         Ok(())
     }
 
