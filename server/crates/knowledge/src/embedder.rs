@@ -6,7 +6,7 @@ mod local;
 use futures::future::BoxFuture;
 
 pub use cache::CachedEmbedder;
-pub use local::{DownloadProgress, LocalEmbedder, LocalModelConfig, ModelState};
+pub use local::{DownloadProgress, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState};
 
 /// What a text is for. Models such as e5 are trained with another prefix for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

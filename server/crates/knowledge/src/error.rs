@@ -52,6 +52,9 @@ pub enum KnowledgeError {
     InvalidDocument { file: String, problems: Vec<Problem>, count: usize },
     #[error("`{file}` is {kind}, which is not read")]
     UnsupportedDocument { file: String, kind: String, hint: String },
+    /// Whoever receives the records has had enough: the work was cancelled, or they cannot be stored.
+    #[error("`{file}` was not read to its end, because reading was stopped")]
+    Stopped { file: String },
     #[error("the filter is not valid: {message}")]
     InvalidFilter { message: String, hint: String },
     #[error("{message}")]
@@ -99,6 +102,7 @@ impl KnowledgeError {
             KnowledgeError::UnknownEncoding { .. } => "unknown_encoding",
             KnowledgeError::TooLarge { .. } => "too_large",
             KnowledgeError::UnsupportedDocument { .. } => "unsupported_document",
+            KnowledgeError::Stopped { .. } => "stopped",
             KnowledgeError::InvalidFilter { .. } => "invalid_filter",
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
@@ -127,7 +131,10 @@ impl KnowledgeError {
             KnowledgeError::Damaged { .. } => {
                 Some("remove this tenant's index file and index the documents again; the database has them".to_owned())
             }
-            KnowledgeError::Index { .. } | KnowledgeError::Io { .. } | KnowledgeError::Worker { .. } => None,
+            KnowledgeError::Stopped { .. }
+            | KnowledgeError::Index { .. }
+            | KnowledgeError::Io { .. }
+            | KnowledgeError::Worker { .. } => None,
         }
     }
 
@@ -141,6 +148,7 @@ impl KnowledgeError {
             | KnowledgeError::UnknownEncoding { .. }
             | KnowledgeError::TooLarge { .. }
             | KnowledgeError::UnsupportedDocument { .. }
+            | KnowledgeError::Stopped { .. }
             | KnowledgeError::InvalidFilter { .. }
             | KnowledgeError::InvalidRequest { .. }
             | KnowledgeError::EmbeddingUnavailable { .. }

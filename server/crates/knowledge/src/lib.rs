@@ -12,12 +12,16 @@ mod query;
 mod spec;
 
 pub use embedder::{
-    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, ModelState, Purpose,
+    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState,
+    Purpose,
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
     BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest,
     SearchResponse, SearchStatus, Stage, Stages,
 };
-pub use parse::{Content, DocumentText, Parsed, Position, Record, parse, read_document};
-pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};
+pub use parse::{
+    ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,
+    Recognised, Record, Sink, Suggestion, TokenCounter, columns_of, parse, read_document, read_records,
+};
+pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS, Splitting};

@@ -81,6 +81,67 @@ pub struct BaseSpec {
     /// behind the field's title where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embed_template: Option<String>,
+    /// How long texts become records.
+    #[serde(default, skip_serializing_if = "Splitting::is_usual")]
+    pub splitting: Splitting,
+}
+
+/// How long texts are cut into records. Sizes are in tokens of the embedding model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Splitting {
+    /// The most that one record has.
+    pub tokens: u32,
+    /// The share of a record that may repeat the end of the one before.
+    pub overlap: f32,
+    /// The most that a larger passage has, whose records are searched one by one and read together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+}
+
+impl Default for Splitting {
+    fn default() -> Splitting {
+        Splitting { tokens: 400, overlap: 0.15, parent: None }
+    }
+}
+
+impl Splitting {
+    /// Fewer than this is no passage any more; more is an average of many subjects, whatever the model can read.
+    const TOKENS: std::ops::RangeInclusive<u32> = 50..=2000;
+    /// A larger share would store every sentence three times.
+    const MOST_OVERLAP: f32 = 0.5;
+    /// What a language model is given of one document at once has its bounds.
+    const MOST_PARENT: u32 = 20_000;
+
+    fn is_usual(&self) -> bool {
+        *self == Splitting::default()
+    }
+
+    fn check(&self) -> Vec<String> {
+        let Splitting { tokens, overlap, parent } = *self;
+        let mut problems = Vec::new();
+        let (least, most) = (Splitting::TOKENS.start(), Splitting::TOKENS.end());
+        if !Splitting::TOKENS.contains(&tokens) {
+            problems.push(format!("`splitting.tokens` is {tokens}; it can be {least} to {most}"));
+        }
+        if !(0.0..=Splitting::MOST_OVERLAP).contains(&overlap) {
+            problems.push(format!(
+                "`splitting.overlap` is {overlap}; it is a share of a record and can be 0 to {}",
+                Splitting::MOST_OVERLAP
+            ));
+        }
+        match parent {
+            Some(parent) if parent <= tokens => problems.push(format!(
+                "`splitting.parent` is {parent}; it is the size of the larger passage, so it must be more than the \
+                 {tokens} tokens of a record"
+            )),
+            Some(parent) if parent > Splitting::MOST_PARENT => {
+                problems.push(format!("`splitting.parent` is {parent}; it can be at most {}", Splitting::MOST_PARENT))
+            }
+            Some(_) | None => {}
+        }
+        problems
+    }
 }
 
 impl BaseSpec {
@@ -143,6 +204,7 @@ impl BaseSpec {
         if let Some(template) = &self.embed_template {
             problems.extend(self.check_template(template));
         }
+        problems.extend(self.splitting.check());
         problems
     }
 
@@ -345,6 +407,22 @@ mod tests {
         assert!(error.contains("colour") && error.contains("keyword"), "{error}");
         let error = BaseSpec::from_yaml("knowledge: a\nfields:\n  x: { type: text, embedded: true }\n").unwrap_err();
         assert!(error.to_string().contains("embedded"), "{error}");
+    }
+
+    #[test]
+    fn splitting_is_checked_and_left_out_where_it_is_usual() {
+        let usual = BaseSpec::from_yaml("knowledge: a\n").unwrap();
+        assert_eq!(usual.splitting, Splitting { tokens: 400, overlap: 0.15, parent: None });
+        assert!(serde_json::to_value(&usual).unwrap().get("splitting").is_none());
+        let own = BaseSpec::from_yaml("knowledge: a\nsplitting: { tokens: 200, parent: 900 }\n").unwrap();
+        assert_eq!(own.splitting, Splitting { tokens: 200, overlap: 0.15, parent: Some(900) });
+        let error =
+            BaseSpec::from_yaml("knowledge: a\nsplitting: { tokens: 10, overlap: 0.6, parent: 5 }\n").unwrap_err();
+        let all = error.to_string();
+        for expected in ["`splitting.tokens` is 10", "0 to 0.5", "more than the 10 tokens"] {
+            assert!(all.contains(expected), "{expected} is missing in {all}");
+        }
+        assert!(BaseSpec::from_yaml("knowledge: a\nsplitting: { tokens: 400, overlap: .nan }\n").is_err());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Files that are read for a workflow: their text, pages and tables, and which kinds are refused in words.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
+
+#[path = "fixtures/office.rs"]
+mod office;
 
 use knowledge::{Content, DocumentText, KnowledgeError, read_document};
 use serde_json::{Value, json};
@@ -64,24 +67,54 @@ fn text_has_its_pages_and_markdown_its_tables() {
 }
 
 #[test]
+fn office_files_and_pages_become_markdown() {
+    let body = [
+        office::paragraph("h1", "", "退货政策"),
+        office::paragraph("", "", "七天内可以退货。"),
+        office::paragraph("", "2", "保留小票"),
+        office::paragraph("", "2", "不要拆封"),
+        office::table(&[&["型号", "价格"], &["E102", "20"]]),
+    ]
+    .concat();
+    let document = read(&office::docx(&body), "a.docx");
+    assert_eq!(
+        document.text,
+        "# 退货政策\n\n七天内可以退货。\n- 保留小票\n- 不要拆封\n\n| 型号 | 价格 |\n|---|---|\n| E102 | 20 |\n"
+    );
+    assert_eq!(json!(document.tables), json!([[["型号", "价格"], ["E102", "20"]]]));
+    assert!(document.media_type.ends_with("wordprocessingml.document"));
+    let slides = read(&office::pptx(&[("开场", &["你好"]), ("结束", &["再见"])]), "a.pptx");
+    assert_eq!(slides.pages, ["# 开场\n\n- 你好", "# 结束\n\n- 再见\n\n备注在这里"]);
+    let book = read(&office::xlsx(&[("菜单", &[&["菜", "价"], &["面", "8"]])]), "a.xlsx");
+    assert_eq!(json!(book.tables), json!([[["菜", "价"], ["面", "8"]]]));
+    let page = read(b"<!doctype html><title>T</title><p>One<p>Two", "a");
+    assert_eq!((page.text.as_str(), page.media_type.as_str()), ("# T\n\nOne\n\nTwo\n", "text/html"));
+    let pdf = read(include_bytes!("fixtures/documents/chinese_not_embedded.pdf"), "a.pdf");
+    assert_eq!(pdf.pages.len(), 2);
+    assert!(pdf.pages[1].contains("清蒸鲈鱼"), "{}", pdf.pages[1]);
+}
+
+#[test]
 fn other_kinds_are_refused_with_what_is_read() {
-    for (bytes, name, media_type) in [
-        (b"%PDF-1.7".as_slice(), "a.txt", None),
-        (b"PK\x03\x04..", "a.docx", None),
-        (b"x", "a.xlsx", None),
-        (b"x", "a", Some("application/vnd.openxmlformats-officedocument.wordprocessingml.document")),
-        (b"x", "a", Some("Image/PNG")),
-        (b"\x89PNG\r\n", "a", None),
+    for (bytes, name, media_type, expected) in [
+        (b"%PDF-1.7".as_slice(), "a.txt", None, "invalid_document"),
+        (b"PK\x03\x04..", "a.docx", None, "invalid_document"),
+        (b"x", "a.pdf", None, "invalid_document"),
+        (b"x", "a.doc", None, "unsupported_document"),
+        (b"x", "a", Some("application/msword"), "unsupported_document"),
+        (b"x", "a", Some("Image/PNG"), "unsupported_document"),
+        (b"\x89PNG\r\n", "a", None, "unsupported_document"),
+        (b"{\\rtf1", "a.txt", None, "unsupported_document"),
     ] {
-        assert_eq!(code(bytes, name, media_type), "unsupported_document", "{name} {media_type:?}");
+        assert_eq!(code(bytes, name, media_type), expected, "{name} {media_type:?}");
     }
     let Err(KnowledgeError::UnsupportedDocument { kind, hint, .. }) =
-        read_document(Content::Bytes(b"x".to_vec()), "a.pdf", None)
+        read_document(Content::Bytes(b"x".to_vec()), "a.doc", None)
     else {
-        panic!("a PDF was read")
+        panic!("an old document was read")
     };
-    assert!(kind == "a PDF" && hint.contains("Markdown"), "{kind} {hint}");
-    assert_eq!(code(b"\x00\x01\x02", "a.bin", None), "unknown_encoding");
+    assert!(kind == "an old Word document" && hint.contains(".docx"), "{kind} {hint}");
+    assert_eq!(code(b"\x00\x01\x02", "a.dat", None), "unknown_encoding");
     assert_eq!(code(&vec![b'x'; (8 << 20) + 1], "a.txt", None), "too_large");
     assert_eq!(code("a\n".repeat(200_001).as_bytes(), "a.csv", None), "too_large");
     assert_eq!(Value::Null, json!(read(b"", "empty.txt").tables.first()));

@@ -179,11 +179,11 @@ fn json_and_json_lines_are_read_and_checked() {
 #[test]
 fn what_is_not_text_is_refused_with_advice() {
     for (bytes, words) in [
-        (b"PK\x03\x04rest".to_vec(), "Excel"),
-        (b"%PDF-1.7".to_vec(), "PDF"),
+        (b"PK\x03\x04rest".to_vec(), "damaged archive"),
+        (b"%PDF-1.7".to_vec(), "PDF is damaged"),
         (vec![0x89, b'P', 0, 1, 2, 3], "character set"),
         (b"name\xff\xff\xfe\x81\n".to_vec(), "character set"),
-        (b"".to_vec(), "no records"),
+        (b"".to_vec(), "empty"),
         ("name,category,price,hot,since,tags\n".as_bytes().to_vec(), "no records"),
         (b"\"just a string\"".to_vec(), "wanted"),
     ] {
@@ -199,12 +199,15 @@ fn too_much_is_refused_with_what_would_be_allowed() {
     let long = format!("name,category,price,hot,since,tags\n\"{}\",a,1,,,\n", "x".repeat(40_000));
     let error = parse(long.as_bytes(), "x.csv", &spec()).unwrap_err();
     assert!(error.to_string().contains("quote not closed"), "{error}");
-    let error = parse(&vec![b'a'; (64 << 20) + 1], "x.csv", &spec()).unwrap_err();
-    assert_eq!((error.code(), error.to_string().contains("64 MB")), ("too_large", true));
-    let spec = BaseSpec::from_yaml("knowledge: d\nfields:\n  name: text\n").unwrap();
-    let many = format!("name\n{}", "a\n".repeat(200_001));
-    let error = parse(many.as_bytes(), "x.csv", &spec).unwrap_err();
-    assert!(error.to_string().contains("200000"), "{error}");
+    let endless = format!("name,category,price,hot,since,tags\n\"{}", "x,\n".repeat(6 << 20));
+    let error = parse(endless.as_bytes(), "x.csv", &spec()).unwrap_err();
+    assert!(error.to_string().contains("more than 16 MB; is a quote not closed"), "{error}");
+    // A file that is all hole: its length is looked at before its bytes.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    std::fs::File::create(&path).unwrap().set_len((2 << 30) + 1).unwrap();
+    let error = knowledge::columns_of(&path, "x.csv", &spec()).unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains("2048 MB")), ("too_large", true));
 }
 
 #[test]
@@ -216,11 +219,16 @@ fn text_becomes_passages_under_their_headings() {
     );
     let parsed = parse(text.as_bytes(), "handbook.md", &base).unwrap();
     let texts: Vec<&str> = parsed.records.iter().map(|it| it.text.as_str()).collect();
-    assert_eq!(texts[0], "退货\n七天内可以退货。\n请保留小票。");
-    assert!(texts[1].starts_with("退货 › 例外\n生鲜食品不退。"));
+    assert_eq!(
+        (texts[0], &parsed.records[0].position.headings[..]),
+        ("七天内可以退货。\n请保留小票。", &["退货".to_owned()][..])
+    );
+    assert_eq!(parsed.records[1].position.headings, ["退货", "例外"]);
+    assert!(texts[1].starts_with("生鲜食品不退。"));
     assert!(texts.iter().all(|it| it.chars().count() < 600), "no passage is longer than the model reads");
-    assert_eq!(texts.last(), Some(&"配送\n次日送达。"));
-    let joined: usize = texts.iter().map(|it| it.matches("生鲜").count()).sum();
+    assert_eq!(texts.last(), Some(&"次日送达。"));
+    let fresh = |it: &knowledge::Record| it.text.chars().skip(it.position.overlap as usize).collect::<String>();
+    let joined: usize = parsed.records.iter().map(|it| fresh(it).matches("生鲜").count()).sum();
     assert_eq!(joined, 120, "nothing is lost where a paragraph is cut");
 
     let with_field = BaseSpec::from_yaml("knowledge: d\nfields:\n  body: text\n").unwrap();
@@ -234,8 +242,23 @@ fn text_becomes_passages_under_their_headings() {
 #[test]
 fn a_base_without_fields_takes_every_column_as_text() {
     let base = BaseSpec::from_yaml("knowledge: anything\n").unwrap();
-    let parsed = parse("问题,答案\n几点关门,晚上十点\n".as_bytes(), "faq.csv", &base).unwrap();
-    assert_eq!(parsed.records[0].text, "问题: 几点关门\n答案: 晚上十点");
+    let parsed = parse("姓名,部门,\n王芳,财务,备用\n李雷\n".as_bytes(), "people.csv", &base).unwrap();
+    assert_eq!(parsed.records[0].text, "姓名: 王芳\n部门: 财务\ncolumn_3: 备用");
+    assert_eq!((parsed.records[1].text.as_str(), parsed.records[1].position.row), ("姓名: 李雷", Some(3)));
+    assert!(parsed.warnings[0].contains("more or fewer cells"), "{:?}", parsed.warnings);
+}
+
+#[test]
+fn questions_with_answers_keep_them_apart() {
+    let base = BaseSpec::from_yaml("knowledge: faq\n").unwrap();
+    for table in ["问题,答案,分类\n几点关门,晚上十点,门店\n", "Category,Question,Answer\n门店,几点关门,晚上十点\n"]
+    {
+        let parsed = parse(table.as_bytes(), "faq.csv", &base).unwrap();
+        assert_eq!(parsed.records[0].answer.as_deref(), Some("晚上十点"));
+        assert!(parsed.records[0].text.starts_with("几点关门\n"), "{}", parsed.records[0].text);
+    }
+    let parsed = parse("[{\"q\": \"几点关门\", \"a\": \"晚上十点\"}]".as_bytes(), "faq.json", &base).unwrap();
+    assert_eq!((parsed.records[0].text.as_str(), parsed.records[0].answer.as_deref()), ("几点关门", Some("晚上十点")));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{EmbedError, Embedder, Purpose};
 use encoder::Encoder;
+pub use tokenizer::LocalTokens;
 use tokenizer::Tokenizer;
 
 const MODEL: &str = "intfloat/multilingual-e5-small";

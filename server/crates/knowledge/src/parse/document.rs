@@ -1,43 +1,22 @@
 //! A file as a reader sees it: its text, its pages, its tables. No knowledge base says here what the columns are, so
-//! nothing is typed and nothing is refused for its content; the endings, encodings and limits are those of uploads.
+//! nothing is typed and nothing is refused for its content; the formats, endings and encodings are those of uploads.
 
 use serde_json::{Map, Value};
 
-use super::{encoding, table, value};
+use super::block::{Block, Blocks, table_line, table_rule};
+use super::format::{self, Format};
+use super::formats::table::best_delimiter;
+use super::formats::text::{cells, is_rule};
+use super::source::{Meter, Source};
+use super::{encoding, guarded, read_known, value};
 use crate::error::KnowledgeError;
 
 /// Text, pages and tables each hold the content once more, and a run's values have 64 MiB together.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_TEXT_BYTES: usize = 8 << 20;
+/// Pictures and fonts are not text, so a document's file may be larger than what is read of it.
+const MAX_FILE_BYTES: usize = 64 << 20;
 /// About 30 bytes each, besides what is in them.
 const MAX_CELLS: usize = 200_000;
-
-/// What is read, for whoever brings something else.
-const READ: &str = "plain text, Markdown, CSV, TSV, JSON and JSON Lines are read; save it as one of them";
-
-/// Endings of files that people bring and that are no text, with what they are.
-const OTHER_KINDS: &[(&[&str], &str)] = &[
-    (&["pdf"], "a PDF"),
-    (&["doc", "docx", "odt", "pages", "rtf", "wps"], "a text processor's document"),
-    (&["xls", "xlsx", "xlsm", "ods", "numbers", "et"], "a spreadsheet"),
-    (&["ppt", "pptx", "odp", "key", "dps"], "a presentation"),
-    (&["epub", "mobi", "azw3"], "an e-book"),
-    (&["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "heic", "avif"], "a picture"),
-    (&["mp3", "wav", "m4a", "ogg", "flac", "aac"], "a sound file"),
-    (&["mp4", "mov", "avi", "mkv", "webm"], "a film"),
-    (&["zip", "rar", "7z", "gz", "tar", "xz", "bz2"], "an archive"),
-];
-
-/// The beginnings of such files, for those with a wrong ending.
-const OTHER_BEGINNINGS: &[(&[u8], &str)] = &[
-    (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "an office document or an archive"),
-    (b"\xd0\xcf\x11\xe0", "an old office document"),
-    (b"{\\rtf", "a text processor's document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"\x1f\x8b", "an archive"),
-];
 
 /// What a file holds, before it is read.
 pub enum Content {
@@ -48,54 +27,83 @@ pub enum Content {
 /// A file that has been read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentText {
+    /// As it is, or as markdown where the format is no text.
     pub text: String,
-    /// The text in the pieces that form feeds make; one where there are none.
+    /// The text in the pieces that the format's pages or slides make, or form feeds; one where there are none.
     pub pages: Vec<String>,
     /// Each a list of rows, the header first; a cell is text, or what it is in JSON.
     pub tables: Vec<Vec<Vec<Value>>>,
     pub media_type: String,
-    /// `UTF-8`, `GB18030`, …
+    /// `UTF-8`, `GB18030`, …; of formats that say it themselves, `UTF-8`, since that is what the text is in now.
     pub encoding: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Table { delimiter: Option<u8> },
-    Json,
-    JsonLines,
-    Markdown,
-    Text,
-}
-
-/// Reads a file. The name's ending says what it is, then the media type, then its first character.
+/// Reads a file. The name's ending says what it is, then the media type, then its content.
 ///
 /// # Errors
-/// `UnsupportedDocument`, `TooLarge`, `UnknownEncoding`, or `UnreadableFile` where JSON or a table is damaged.
+/// `UnsupportedDocument`, `TooLarge`, `UnknownEncoding`, or `UnreadableFile` where it is damaged, protected or scanned.
 pub fn read_document(content: Content, name: &str, media_type: Option<&str>) -> Result<DocumentText, KnowledgeError> {
-    let length = match &content {
-        Content::Bytes(bytes) => bytes.len(),
-        Content::Text(text) => text.len(),
-    };
-    if length > MAX_BYTES {
-        return Err(too_large(name, format!("it has {} MB; at most {} MB are read", length >> 20, MAX_BYTES >> 20)));
-    }
-    let media_type = media_type.map(essence).filter(|it| !it.is_empty() && it != "application/octet-stream");
-    let (text, encoding) = match content {
-        Content::Text(text) => (text, "UTF-8".to_owned()),
+    let media_type = media_type.map(format::essence).filter(|it| !it.is_empty() && it != "application/octet-stream");
+    let (length, format) = match &content {
+        // Whoever gives text has read the file already, whatever its name was.
+        Content::Text(text) => {
+            let said = format::by_ending(name).or_else(|| media_type.as_deref().and_then(format::by_media_type));
+            (text.len(), said.filter(|it| !it.is_binary()).unwrap_or(Format::Unknown))
+        }
         Content::Bytes(bytes) => {
-            refuse_other_kinds(&bytes, name, media_type.as_deref())?;
-            let decoded = encoding::decode(&bytes, name)?;
-            (decoded.text, decoded.encoding)
+            let source = Source::Bytes(bytes);
+            (bytes.len(), format::recognise(&source, name, media_type.as_deref())?.0)
         }
     };
+    let most = if format.is_binary() { MAX_FILE_BYTES } else { MAX_TEXT_BYTES };
+    if length > most {
+        return Err(too_large(name, format!("it has {} MB; at most {} MB are read", length >> 20, most >> 20)));
+    }
+    guarded(name, || match content {
+        Content::Bytes(bytes) if format.is_binary() || format == Format::Html => {
+            let mut collector = Collector::new(name);
+            let (_, encoding) = read_known(&Source::Bytes(&bytes), name, format, &mut collector)?;
+            collector.finish(media_type, format, encoding)
+        }
+        Content::Bytes(bytes) => {
+            let source = Source::Bytes(&bytes);
+            let charset = encoding::recognise(&source, name)?;
+            let mut text = String::new();
+            charset
+                .reader(&source, &Meter::default())
+                .and_then(|mut it| std::io::Read::read_to_string(&mut it, &mut text))
+                .map_err(|error| super::source::unreadable(name, &error))?;
+            of_text(text, name, (media_type, format), charset.name())
+        }
+        Content::Text(text) if format == Format::Html => {
+            let mut collector = Collector::new(name);
+            read_known(&Source::Bytes(text.as_bytes()), name, format, &mut collector)?;
+            collector.finish(media_type, format, None)
+        }
+        Content::Text(text) => of_text(text, name, (media_type, format), "UTF-8"),
+    })
+}
+
+fn of_text(
+    text: String,
+    name: &str,
+    (media_type, format): (Option<String>, Format),
+    encoding: &str,
+) -> Result<DocumentText, KnowledgeError> {
     let text = text.replace("\r\n", "\n");
-    let kind = Kind::of(name, media_type.as_deref(), &text);
-    let tables = match kind {
-        Kind::Table { delimiter } => vec![table_of(&text, delimiter, name)?],
-        Kind::Json => json_table(json(&text, name)?).into_iter().collect(),
-        Kind::JsonLines => json_table(json_lines(&text, name)?).into_iter().collect(),
-        Kind::Markdown => markdown_tables(&text),
-        Kind::Text => Vec::new(),
+    // Text that begins like JSON and is none stays text.
+    let is_json = || {
+        media_type.is_none()
+            && text.trim_start().starts_with(['{', '['])
+            && serde_json::from_str::<Value>(&text).is_ok()
+    };
+    let format = if format == Format::Unknown && is_json() { Format::Json } else { format };
+    let tables = match format {
+        Format::Table { delimiter } => vec![table_of(&text, delimiter, name)?],
+        Format::Json => json_table(json(&text, name)?).into_iter().collect(),
+        Format::JsonLines => json_table(json_lines(&text, name)?).into_iter().collect(),
+        Format::Markdown => markdown_tables(&text),
+        _ => Vec::new(),
     };
     if tables.iter().flatten().map(Vec::len).sum::<usize>() > MAX_CELLS {
         return Err(too_large(name, format!("its tables have more than {MAX_CELLS} cells")));
@@ -103,8 +111,8 @@ pub fn read_document(content: Content, name: &str, media_type: Option<&str>) -> 
     Ok(DocumentText {
         pages: text.split('\u{c}').map(|it| it.trim_matches('\n').to_owned()).collect(),
         tables,
-        media_type: media_type.unwrap_or_else(|| kind.media_type().to_owned()),
-        encoding,
+        media_type: media_type.unwrap_or_else(|| format.media_type().to_owned()),
+        encoding: encoding.to_owned(),
         text,
     })
 }
@@ -114,82 +122,13 @@ fn too_large(file: &str, message: String) -> KnowledgeError {
     KnowledgeError::TooLarge { file: file.to_owned(), message, hint }
 }
 
-/// `text/csv; charset=GBK` is `text/csv`.
-fn essence(media_type: &str) -> String {
-    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn ending_of(name: &str) -> String {
-    name.rsplit_once('.').map(|(_, it)| it.to_ascii_lowercase()).unwrap_or_default()
-}
-
-fn refuse_other_kinds(bytes: &[u8], name: &str, media_type: Option<&str>) -> Result<(), KnowledgeError> {
-    let ending = ending_of(name);
-    let by_beginning = OTHER_BEGINNINGS.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, kind)| *kind);
-    let by_ending = OTHER_KINDS.iter().find(|(endings, _)| endings.contains(&ending.as_str())).map(|(_, kind)| *kind);
-    let by_type = media_type.and_then(|it| match it.split_once('/') {
-        Some(("image", kind)) if !kind.ends_with("+xml") => Some("a picture"),
-        Some(("audio", _)) => Some("a sound file"),
-        Some(("video", _)) => Some("a film"),
-        Some(("application", "pdf")) => Some("a PDF"),
-        Some(("application", "zip" | "gzip")) => Some("an archive"),
-        Some(("application", kind)) if kind.starts_with("vnd.") || kind == "msword" => {
-            (!kind.ends_with("+json") && !kind.ends_with("+xml")).then_some("an office document")
-        }
-        Some(_) | None => None,
-    });
-    match by_beginning.or(by_ending).or(by_type) {
-        None => Ok(()),
-        Some(kind) => Err(KnowledgeError::UnsupportedDocument {
-            file: name.to_owned(),
-            kind: kind.to_owned(),
-            hint: READ.to_owned(),
-        }),
-    }
-}
-
-impl Kind {
-    fn of(name: &str, media_type: Option<&str>, text: &str) -> Kind {
-        match ending_of(name).as_str() {
-            "csv" => return Kind::Table { delimiter: None },
-            "tsv" | "tab" => return Kind::Table { delimiter: Some(b'\t') },
-            "json" => return Kind::Json,
-            "jsonl" | "ndjson" => return Kind::JsonLines,
-            "md" | "markdown" => return Kind::Markdown,
-            "txt" | "log" => return Kind::Text,
-            _ => {}
-        }
-        match media_type {
-            Some("text/csv") => Kind::Table { delimiter: None },
-            Some("text/tab-separated-values") => Kind::Table { delimiter: Some(b'\t') },
-            Some("application/json" | "text/json") => Kind::Json,
-            Some("application/jsonl" | "application/x-ndjson") => Kind::JsonLines,
-            Some("text/markdown") => Kind::Markdown,
-            Some(_) => Kind::Text,
-            // Nobody has said what it is; text that begins like JSON and is none stays text.
-            None if text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok() => {
-                Kind::Json
-            }
-            None => Kind::Text,
-        }
-    }
-
-    fn media_type(self) -> &'static str {
-        match self {
-            Kind::Table { delimiter: Some(b'\t') } => "text/tab-separated-values",
-            Kind::Table { delimiter: _ } => "text/csv",
-            Kind::Json => "application/json",
-            Kind::JsonLines => "application/jsonl",
-            Kind::Markdown => "text/markdown",
-            Kind::Text => "text/plain",
-        }
-    }
-}
-
 fn table_of(text: &str, delimiter: Option<u8>, name: &str) -> Result<Vec<Vec<Value>>, KnowledgeError> {
-    let rows = table::rows(text, delimiter).map_err(|error| unreadable(name, error.to_string()))?;
-    let cells = |row: Vec<String>| row.into_iter().map(Value::String).collect();
-    Ok(rows.into_iter().map(cells).collect())
+    let delimiter = delimiter.unwrap_or_else(|| best_delimiter(text, &NoFields));
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
+    let cells = |row: csv::StringRecord| row.iter().map(|it| Value::String(it.to_owned())).collect();
+    let rows: Result<Vec<_>, csv::Error> = reader.records().map(|row| row.map(cells)).collect();
+    rows.map_err(|error| unreadable(name, error.to_string()))
 }
 
 fn unreadable(name: &str, message: String) -> KnowledgeError {
@@ -269,13 +208,13 @@ fn markdown_tables(text: &str) -> Vec<Vec<Vec<Value>>> {
         }
         if let Some(rows) = &mut open {
             if line.contains('|') && !in_code {
-                rows.push(cells(line));
+                rows.push(row(line));
                 continue;
             }
             tables.extend(open.take());
         }
         match before.filter(|_| !in_code && is_rule(line)) {
-            Some(header) if cells(header).len() == cells(line).len() => open = Some(vec![cells(header)]),
+            Some(header) if cells(header).len() == cells(line).len() => open = Some(vec![row(header)]),
             Some(_) | None => {}
         }
         before = Some(line).filter(|it| it.contains('|') && !in_code);
@@ -284,38 +223,156 @@ fn markdown_tables(text: &str) -> Vec<Vec<Vec<Value>>> {
     tables
 }
 
-fn is_rule(line: &str) -> bool {
-    let dashes = |cell: &str| {
-        let inside = cell.trim().trim_start_matches(':').trim_end_matches(':');
-        !inside.is_empty() && inside.bytes().all(|it| it == b'-')
-    };
-    let line = line.trim();
-    let line = line.strip_prefix('|').unwrap_or(line);
-    line.contains('-') && line.strip_suffix('|').unwrap_or(line).split('|').all(dashes)
+fn row(line: &str) -> Vec<Value> {
+    cells(line).into_iter().map(Value::String).collect()
 }
 
-fn cells(line: &str) -> Vec<Value> {
-    let line = line.trim();
-    let line = line.strip_prefix('|').unwrap_or(line);
-    let mut all = vec![String::new()];
-    let mut characters = line.chars().peekable();
-    while let Some(it) = characters.next() {
-        match it {
-            '\\' if characters.next_if_eq(&'|').is_some() => {
-                if let Some(cell) = all.last_mut() {
-                    cell.push('|');
-                }
-            }
-            '|' => all.push(String::new()),
-            other => {
-                if let Some(cell) = all.last_mut() {
-                    cell.push(other);
-                }
-            }
+/// A reader that knows of no base.
+struct NoFields;
+
+impl Blocks for NoFields {
+    fn block(&mut self, _: Block) -> Result<(), KnowledgeError> {
+        Ok(())
+    }
+
+    fn progress(&mut self, _: u64, _: u64) -> Result<(), KnowledgeError> {
+        Ok(())
+    }
+
+    fn warn(&mut self, _: String) {}
+
+    fn begin_member(&mut self, _: &str, _: (u64, u64, u64)) {}
+
+    fn end_member(&mut self) -> Result<Option<KnowledgeError>, KnowledgeError> {
+        Ok(None)
+    }
+}
+
+/// Blocks as markdown.
+struct Collector<'a> {
+    name: &'a str,
+    text: String,
+    /// Where pages begin in the text.
+    pages: Vec<usize>,
+    tables: Vec<Vec<Vec<Value>>>,
+    in_table: bool,
+    cells: usize,
+}
+
+impl<'a> Collector<'a> {
+    fn new(name: &'a str) -> Collector<'a> {
+        Collector { name, text: String::new(), pages: Vec::new(), tables: Vec::new(), in_table: false, cells: 0 }
+    }
+
+    fn gap(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push_str(if self.text.ends_with('\n') { "\n" } else { "\n\n" });
         }
     }
-    if line.ends_with('|') && all.last().is_some_and(String::is_empty) {
-        all.pop();
+
+    fn paragraph(&mut self, text: &str) {
+        self.in_table = false;
+        self.gap();
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
     }
-    all.into_iter().map(|it| Value::String(it.trim().to_owned())).collect()
+
+    fn header(&mut self, header: &[String]) {
+        self.gap();
+        self.tables.push(Vec::new());
+        self.in_table = true;
+        self.line_of(header);
+        self.text.push_str(&table_rule(header.len()));
+        self.text.push('\n');
+    }
+
+    fn line_of(&mut self, line: &[String]) {
+        self.cells += line.len();
+        self.text.push_str(&table_line(line));
+        self.text.push('\n');
+        if let Some(table) = self.tables.last_mut() {
+            table.push(line.iter().map(|it| Value::String(it.clone())).collect());
+        }
+    }
+
+    fn finish(
+        self,
+        media_type: Option<String>,
+        format: Format,
+        encoding: Option<String>,
+    ) -> Result<DocumentText, KnowledgeError> {
+        let Collector { text, mut pages, tables, .. } = self;
+        if pages.first() != Some(&0) {
+            pages.insert(0, 0);
+        }
+        let ends = pages.iter().skip(1).copied().chain([text.len()]);
+        let page = |(from, to): (&usize, usize)| text.get(*from..to).unwrap_or_default().trim_matches('\n').to_owned();
+        Ok(DocumentText {
+            pages: pages.iter().zip(ends).map(page).collect(),
+            tables,
+            media_type: media_type.unwrap_or_else(|| format.media_type().to_owned()),
+            encoding: encoding.unwrap_or_else(|| "UTF-8".to_owned()),
+            text,
+        })
+    }
+}
+
+impl Blocks for Collector<'_> {
+    fn block(&mut self, block: Block) -> Result<(), KnowledgeError> {
+        match block {
+            Block::Heading { level, text } => {
+                let marks = "#".repeat(usize::from(level.clamp(1, 6)));
+                self.paragraph(&format!("{marks} {text}"));
+            }
+            Block::Paragraph(text) => self.paragraph(&text),
+            Block::ListItem(text) => {
+                // Items stand close together.
+                if !self.text.ends_with('\n') || self.in_table {
+                    self.gap();
+                }
+                self.in_table = false;
+                self.text.push_str(text.trim_end());
+                self.text.push('\n');
+            }
+            Block::Code(text) => self.paragraph(&format!("```\n{}\n```", text.trim_matches('\n'))),
+            Block::TableHeader(cells) | Block::SheetHeader { cells, .. } => self.header(&cells),
+            Block::TableRow(cells) | Block::SheetRow { cells, .. } => self.line_of(&cells),
+            Block::TableEnd => self.in_table = false,
+            Block::Object { object, .. } => self.paragraph(&Value::Object(object).to_string()),
+            Block::Broken { row, message } => {
+                return Err(unreadable(self.name, format!("its line {row}: {message}")));
+            }
+            // The first page begins where the text does.
+            Block::Page(_) if self.text.is_empty() && self.pages.is_empty() => self.pages.push(0),
+            Block::Page(_) => {
+                self.gap();
+                self.pages.push(self.text.len());
+            }
+            Block::Part(Some(part)) => self.paragraph(&format!("## {part}")),
+            Block::Part(None) => {}
+            Block::Question { question, answer } => self.paragraph(&format!("Q: {question}\nA: {answer}")),
+        }
+        if self.text.len() > MAX_TEXT_BYTES {
+            return Err(too_large(self.name, format!("it has more than {} MB of text", MAX_TEXT_BYTES >> 20)));
+        }
+        if self.cells > MAX_CELLS {
+            return Err(too_large(self.name, format!("its tables have more than {MAX_CELLS} cells")));
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _: u64, _: u64) -> Result<(), KnowledgeError> {
+        Ok(())
+    }
+
+    fn warn(&mut self, _: String) {}
+
+    fn begin_member(&mut self, name: &str, _: (u64, u64, u64)) {
+        self.paragraph(&format!("# {name}"));
+    }
+
+    fn end_member(&mut self) -> Result<Option<KnowledgeError>, KnowledgeError> {
+        self.in_table = false;
+        Ok(None)
+    }
 }

@@ -1,12 +1,44 @@
 //! Text into the pieces that the model knows: a unigram vocabulary as SentencePiece trains it, and the most probable way to
 //! write the text with it (Viterbi). One table of 2 MB over the vocabulary's own letters, instead of a tree of 277 MB.
 
+use std::path::Path;
+
 use unicode_normalization::UnicodeNormalization as _;
+
+use super::{fetch, quantised_file::QuantisedFile};
+use crate::embedder::EmbedError;
+use crate::parse::TokenCounter;
 
 /// SentencePiece writes a space as this.
 const SPACE: char = '\u{2581}';
 /// What an unknown character costs beyond the rarest piece, as SentencePiece has it.
 const UNKNOWN_PENALTY: f32 = 10.0;
+
+/// Counts tokens as the local model does. It holds the vocabulary alone, about 10 MB, and none of the weights.
+pub struct LocalTokens {
+    tokenizer: Tokenizer,
+}
+
+impl LocalTokens {
+    /// Reads the vocabulary out of the model's file in this folder.
+    ///
+    /// # Errors
+    /// `Missing` where there is no model yet, `Failed` where its file is damaged.
+    pub fn open(model_dir: &Path) -> Result<LocalTokens, EmbedError> {
+        if !fetch::is_there(model_dir) {
+            return Err(EmbedError::Missing);
+        }
+        let opened = QuantisedFile::open(&fetch::model_path(model_dir));
+        let (_, tokenizer) = opened.map_err(|reason| EmbedError::Failed { reason })?;
+        Ok(LocalTokens { tokenizer })
+    }
+}
+
+impl TokenCounter for LocalTokens {
+    fn count(&self, text: &str) -> usize {
+        self.tokenizer.pieces(text).len()
+    }
+}
 
 pub(super) struct Vocabulary {
     pub(super) begin: u32,

@@ -1,0 +1,277 @@
+//! Rows of tables and objects of JSON into typed records: which column is which field, and what does not fit.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::output::Output;
+use super::{MAX_CELL_CHARS, value};
+use crate::error::Problem;
+use crate::spec::{BaseSpec, FieldSpec, header_key};
+
+/// A column as the row reader wants it: a field of the base, or a free column of a base without fields.
+#[derive(Clone)]
+pub(crate) enum Column {
+    Field(FieldSpec),
+    Free(String),
+    Ignored,
+}
+
+pub(crate) fn field_of<'a>(spec: &'a BaseSpec, header: &str) -> Option<&'a FieldSpec> {
+    let key = header_key(header);
+    let by_name = spec.fields.iter().find(|it| header_key(&it.name) == key);
+    by_name
+        .or_else(|| spec.fields.iter().find(|it| it.title.as_deref().map(header_key).as_deref() == Some(key.as_str())))
+}
+
+/// What the person who uploaded the file said that this header is.
+fn said_of<'a>(columns: &'a BTreeMap<String, String>, header: &str) -> Option<&'a str> {
+    if columns.is_empty() {
+        return None;
+    }
+    let key = header_key(header);
+    columns
+        .get(header)
+        .or_else(|| columns.iter().find(|(it, _)| header_key(it) == key).map(|(_, it)| it))
+        .map(String::as_str)
+}
+
+/// The field that a column or member is read into: as it was said, else by its name.
+pub(crate) fn target<'a>(
+    spec: &'a BaseSpec,
+    columns: &BTreeMap<String, String>,
+    header: &str,
+) -> Option<&'a FieldSpec> {
+    match said_of(columns, header) {
+        Some("") => None,
+        Some(name) => spec.field(name),
+        None => field_of(spec, header),
+    }
+}
+
+pub(crate) fn is_left_out(columns: &BTreeMap<String, String>, header: &str) -> bool {
+    said_of(columns, header) == Some("")
+}
+
+/// What each column is; none where the table does not fit the base, which is a problem then.
+pub(crate) fn columns(header: &[String], header_row: u32, output: &mut Output<'_>) -> Option<Vec<Column>> {
+    let spec = output.spec;
+    if spec.fields.is_empty() {
+        return Some(free_columns(header, output.columns));
+    }
+    let mut columns: Vec<Column> = Vec::new();
+    let mut ignored: Vec<&str> = Vec::new();
+    let mut taken: Vec<&str> = Vec::new();
+    let mut twice = false;
+    for name in header {
+        match target(spec, output.columns, name) {
+            None => {
+                if !is_left_out(output.columns, name) && !name.trim().is_empty() {
+                    ignored.push(name);
+                }
+                columns.push(Column::Ignored);
+            }
+            Some(field) if taken.contains(&field.name.as_str()) => {
+                twice = true;
+                output.problem(Problem {
+                    row: Some(header_row),
+                    column: Some(name.clone()),
+                    message: "the column is there twice".to_owned(),
+                });
+                columns.push(Column::Ignored);
+            }
+            Some(field) => {
+                taken.push(&field.name);
+                columns.push(Column::Field(field.clone()));
+            }
+        }
+    }
+    let missing: Vec<&FieldSpec> =
+        spec.fields.iter().filter(|it| !taken.contains(&it.name.as_str()) && !output.has_metadata(&it.name)).collect();
+    let names: Vec<String> = missing
+        .iter()
+        .map(|it| match &it.title {
+            Some(title) => format!("`{}` ({title})", it.name),
+            None => format!("`{}`", it.name),
+        })
+        .collect();
+    // Whoever says what the columns are has looked at them, and may do without a field.
+    let may_miss = !output.columns.is_empty() && !taken.is_empty();
+    if !missing.is_empty() && may_miss {
+        output.warn(format!("no column is read into {}", names.join(", ")));
+    } else if !missing.is_empty() {
+        let there: Vec<String> = header.iter().map(|it| format!("`{it}`")).collect();
+        let (is, are) = if missing.len() == 1 { ("the column", "is") } else { ("the columns", "are") };
+        let message = format!("{is} {} {are} missing; the header has {}", names.join(", "), there.join(", "));
+        output.problem(Problem { row: Some(header_row), column: None, message });
+    }
+    if (!missing.is_empty() && !may_miss) || twice {
+        return None;
+    }
+    if !ignored.is_empty() {
+        let names: Vec<String> = ignored.iter().map(|it| format!("`{it}`")).collect();
+        output.warn(format!("columns that are no fields were left out: {}", names.join(", ")));
+    }
+    Some(columns)
+}
+
+fn free_columns(header: &[String], said: &BTreeMap<String, String>) -> Vec<Column> {
+    let column = |(at, name): (usize, &String)| match said_of(said, name) {
+        Some("") => Column::Ignored,
+        Some(other) => Column::Free(other.to_owned()),
+        None if name.trim().is_empty() => Column::Free(format!("column_{}", at + 1)),
+        None => Column::Free(name.trim().to_owned()),
+    };
+    header.iter().enumerate().map(column).collect()
+}
+
+/// A row's values; nothing where a cell is wrong, which is a problem then.
+pub(crate) fn read_row(
+    number: u32,
+    cells: &[String],
+    columns: &[Column],
+    output: &mut Output<'_>,
+) -> Option<Map<String, Value>> {
+    let mut fields = Map::new();
+    let mut bad = false;
+    for (column, cell) in columns.iter().zip(cells) {
+        let Column::Field(field) = column else { continue };
+        if let Some(problem) = too_long(number, &field.name, cell) {
+            bad = true;
+            output.problem(problem);
+            continue;
+        }
+        match value::from_cell(field.kind, cell) {
+            Ok(None) => {}
+            Ok(Some(value)) => {
+                fields.insert(field.name.clone(), value);
+            }
+            Err(message) => {
+                bad = true;
+                output.problem(Problem::at(number, &field.name, message));
+            }
+        }
+    }
+    (!bad).then_some(fields)
+}
+
+/// A row of a base without fields: a line for each cell that is not empty.
+pub(crate) fn free_text(cells: &[String], columns: &[Column]) -> String {
+    let mut text = String::new();
+    let extra = Column::Free(String::new());
+    for (at, cell) in cells.iter().enumerate() {
+        let cell = cell.trim();
+        let Column::Free(name) = columns.get(at).unwrap_or(&extra) else { continue };
+        if cell.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        if name.is_empty() {
+            text.push_str(&format!("column_{}", at + 1));
+        } else {
+            text.push_str(name);
+        }
+        text.push_str(": ");
+        text.push_str(cell);
+    }
+    text
+}
+
+pub(crate) fn too_long(row: u32, column: &str, cell: &str) -> Option<Problem> {
+    if cell.len() <= MAX_CELL_CHARS {
+        return None;
+    }
+    let length = cell.chars().count();
+    (length > MAX_CELL_CHARS).then(|| {
+        let text =
+            format!("the cell has {length} characters, at most {MAX_CELL_CHARS} are read; is a quote not closed?");
+        Problem::at(row, column, text)
+    })
+}
+
+/// Which members the objects had, for what can be said only after the last.
+#[derive(Default)]
+pub(crate) struct Seen {
+    ignored: Vec<String>,
+    fields: Vec<String>,
+    objects: usize,
+}
+
+impl Seen {
+    /// Names that are told; an export with an id for a name has as many as objects.
+    const MOST: usize = 50;
+
+    pub(crate) fn finish(self, output: &mut Output<'_>) {
+        let Seen { ignored, fields, objects } = self;
+        let quoted = |names: &[String]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        if output.spec.fields.is_empty() || objects == 0 {
+            return;
+        }
+        let missing: Vec<String> = output
+            .spec
+            .fields
+            .iter()
+            .filter(|it| !fields.contains(&it.name) && !output.has_metadata(&it.name))
+            .map(|it| it.name.clone())
+            .collect();
+        let may_miss = !output.columns.is_empty() && !fields.is_empty();
+        if !missing.is_empty() && !may_miss {
+            let mut there = fields;
+            there.extend(ignored);
+            output.problem(Problem::of(format!(
+                "no record has {}; the records have {}",
+                quoted(&missing),
+                if there.is_empty() { "no members".to_owned() } else { quoted(&there) }
+            )));
+        } else if !ignored.is_empty() {
+            output.warn(format!("members that are no fields were left out: {}", quoted(&ignored)));
+        }
+    }
+
+    /// The values of one object, typed; what does not fit becomes a problem.
+    pub(crate) fn read_object(
+        &mut self,
+        number: u32,
+        object: &Map<String, Value>,
+        output: &mut Output<'_>,
+    ) -> Option<Map<String, Value>> {
+        self.objects += 1;
+        let spec = output.spec;
+        let mut fields = Map::new();
+        let mut bad = false;
+        for (name, given) in object {
+            let Some(field) = target(spec, output.columns, name) else {
+                if self.ignored.len() < Self::MOST && !is_left_out(output.columns, name) && !self.ignored.contains(name)
+                {
+                    self.ignored.push(name.clone());
+                }
+                continue;
+            };
+            if !self.fields.contains(&field.name) {
+                self.fields.push(field.name.clone());
+            }
+            if let Some(problem) = given.as_str().and_then(|it| too_long(number, &field.name, it)) {
+                bad = true;
+                output.problem(problem);
+                continue;
+            }
+            match value::from_json(field.kind, given) {
+                Ok(None) => {}
+                Ok(Some(value)) => {
+                    fields.insert(field.name.clone(), value);
+                }
+                Err(message) => {
+                    bad = true;
+                    output.problem(Problem::at(number, &field.name, message));
+                }
+            }
+        }
+        (!bad).then(|| in_order_of(spec, fields))
+    }
+}
+
+fn in_order_of(spec: &BaseSpec, mut fields: Map<String, Value>) -> Map<String, Value> {
+    spec.fields.iter().filter_map(|it| fields.remove(&it.name).map(|value| (it.name.clone(), value))).collect()
+}
