@@ -12,12 +12,14 @@ mod query;
 mod spec;
 
 pub use embedder::{
-    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, ModelState, Purpose,
+    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, ModelState, OpenAiConfig,
+    OpenAiEmbedder, Purpose,
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
-    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest,
-    SearchResponse, SearchStatus, Stage, Stages,
+    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, HttpReranker, HttpRerankerConfig,
+    Knowledge, ListRequest, Page, Progress, PutReport, RerankError, Reranker, Rows, SearchMode, SearchRequest,
+    SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 pub use parse::{Content, DocumentText, Parsed, Position, Record, parse, read_document};
 pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};
