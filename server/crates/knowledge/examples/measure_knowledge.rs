@@ -180,23 +180,17 @@ async fn measure_index(count: u32) {
     let dir = tempfile::tempdir().unwrap();
     let spec =
         BaseSpec::from_yaml("knowledge: big\nfields:\n  body: text\n  category: keyword\n  price: number\n").unwrap();
-    let base = BaseRef { id: "big".to_owned(), spec };
+    let base = BaseRef::new("big", spec, Some(Arc::new(Chance)));
     let records = made_up(count);
-    let knowledge = Knowledge::open(dir.path().to_owned(), Some(Arc::new(Chance))).unwrap();
+    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
     let before = resident_mb();
     let began = Instant::now();
-    let document = DocumentIn { id: "d".to_owned(), name: "d".to_owned(), version: 1, records };
+    let document = DocumentIn { id: "d".to_owned(), name: "d".to_owned(), version: 1, records, groups: Vec::new() };
     knowledge.put_document("t", &base, document, &|_| {}).await.unwrap();
     println!("{count} records: put in {:.1} s", began.elapsed().as_secs_f64());
-    let knowledge = Knowledge::open(dir.path().to_owned(), Some(Arc::new(Chance))).unwrap();
-    let ask = |query: &str, mode, filter| SearchRequest {
-        bases: vec![base.clone()],
-        query: query.to_owned(),
-        top_k: 8,
-        min_score: None,
-        mode,
-        filter,
-    };
+    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let ask =
+        |query: &str, mode, filter| SearchRequest { mode, filter, ..SearchRequest::new(vec![base.clone()], query) };
     let began = Instant::now();
     knowledge.search("t", ask("清蒸鲈鱼", SearchMode::Dense, None)).await.unwrap();
     println!(

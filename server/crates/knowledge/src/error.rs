@@ -59,6 +59,9 @@ pub enum KnowledgeError {
     InvalidFilter { message: String, hint: String },
     #[error("{message}")]
     InvalidRequest { message: String, hint: String },
+    /// Whoever goes on with it stops: there is no place for it any more.
+    #[error("`{document}` is not there any more")]
+    DocumentGone { document: String },
     #[error("search by meaning is not available: {reason}")]
     EmbeddingUnavailable { reason: String, hint: String },
     #[error("the index of tenant `{tenant}` failed to {operation}")]
@@ -105,6 +108,7 @@ impl KnowledgeError {
             KnowledgeError::Stopped { .. } => "stopped",
             KnowledgeError::InvalidFilter { .. } => "invalid_filter",
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
+            KnowledgeError::DocumentGone { .. } => "document_gone",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
             KnowledgeError::Index { .. } | KnowledgeError::Damaged { .. } => "index",
             KnowledgeError::Io { .. } => "io",
@@ -131,6 +135,9 @@ impl KnowledgeError {
             KnowledgeError::Damaged { .. } => {
                 Some("remove this tenant's index file and index the documents again; the database has them".to_owned())
             }
+            KnowledgeError::DocumentGone { .. } => {
+                Some("it was deleted, or nothing of it was stored; upload it again if it is wanted".to_owned())
+            }
             KnowledgeError::Stopped { .. }
             | KnowledgeError::Index { .. }
             | KnowledgeError::Io { .. }
@@ -152,6 +159,7 @@ impl KnowledgeError {
             | KnowledgeError::InvalidFilter { .. }
             | KnowledgeError::InvalidRequest { .. }
             | KnowledgeError::EmbeddingUnavailable { .. }
+            | KnowledgeError::DocumentGone { .. }
             | KnowledgeError::Index { .. }
             | KnowledgeError::Damaged { .. }
             | KnowledgeError::Io { .. }

@@ -2,34 +2,49 @@
 //! statistics of words cross neither tenants nor bases; vectors are scanned exactly, from memory. Every answer is made
 //! within one read transaction: a document's old version answers until the new one is complete, and then at once.
 
-mod put;
+mod edit;
+mod embed;
+mod expand;
+mod fusion;
+mod highlight;
+mod lists;
 mod query;
+mod rerank;
 mod scan;
+mod schema;
 mod search;
 mod snapshot;
+mod stage;
 mod tenant;
 mod types;
+mod write;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::Row as _;
 
 pub use query::Rows;
+pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
 pub use types::{
-    BaseRef, DocumentIn, Entry, Hit, Page, Progress, PutReport, SearchMode, SearchRequest, SearchResponse,
-    SearchStatus, Stage, Stages,
+    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, ListRequest, Page, Progress,
+    PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 
-use crate::embedder::Embedder;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
-use tenant::TenantIndex;
+use crate::parse::Record;
+use snapshot::{Held, passing};
+use tenant::{StoredRecord, TenantIndex};
+use types::permits;
 
 /// A page of a listing holds at most this many records.
 const MAX_PAGE: u32 = 1000;
+/// How often idle memory is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The index of all tenants. Cheap to clone; every method can be called concurrently.
 #[derive(Clone)]
@@ -39,30 +54,42 @@ pub struct Knowledge {
 
 struct Inner {
     dir: PathBuf,
-    embedder: Option<Arc<dyn Embedder>>,
     /// Written when a tenant is used for the first time.
-    tenants: Mutex<HashMap<String, Arc<TenantIndex>>>,
+    tenants: Mutex<Tenants>,
+}
+
+struct Tenants {
+    open: HashMap<String, Arc<TenantIndex>>,
+    swept: Instant,
 }
 
 impl Knowledge {
-    /// Opens the index in a folder of its own. Without an embedder everything is found by words only, and says so.
+    /// Opens the index in a folder of its own. Which model a base's vectors are of, its [`BaseRef`] says.
     ///
     /// # Errors
     /// `Io` when the folder cannot be made.
-    pub fn open(dir: PathBuf, embedder: Option<Arc<dyn Embedder>>) -> Result<Knowledge, KnowledgeError> {
+    pub fn open(dir: PathBuf) -> Result<Knowledge, KnowledgeError> {
         std::fs::create_dir_all(&dir)
             .map_err(|source| KnowledgeError::Io { path: dir.display().to_string(), source })?;
-        Ok(Knowledge { inner: Arc::new(Inner { dir, embedder, tenants: Mutex::default() }) })
+        let tenants = Mutex::new(Tenants { open: HashMap::new(), swept: Instant::now() });
+        Ok(Knowledge { inner: Arc::new(Inner { dir, tenants }) })
     }
 
     async fn tenant(&self, tenant: &str) -> Result<Arc<TenantIndex>, KnowledgeError> {
         let index = {
             let mut tenants = self.inner.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            match tenants.get(tenant) {
+            if tenants.swept.elapsed() >= SWEEP_EVERY {
+                tenants.swept = Instant::now();
+                #[expect(clippy::iter_over_hash_type, reason = "each is looked at, in whatever order")]
+                for open in tenants.open.values() {
+                    open.drop_idle_snapshots();
+                }
+            }
+            match tenants.open.get(tenant) {
                 Some(index) => index.clone(),
                 None => {
                     let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant)?);
-                    tenants.insert(tenant.to_owned(), index.clone());
+                    tenants.open.insert(tenant.to_owned(), index.clone());
                     index
                 }
             }
@@ -71,30 +98,14 @@ impl Knowledge {
         Ok(index)
     }
 
-    /// Removes a document from a base; false when it was not there.
-    ///
-    /// # Errors
-    /// `Index` when the tenant's file cannot be written.
-    pub async fn delete_document(&self, tenant: &str, base: &str, document: &str) -> Result<bool, KnowledgeError> {
-        self.tenant(tenant).await?.delete_document(base, document).await
-    }
-
-    /// Removes a base with everything in it; false when nothing was ever put into it.
-    ///
-    /// # Errors
-    /// `Index` when the tenant's file cannot be written.
-    pub async fn delete_base(&self, tenant: &str, base: &str) -> Result<bool, KnowledgeError> {
-        self.tenant(tenant).await?.delete_base(base).await
-    }
-
-    /// The number of records in a base.
+    /// The number of records in a base that answer.
     ///
     /// # Errors
     /// `Index` when the tenant's file cannot be read.
     pub async fn count(&self, tenant: &str, base: &str) -> Result<u64, KnowledgeError> {
         let index = self.tenant(tenant).await?;
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM records JOIN documents ON documents.row = records.document
+            "SELECT coalesce(sum(versions.records), 0) FROM documents JOIN versions ON versions.row = documents.visible
              JOIN bases ON bases.row = documents.base WHERE bases.id = $1",
         )
         .bind(base)
@@ -111,8 +122,8 @@ impl Knowledge {
     pub async fn documents(&self, tenant: &str, base: &str) -> Result<HashMap<String, u32>, KnowledgeError> {
         let index = self.tenant(tenant).await?;
         let rows = sqlx::query(
-            "SELECT documents.id, documents.version FROM documents JOIN bases ON bases.row = documents.base
-             WHERE bases.id = $1",
+            "SELECT documents.id, versions.number FROM documents JOIN versions ON versions.row = documents.visible
+             JOIN bases ON bases.row = documents.base WHERE bases.id = $1",
         )
         .bind(base)
         .fetch_all(&index.readers)
@@ -122,27 +133,37 @@ impl Knowledge {
         Ok(rows.into_iter().map(|it| (it.get(0), version(it.get(1)))).collect())
     }
 
-    /// One record by the id that a hit or a listing gave.
+    /// One record by the id that a hit or a listing gave. Whoever is not in a group of its document is told that there is
+    /// none.
     ///
     /// # Errors
     /// `Index` when the tenant's file cannot be read.
-    pub async fn get(&self, tenant: &str, base: &str, id: &str) -> Result<Option<Entry>, KnowledgeError> {
+    pub async fn get(
+        &self,
+        tenant: &str,
+        base: &str,
+        id: &str,
+        groups: Option<&[String]>,
+    ) -> Result<Option<Entry>, KnowledgeError> {
         let Some((document, ordinal)) = split_id(id) else { return Ok(None) };
         let index = self.tenant(tenant).await?;
-        let row = sqlx::query(
-            "SELECT documents.name, records.text, records.fields FROM records
-             JOIN documents ON documents.row = records.document JOIN bases ON bases.row = documents.base
-             WHERE bases.id = $1 AND documents.id = $2 AND records.ordinal = $3",
+        let mut reading = index.begin_reading().await?;
+        let failed = || index.failed("read a record");
+        let found: Option<(i64, String)> = sqlx::query_as(
+            "SELECT documents.visible, documents.groups FROM documents JOIN bases ON bases.row = documents.base
+             WHERE bases.id = $1 AND documents.id = $2 AND documents.visible IS NOT NULL",
         )
         .bind(base)
         .bind(document)
-        .bind(ordinal)
-        .fetch_optional(&index.readers)
+        .fetch_optional(&mut *reading)
         .await
-        .map_err(index.failed("read a record"))?;
-        let Some(row) = row else { return Ok(None) };
-        let fields: String = row.get(2);
-        Ok(Some(Entry { id: id.to_owned(), document: row.get(0), text: row.get(1), fields: index.fields(&fields)? }))
+        .map_err(failed())?;
+        let Some((version, of)) = found else { return Ok(None) };
+        if !permits(&index.groups(&of)?, groups) {
+            return Ok(None);
+        }
+        let row = schema::row_of(version, ordinal);
+        Ok(index.read_records(&mut reading, &[row]).await?.remove(&row).map(entry))
     }
 
     /// Records in the order of their documents and rows. A page begins behind the record that the cursor names, whether
@@ -150,15 +171,8 @@ impl Knowledge {
     ///
     /// # Errors
     /// `InvalidFilter`; `InvalidRequest` for a limit out of range or a cursor that no page gave; `Index`.
-    #[expect(clippy::too_many_arguments, reason = "what a listing asks, as the callers' own interfaces have it")]
-    pub async fn list(
-        &self,
-        tenant: &str,
-        base: &BaseRef,
-        filter: Option<Value>,
-        cursor: Option<String>,
-        limit: u32,
-    ) -> Result<Page, KnowledgeError> {
+    pub async fn list(&self, tenant: &str, base: &BaseRef, request: ListRequest) -> Result<Page, KnowledgeError> {
+        let ListRequest { filter, cursor, limit, document, groups } = request;
         if limit == 0 || limit > MAX_PAGE {
             return Err(KnowledgeError::InvalidRequest {
                 message: format!("`limit` is {limit}; it goes from 1 to {MAX_PAGE}"),
@@ -178,29 +192,36 @@ impl Knowledge {
         let filter = Filter::compile(&filter.unwrap_or(Value::Null), &base.spec, &[])?;
         let index = self.tenant(tenant).await?;
         let mut reading = index.begin_reading().await?;
-        let model = self.inner.embedder.as_deref();
-        let Some(snapshot) = index.snapshot(&mut reading, base, model).await? else {
+        let Some(snapshot) = index.snapshot(&mut reading, base, Held::Columns).await? else {
             return Ok(Page { entries: Vec::new(), next_cursor: None });
         };
+        let mut segments = snapshot.segments(groups.as_deref());
+        if let Some(document) = document {
+            let visible = index.visible_version(&mut reading, &base.id, &document).await?;
+            let visible = visible.map(|(it, _)| it.version);
+            segments.retain(|it| Some(it.version) == visible);
+        }
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut places = snapshot.passing(&filter, after, wanted.saturating_add(1));
+        let mut places = passing(&segments, &filter, after, wanted.saturating_add(1));
         let more = places.len() > wanted;
         places.truncate(wanted);
         let next_cursor = if more { places.last().map(|it| format!("{}:{}", it.document, it.ordinal)) } else { None };
         let rows: Vec<i64> = places.iter().map(|it| it.row).collect();
         let mut found = index.read_records(&mut reading, &rows).await?;
-        let entries = rows
-            .iter()
-            .filter_map(|it| found.remove(it))
-            .map(|it| Entry { id: it.id, document: it.document, text: it.text, fields: it.fields })
-            .collect();
-        Ok(Page { entries, next_cursor })
+        Ok(Page { entries: rows.iter().filter_map(|it| found.remove(it)).map(entry).collect(), next_cursor })
     }
 }
 
-fn split_id(id: &str) -> Option<(&str, i64)> {
+fn entry(it: StoredRecord) -> Entry {
+    let id = it.id();
+    let StoredRecord { row: _, document, document_id: _, record } = it;
+    let Record { ordinal: _, text, fields, position, answer } = record;
+    Entry { id, document, text, answer, fields, position }
+}
+
+fn split_id(id: &str) -> Option<(&str, u32)> {
     let (document, ordinal) = id.rsplit_once(':')?;
-    Some((document, ordinal.parse().ok()?))
+    Some((document, ordinal.parse().ok().filter(|it| *it <= schema::MAX_ORDINAL)?))
 }
 
 /// The document's place and the record's ordinal.

@@ -1,8 +1,8 @@
 //! Text into the words that are indexed and searched. The index stores what this module says and splits nothing itself, so
 //! that Chinese, English and product codes follow one rule on both sides.
 
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use jieba_rs::Jieba;
 use rust_stemmers::{Algorithm, Stemmer};
@@ -123,10 +123,53 @@ pub(crate) struct Terms {
     pub(crate) characters: Vec<String>,
 }
 
+/// A base's own words, each of which counts as one however the dictionary would cut it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(Arc<HashMap<char, Vec<String>>>);
+
+impl Names {
+    pub(crate) fn new(words: &[String]) -> Names {
+        let mut by_first: HashMap<char, Vec<String>> = HashMap::new();
+        for word in words.iter().map(|it| normalised(it.trim())) {
+            // A single character is found as such already.
+            let mut characters = word.chars();
+            if let (Some(first), Some(_)) = (characters.next(), characters.next())
+                && word.chars().count() <= MAX_WORD_CHARS
+            {
+                by_first.entry(first).or_default().push(word);
+            }
+        }
+        Names(Arc::new(by_first))
+    }
+
+    /// Those that stand in a normalised text, as often as they do.
+    fn within<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = move |(at, first): (usize, char)| {
+            let rest = text.get(at..).unwrap_or_default();
+            let before = text.get(..at).unwrap_or_default().chars().next_back();
+            self.0.get(&first).into_iter().flatten().filter(move |it| {
+                let behind = rest.strip_prefix(it.as_str());
+                behind.is_some_and(|behind| {
+                    !one_word(before, Some(first)) && !one_word(it.chars().next_back(), behind.chars().next())
+                })
+            })
+        };
+        let any = !self.0.is_empty();
+        text.char_indices().filter(move |_| any).flat_map(found).map(String::as_str)
+    }
+}
+
+/// Whether two characters side by side belong to one Latin word or number.
+fn one_word(before: Option<char>, behind: Option<char>) -> bool {
+    let letter = |it: Option<char>| it.is_some_and(|it| it.is_alphanumeric() && !is_chinese(it));
+    letter(before) && letter(behind)
+}
+
 /// For the index: repetitions stay, because how often a word is said counts.
-pub(crate) fn terms_of_text(text: &str) -> Terms {
+pub(crate) fn terms_of_text(text: &str, names: &Names) -> Terms {
     let mut terms = Terms::default();
-    for run in runs(&normalised(text)) {
+    let text = normalised(text);
+    for run in runs(&text) {
         match run {
             Run::Chinese(run) => {
                 for token in JIEBA.cut_for_search(&run, true) {
@@ -135,6 +178,12 @@ pub(crate) fn terms_of_text(text: &str) -> Terms {
                 terms.characters.extend(run.chars().map(String::from));
             }
             Run::Code(run) => code(&run, &mut terms.words),
+        }
+    }
+    for name in names.within(&text) {
+        // The dictionary may know it too, and it was said only once.
+        if !terms.words.iter().any(|it| it == name) {
+            terms.words.push(name.to_owned());
         }
     }
     terms
@@ -150,8 +199,8 @@ pub(crate) enum Pieces {
 }
 
 /// For a query: each word once, without those that say nothing, unless there are no others.
-pub(crate) fn terms_of_query(query: &str, pieces: Pieces) -> Terms {
-    let Terms { words, characters } = terms_of_text(query);
+pub(crate) fn terms_of_query(query: &str, pieces: Pieces, names: &Names) -> Terms {
+    let Terms { words, characters } = terms_of_text(query, names);
     let distinct = |all: Vec<String>| {
         let mut seen = BTreeSet::new();
         all.into_iter().filter(|it| seen.insert(it.clone())).collect::<Vec<_>>()
@@ -176,6 +225,13 @@ pub(crate) fn terms_of_query(query: &str, pieces: Pieces) -> Terms {
 
 fn normalised(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+/// A text as it is searched, and for each of its characters the place of the one that it came of. Characters are
+/// composed one by one here, which differs from [`normalised`] only where a letter and its accent are written apart.
+pub(crate) fn normalised_with_places(text: &str) -> Vec<(char, u32)> {
+    let places = text.chars().zip(0u32..);
+    places.flat_map(|(it, place)| it.nfkc().flat_map(char::to_lowercase).map(move |it| (it, place))).collect()
 }
 
 enum Run {
@@ -212,12 +268,12 @@ fn runs(text: &str) -> Vec<Run> {
     runs
 }
 
-fn is_chinese(it: char) -> bool {
+pub(crate) fn is_chinese(it: char) -> bool {
     matches!(u32::from(it), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF | 0x3040..=0x30FF | 0x3005 | 0x3007)
 }
 
 /// A word as its stem; a code whole, without its joints, and in its parts, so that `x5-pro`, `x5pro`, `X5 Pro` all meet.
-fn code(run: &str, words: &mut Vec<String>) {
+pub(crate) fn code(run: &str, words: &mut Vec<String>) {
     let run = run.trim_end_matches(['-', '_', '.', '/', '&', '\'', '’']);
     let run = run.strip_suffix("'s").or_else(|| run.strip_suffix("’s")).unwrap_or(run);
     if run.is_empty() || run.chars().count() > MAX_WORD_CHARS {
@@ -265,7 +321,7 @@ fn letters_and_digits(part: &str) -> Vec<&str> {
     pieces
 }
 
-fn stem(word: &str) -> String {
+pub(crate) fn stem(word: &str) -> String {
     if word.is_ascii() { ENGLISH.stem(word).into_owned() } else { word.to_owned() }
 }
 
@@ -307,11 +363,15 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        terms_of_text(text).words
+        terms_of_text(text, &Names::default()).words
+    }
+
+    fn asked(query: &str, pieces: Pieces) -> Terms {
+        terms_of_query(query, pieces, &Names::default())
     }
 
     fn meet(query: &str, text: &str) -> bool {
-        let (query, text) = (terms_of_query(query, Pieces::Also), terms_of_text(text));
+        let (query, text) = (asked(query, Pieces::Also), terms_of_text(text, &Names::default()));
         query.words.iter().any(|it| text.words.contains(it))
             || query.characters.iter().any(|it| text.characters.contains(it))
     }
@@ -335,8 +395,8 @@ mod tests {
             assert!(
                 meet(query, text),
                 "{query} should find {text}: {:?} {:?}",
-                terms_of_query(query, Pieces::Also),
-                terms_of_text(text)
+                asked(query, Pieces::Also),
+                words(text)
             );
         }
         assert!(!meet("E103", "E102"));
@@ -353,19 +413,31 @@ mod tests {
 
     #[test]
     fn a_query_drops_words_that_say_nothing_unless_it_has_no_others() {
-        assert_eq!(terms_of_query("你们有什么推荐的汤吗", Pieces::Also).words, ["汤"]);
-        assert!(!terms_of_query("有什么", Pieces::Also).words.is_empty());
-        assert_eq!(terms_of_query("what is the soup", Pieces::Also).words, ["soup"]);
-        assert_eq!(terms_of_query("！？…", Pieces::Also), Terms::default());
-        assert_eq!(terms_of_query("面", Pieces::Never).characters, ["面"]);
-        assert!(terms_of_query("豆腐", Pieces::Never).characters.is_empty());
+        assert_eq!(asked("你们有什么推荐的汤吗", Pieces::Also).words, ["汤"]);
+        assert!(!asked("有什么", Pieces::Also).words.is_empty());
+        assert_eq!(asked("what is the soup", Pieces::Also).words, ["soup"]);
+        assert_eq!(asked("！？…", Pieces::Also), Terms::default());
+        assert_eq!(asked("面", Pieces::Never).characters, ["面"]);
+        assert!(asked("豆腐", Pieces::Never).characters.is_empty());
     }
 
     #[test]
     fn stored_words_hold_nothing_the_index_would_split_or_obey() {
-        let expression = match_expression(&terms_of_query("c++ \"x\" OR a-b*", Pieces::Also)).unwrap();
+        let expression = match_expression(&asked("c++ \"x\" OR a-b*", Pieces::Also)).unwrap();
         assert!(expression.chars().filter(|it| *it == '"').count() % 2 == 0);
         assert!(!expression.contains('*') && !expression.contains('+') && !expression.contains('-'), "{expression}");
         assert_eq!(match_expression(&Terms::default()), None);
+    }
+
+    #[test]
+    fn a_base_has_words_of_its_own() {
+        let names = Names::new(&["老街黄焖鸡".to_owned(), "Sky Pro".to_owned(), " 鱼 ".to_owned()]);
+        let found = |text: &str| terms_of_text(text, &names).words;
+        assert!(found("来一份老街黄焖鸡吧").contains(&"老街黄焖鸡".to_owned()));
+        assert!(found("ＳＫＹ ＰＲＯ手机").contains(&"sky pro".to_owned()));
+        assert!(!found("bluesky pro").contains(&"sky pro".to_owned()), "a name is not a part of another word");
+        assert!(!found("sky problem").contains(&"sky pro".to_owned()));
+        assert!(terms_of_query("老街黄焖鸡", Pieces::Never, &names).words.contains(&"老街黄焖鸡".to_owned()));
+        assert!(!words("来一份老街黄焖鸡吧").contains(&"老街黄焖鸡".to_owned()));
     }
 }

@@ -13,12 +13,13 @@ mod spec;
 
 pub use embedder::{
     CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState,
-    Purpose,
+    OpenAiConfig, OpenAiEmbedder, Purpose,
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
-    BaseRef, DocumentIn, Entry, Hit, Knowledge, Page, Progress, PutReport, Rows, SearchMode, SearchRequest,
-    SearchResponse, SearchStatus, Stage, Stages,
+    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, HttpReranker, HttpRerankerConfig,
+    Knowledge, ListRequest, Page, Progress, PutReport, RerankError, Reranker, Rows, SearchMode, SearchRequest,
+    SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 pub use parse::{
     ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,

@@ -12,13 +12,13 @@ const TENANT: &str = "tenant-a";
 
 fn ads() -> BaseRef {
     let spec = "knowledge: ads\nfields:\n  note: { type: text, embed: true }\n  channel: keyword\n  spend: number\n  day: date\n  live: boolean\n  tags: list\n";
-    BaseRef { id: "base-ads".to_owned(), spec: BaseSpec::from_yaml(spec).unwrap() }
+    BaseRef::new("base-ads", BaseSpec::from_yaml(spec).unwrap(), None)
 }
 
 /// Two documents, so that groups go across segments; `Search` and `search` are equal to a filter.
 async fn filled() -> (tempfile::TempDir, Knowledge) {
     let folder = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(folder.path().to_owned(), None).unwrap();
+    let knowledge = Knowledge::open(folder.path().to_owned()).unwrap();
     for (id, csv) in [
         (
             "one",
@@ -33,7 +33,7 @@ async fn filled() -> (tempfile::TempDir, Knowledge) {
 
 async fn ask(knowledge: &Knowledge, query: Value) -> Result<Rows, KnowledgeError> {
     let Value::Object(query) = query else { panic!("a query is an object") };
-    knowledge.query(TENANT, &ads(), &query).await
+    knowledge.query(TENANT, &ads(), &query, None).await
 }
 
 fn values(rows: &Rows) -> Value {
@@ -79,7 +79,7 @@ async fn sums_of_everything_and_of_nothing() {
     assert_eq!(ask(&knowledge, grouped).await.unwrap(), Rows { rows: Vec::new(), total: 0 });
     let empty = BaseRef { id: "base-empty".to_owned(), ..ads() };
     let query = json!({ "aggregate": figures });
-    let never_filled = knowledge.query(TENANT, &empty, query.as_object().unwrap()).await.unwrap();
+    let never_filled = knowledge.query(TENANT, &empty, query.as_object().unwrap(), None).await.unwrap();
     assert_eq!(values(&never_filled), json!([[0, null, null]]));
 }
 
@@ -106,7 +106,7 @@ async fn records_are_filtered_ordered_and_taken_in_parts() {
 async fn another_tenant_has_nothing_here_and_mistakes_are_told() {
     let (_folder, knowledge) = filled().await;
     let query = json!({ "aggregate": { "rows": { "count": "*" } } });
-    let other = knowledge.query("tenant-b", &ads(), query.as_object().unwrap()).await.unwrap();
+    let other = knowledge.query("tenant-b", &ads(), query.as_object().unwrap(), None).await.unwrap();
     assert_eq!(values(&other), json!([[0]]));
     let error = ask(&knowledge, json!({ "group_by": ["chanel"] })).await.unwrap_err();
     assert_eq!(error.code(), "invalid_filter");
@@ -116,7 +116,7 @@ async fn another_tenant_has_nothing_here_and_mistakes_are_told() {
 #[tokio::test]
 async fn the_order_of_the_rows_does_not_change_a_sum() {
     let folder = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(folder.path().to_owned(), None).unwrap();
+    let knowledge = Knowledge::open(folder.path().to_owned()).unwrap();
     let numbers = ["1e16", "1", "-1e16", "0.1", "0.2", "-0.3"];
     for (id, order) in [("one", [0, 1, 2, 3, 4, 5]), ("two", [3, 1, 0, 5, 4, 2])] {
         let mut csv = "note,channel,spend,day,live,tags\n".to_owned();

@@ -11,7 +11,7 @@ use knowledge::{
     BaseRef, BaseSpec, DocumentIn, Embedder, Knowledge, LocalEmbedder, LocalModelConfig, ModelState, SearchMode,
     SearchStatus,
 };
-use support::{ask, menu, menu_base, names, search};
+use support::{ask, menu, menu_of, names, search};
 
 /// A query, and dishes that answer it. The menu has no English.
 const CHINESE: &[(&str, &[&str])] = &[
@@ -79,10 +79,10 @@ const ENGLISH: &[(&str, &[&str])] = &[
 ];
 
 /// Of the dishes that could stand among the first five, the share that does.
-async fn recall(knowledge: &Knowledge, queries: &[(&str, &[&str])], mode: SearchMode) -> f64 {
+async fn recall(knowledge: &Knowledge, base: &BaseRef, queries: &[(&str, &[&str])], mode: SearchMode) -> f64 {
     let mut sum = 0.0;
     for (query, relevant) in queries {
-        let response = search(knowledge, ask(query, mode)).await;
+        let response = search(knowledge, ask(base, query, mode)).await;
         let found = names(&response).iter().filter(|it| relevant.contains(it)).count();
         let share = found as f64 / relevant.len().min(5) as f64;
         println!("{mode:?} {share:.2} {query}: {}", names(&response).join("、"));
@@ -101,13 +101,14 @@ async fn the_menu_is_searched_well_in_both_languages() {
     }
     let dir = tempfile::tempdir().unwrap();
     let model: Arc<dyn Embedder> = support::real_model().await;
-    let index = Knowledge::open(dir.path().to_owned(), Some(model)).unwrap();
-    let report = index.put_document("tenant-a", &menu_base(), menu(), &|_| {}).await.unwrap();
+    let index = Knowledge::open(dir.path().to_owned()).unwrap();
+    let base = menu_of(Some(model.clone()));
+    let report = index.put_document("tenant-a", &base, menu(), &|_| {}).await.unwrap();
     assert!(report.embedded);
     let mut found = Vec::new();
     for (language, queries) in [("Chinese", CHINESE), ("English", ENGLISH)] {
         for mode in [SearchMode::Hybrid, SearchMode::Dense, SearchMode::Lexical] {
-            let share = recall(&index, queries, mode).await;
+            let share = recall(&index, &base, queries, mode).await;
             println!("recall@5 {language} {mode:?}: {share:.3}");
             found.push(share);
         }
@@ -118,12 +119,12 @@ async fn the_menu_is_searched_well_in_both_languages() {
     // The shipped menu says everything in both languages, which is what makes English guests find it.
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../workflows/restaurant/knowledge/menu");
     let spec = BaseSpec::from_yaml(&std::fs::read_to_string(folder.join("knowledge.yaml")).unwrap()).unwrap();
-    let shipped = BaseRef { spec, ..menu_base() };
+    let shipped = BaseRef { spec, ..base };
     let parsed = knowledge::parse(&std::fs::read(folder.join("menu.csv")).unwrap(), "menu.csv", &shipped.spec).unwrap();
     let document = DocumentIn { records: parsed.records, ..menu() };
     index.put_document("tenant-a", &shipped, document, &|_| {}).await.unwrap();
     for (queries, bar) in [(CHINESE, 0.68), (ENGLISH, 0.8)] {
-        let share = recall(&index, queries, SearchMode::Hybrid).await;
+        let share = recall(&index, &shipped, queries, SearchMode::Hybrid).await;
         println!("recall@5 shipped menu: {share:.3}");
         assert!(share >= bar, "recall@5 on the shipped menu is {share:.3}, and {bar} is the bar");
     }
@@ -135,13 +136,14 @@ async fn a_model_that_is_not_there_degrades_search_and_says_so() {
     let nowhere = LocalModelConfig::new(dir.path().join("models"));
     let local = Arc::new(LocalEmbedder::new(nowhere, support::client()));
     assert_eq!(local.state(), ModelState::Missing);
-    let knowledge = Knowledge::open(dir.path().join("index"), Some(local)).unwrap();
-    let report = knowledge.put_document("tenant-a", &menu_base(), menu(), &|_| {}).await.unwrap();
+    let knowledge = Knowledge::open(dir.path().join("index")).unwrap();
+    let base = menu_of(Some(local));
+    let report = knowledge.put_document("tenant-a", &base, menu(), &|_| {}).await.unwrap();
     assert!(!report.embedded && report.reason.is_some());
-    let response = search(&knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, names(&response)[0]), (SearchStatus::Degraded, "麻婆豆腐"));
     assert!(response.reason.unwrap().contains("not there yet"));
-    let error = knowledge.search("tenant-a", ask("鱼", SearchMode::Dense)).await.unwrap_err();
+    let error = knowledge.search("tenant-a", ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
     assert!(error.hint().unwrap().contains("e5-small-q4.bin"));
 }

@@ -8,38 +8,44 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use knowledge::{BaseRef, BaseSpec, Embedder, Knowledge, SearchMode, SearchRequest, SearchStatus};
+use knowledge::{BaseRef, BaseSpec, Embedder, Knowledge, ListRequest, SearchMode, SearchRequest, SearchStatus};
 use serde_json::{Value, json};
-use support::{Hashing, ask, menu, menu_base, names, rows, search};
+use support::{Hashing, ask, menu, menu_base, menu_of, names, rows, search};
 
 const TENANT: &str = "tenant-a";
 
 struct Bench {
     knowledge: Knowledge,
+    base: BaseRef,
     embedder: Option<Arc<Hashing>>,
     dir: tempfile::TempDir,
 }
 
-fn open(dir: &std::path::Path, embedder: Option<&Arc<Hashing>>) -> Knowledge {
-    Knowledge::open(dir.to_owned(), embedder.map(|it| it.clone() as Arc<dyn Embedder>)).unwrap()
+fn open(dir: &std::path::Path) -> Knowledge {
+    Knowledge::open(dir.to_owned()).unwrap()
+}
+
+fn with(embedder: &Arc<Hashing>) -> BaseRef {
+    menu_of(Some(embedder.clone() as Arc<dyn Embedder>))
 }
 
 async fn bench(with_model: Option<&str>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let embedder = with_model.map(Hashing::new);
-    let knowledge = open(dir.path(), embedder.as_ref());
-    knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
-    Bench { knowledge, embedder, dir }
+    let knowledge = open(dir.path());
+    let base = embedder.as_ref().map_or_else(menu_base, with);
+    knowledge.put_document(TENANT, &base, menu(), &|_| {}).await.unwrap();
+    Bench { knowledge, base, embedder, dir }
 }
 
-fn filtered(query: &str, mode: SearchMode, filter: Value) -> SearchRequest {
-    SearchRequest { filter: Some(filter), ..ask(query, mode) }
+fn filtered(base: &BaseRef, query: &str, mode: SearchMode, filter: Value) -> SearchRequest {
+    SearchRequest { filter: Some(filter), ..ask(base, query, mode) }
 }
 
 #[tokio::test]
 async fn hybrid_hits_carry_every_stage_and_are_in_order() {
     let it = bench(Some("m")).await;
-    let response = search(&it.knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&it.knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, &response.reason), (SearchStatus::Ok, &None));
     assert_eq!(names(&response)[0], "麻婆豆腐");
     let best = &response.hits[0];
@@ -50,14 +56,15 @@ async fn hybrid_hits_carry_every_stage_and_are_in_order() {
     assert!((best.score - sum / (2.0 / 61.0)).abs() < 1e-9, "1 is what leads every list: {}", best.score);
     assert!(response.hits.windows(2).all(|it| it[0].score >= it[1].score));
     assert_eq!((best.document.as_str(), best.base.as_str()), ("menu.csv", "base-menu"));
-    assert_eq!(it.knowledge.get(TENANT, "base-menu", &best.id).await.unwrap().unwrap().fields, best.fields);
+    assert_eq!(it.knowledge.get(TENANT, "base-menu", &best.id, None).await.unwrap().unwrap().fields, best.fields);
 }
 
 #[tokio::test]
 async fn the_scan_finds_what_comparing_everything_finds() {
     let it = bench(Some("m")).await;
     for query in ["清蒸鱼", "红油凉菜", "酸甜的汤", "牛肉"] {
-        let response = search(&it.knowledge, SearchRequest { top_k: 10, ..ask(query, SearchMode::Dense) }).await;
+        let response =
+            search(&it.knowledge, SearchRequest { top_k: 10, ..ask(&it.base, query, SearchMode::Dense) }).await;
         let vector = support::hashed(query);
         let mut exact: Vec<(f64, String)> = menu()
             .records
@@ -81,7 +88,7 @@ async fn filters_hold_in_every_mode_and_lose_nothing() {
     for mode in [SearchMode::Hybrid, SearchMode::Dense, SearchMode::Lexical] {
         let request = SearchRequest {
             top_k: 50,
-            ..filtered("鱼 汤 辣", mode, json!({"spice_level": 0, "price": {"lte": 20}}))
+            ..filtered(&it.base, "鱼 汤 辣", mode, json!({"spice_level": 0, "price": {"lte": 20}}))
         };
         let response = search(&it.knowledge, request).await;
         assert!(!response.hits.is_empty(), "{mode:?}");
@@ -91,11 +98,17 @@ async fn filters_hold_in_every_mode_and_lose_nothing() {
         }
     }
     // The only match is far down the unfiltered list.
-    let response = search(&it.knowledge, filtered("不辣", SearchMode::Lexical, json!({"name": "扬州炒饭"}))).await;
+    let response =
+        search(&it.knowledge, filtered(&it.base, "不辣", SearchMode::Lexical, json!({"name": "扬州炒饭"}))).await;
     assert_eq!(names(&response), ["扬州炒饭"]);
     let response = search(
         &it.knowledge,
-        filtered("鱼", SearchMode::Hybrid, json!({"allergens": {"contains": "鱼"}, "spice_level": {"gte": 3}})),
+        filtered(
+            &it.base,
+            "鱼",
+            SearchMode::Hybrid,
+            json!({"allergens": {"contains": "鱼"}, "spice_level": {"gte": 3}}),
+        ),
     )
     .await;
     let mut found = names(&response);
@@ -106,30 +119,40 @@ async fn filters_hold_in_every_mode_and_lose_nothing() {
 #[tokio::test]
 async fn a_filter_that_cannot_be_meant_is_an_error_and_not_an_empty_result() {
     let it = bench(Some("m")).await;
-    let error = it.knowledge.search(TENANT, filtered("鱼", SearchMode::Hybrid, json!({"spicy": 1}))).await.unwrap_err();
+    let error = it
+        .knowledge
+        .search(TENANT, filtered(&it.base, "鱼", SearchMode::Hybrid, json!({"spicy": 1})))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "invalid_filter");
     assert!(error.to_string().contains("`spice_level`"), "{error}");
-    let error = it.knowledge.search(TENANT, ask("  ", SearchMode::Hybrid)).await.unwrap_err();
+    let error = it.knowledge.search(TENANT, ask(&it.base, "  ", SearchMode::Hybrid)).await.unwrap_err();
     assert_eq!(error.code(), "invalid_request");
-    let error =
-        it.knowledge.search(TENANT, SearchRequest { top_k: 0, ..ask("a", SearchMode::Hybrid) }).await.unwrap_err();
+    let error = it
+        .knowledge
+        .search(TENANT, SearchRequest { top_k: 0, ..ask(&it.base, "a", SearchMode::Hybrid) })
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "invalid_request");
 }
 
 #[tokio::test]
 async fn nothing_found_says_which_nothing_it_is() {
     let it = bench(Some("m")).await;
-    let empty = search(&it.knowledge, filtered("鱼", SearchMode::Hybrid, json!({"price": {"gt": 9999}}))).await;
+    let empty =
+        search(&it.knowledge, filtered(&it.base, "鱼", SearchMode::Hybrid, json!({"price": {"gt": 9999}}))).await;
     assert_eq!((empty.status, empty.hits.len()), (SearchStatus::Empty, 0));
     assert!(empty.reason.unwrap().contains("none of 68 records passes the filter"));
-    let no_word = search(&it.knowledge, ask("quantum chromodynamics", SearchMode::Lexical)).await;
+    let no_word = search(&it.knowledge, ask(&it.base, "quantum chromodynamics", SearchMode::Lexical)).await;
     assert_eq!(no_word.status, SearchStatus::Empty);
     let below =
-        search(&it.knowledge, SearchRequest { min_score: Some(0.999), ..ask("鱼汤面", SearchMode::Dense) }).await;
+        search(&it.knowledge, SearchRequest { min_score: Some(0.999), ..ask(&it.base, "鱼汤面", SearchMode::Dense) })
+            .await;
     assert_eq!((below.status, below.hits.len()), (SearchStatus::BelowThreshold, 0));
     assert!(below.reason.unwrap().contains("the best score is 0."));
-    let other = BaseRef { id: "never-filled".to_owned(), ..menu_base() };
-    let unknown = search(&it.knowledge, SearchRequest { bases: vec![other], ..ask("鱼", SearchMode::Hybrid) }).await;
+    let other = BaseRef { id: "never-filled".to_owned(), ..it.base.clone() };
+    let unknown =
+        search(&it.knowledge, SearchRequest { bases: vec![other], ..ask(&it.base, "鱼", SearchMode::Hybrid) }).await;
     assert_eq!(unknown.status, SearchStatus::Empty);
     assert!(unknown.reason.unwrap().contains("no records yet"));
 }
@@ -137,17 +160,17 @@ async fn nothing_found_says_which_nothing_it_is() {
 #[tokio::test]
 async fn without_a_model_words_still_find_and_the_answer_says_so() {
     let it = bench(None).await;
-    let response = search(&it.knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&it.knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, names(&response)[0]), (SearchStatus::Degraded, "麻婆豆腐"));
     assert!(response.reason.unwrap().contains("no embedding model is set up"));
     assert!(response.hits[0].stages.dense.is_none());
     assert!((response.hits[0].score - 1.0).abs() < 1e-9, "of one list, the first is the best there can be");
-    let error = it.knowledge.search(TENANT, ask("鱼", SearchMode::Dense)).await.unwrap_err();
+    let error = it.knowledge.search(TENANT, ask(&it.base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
     assert!(error.hint().is_some());
-    let lexical = search(&it.knowledge, ask("鱼", SearchMode::Lexical)).await;
+    let lexical = search(&it.knowledge, ask(&it.base, "鱼", SearchMode::Lexical)).await;
     assert_eq!(lexical.status, SearchStatus::Ok, "what was asked for was done");
-    let error = it.knowledge.embed_missing(TENANT, &menu_base(), &|_| {}).await.unwrap_err();
+    let error = it.knowledge.embed_missing(TENANT, &it.base, &|_| {}, &|| false).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
 }
 
@@ -156,27 +179,29 @@ async fn a_model_that_comes_late_is_made_up_for() {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     embedder.broken.store(true, Ordering::SeqCst);
-    let knowledge = open(dir.path(), Some(&embedder));
-    let report = knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
+    let knowledge = open(dir.path());
+    let base = with(&embedder);
+    let report = knowledge.put_document(TENANT, &base, menu(), &|_| {}).await.unwrap();
     assert_eq!((report.records, report.embedded), (68, false));
     assert!(report.reason.unwrap().contains("not there yet"));
-    let response = search(&knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, names(&response)[0]), (SearchStatus::Degraded, "麻婆豆腐"));
 
     embedder.broken.store(false, Ordering::SeqCst);
-    let response = search(&knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert!(response.reason.unwrap().contains("68 of 68 records are not embedded yet"));
-    let error = knowledge.search(TENANT, ask("鱼", SearchMode::Dense)).await.unwrap_err();
+    let error = knowledge.search(TENANT, ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
 
     let told = std::sync::Mutex::new(Vec::new());
     let done =
-        knowledge.embed_missing(TENANT, &menu_base(), &|it| told.lock().unwrap().push((it.done, it.total))).await;
-    assert_eq!(done.unwrap(), 68);
+        knowledge.embed_missing(TENANT, &base, &|it| told.lock().unwrap().push((it.done, it.total)), &|| false).await;
+    assert_eq!(done.unwrap().embedded, 68);
     assert_eq!(told.into_inner().unwrap(), [(64, 68), (68, 68)]);
-    let response = search(&knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, response.reason), (SearchStatus::Ok, None));
-    assert_eq!(knowledge.embed_missing(TENANT, &menu_base(), &|_| {}).await.unwrap(), 0);
+    let again = knowledge.embed_missing(TENANT, &base, &|_| {}, &|| false).await.unwrap();
+    assert_eq!((again.embedded, again.reused, again.missing), (0, 68, 0));
 }
 
 #[tokio::test]
@@ -185,17 +210,17 @@ async fn records_not_embedded_yet_are_counted_in_the_reason() {
     let embedder = it.embedder.as_ref().unwrap();
     embedder.broken.store(true, Ordering::SeqCst);
     let more = rows(
-        &menu_base(),
+        &it.base,
         "more",
         "name,category,price,spice_level,vegetarian,allergens,description\n佛跳墙,名菜,199,0,否,,鲍鱼海参\n",
     );
-    it.knowledge.put_document(TENANT, &menu_base(), more, &|_| {}).await.unwrap();
+    it.knowledge.put_document(TENANT, &it.base, more, &|_| {}).await.unwrap();
     embedder.broken.store(false, Ordering::SeqCst);
-    let response = search(&it.knowledge, ask("佛跳墙", SearchMode::Hybrid)).await;
+    let response = search(&it.knowledge, ask(&it.base, "佛跳墙", SearchMode::Hybrid)).await;
     assert_eq!(response.status, SearchStatus::Degraded);
     assert!(names(&response).contains(&"佛跳墙"), "{:?}", names(&response));
     assert!(response.reason.unwrap().contains("1 of 69 records are not embedded yet"));
-    let response = search(&it.knowledge, ask("佛跳墙", SearchMode::Dense)).await;
+    let response = search(&it.knowledge, ask(&it.base, "佛跳墙", SearchMode::Dense)).await;
     assert!(response.reason.unwrap().contains("cannot be found by meaning"));
 }
 
@@ -203,16 +228,23 @@ async fn records_not_embedded_yet_are_counted_in_the_reason() {
 async fn vectors_of_another_model_are_never_compared() {
     let it = bench(Some("old-model")).await;
     let renewed = Hashing::new("new-model");
-    let knowledge = open(it.dir.path(), Some(&renewed));
-    let response = search(&knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await;
+    let (knowledge, base) = (it.knowledge.clone(), with(&renewed));
+    let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!(response.status, SearchStatus::Degraded);
     let reason = response.reason.unwrap();
     assert!(reason.contains("old-model") && reason.contains("new-model"), "{reason}");
     assert!(response.hits.iter().all(|it| it.stages.dense.is_none()));
-    let error = knowledge.search(TENANT, ask("鱼", SearchMode::Dense)).await.unwrap_err();
+    let error = knowledge.search(TENANT, ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert!(error.code() == "embedding_unavailable" && error.to_string().contains("old-model"), "{error}");
-    assert_eq!(knowledge.embed_missing(TENANT, &menu_base(), &|_| {}).await.unwrap(), 68);
-    assert_eq!(search(&knowledge, ask("麻婆豆腐", SearchMode::Dense)).await.status, SearchStatus::Ok);
+    let report = knowledge.embed_missing(TENANT, &base, &|_| {}, &|| false).await.unwrap();
+    assert_eq!((report.embedded, report.reused, report.missing), (68, 0, 0));
+    assert_eq!(search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Dense)).await.status, SearchStatus::Ok);
+    // The old one answers until it is forgotten.
+    assert_eq!(search(&knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Dense)).await.status, SearchStatus::Ok);
+    assert_eq!(knowledge.forget_model(TENANT, "base-menu", "old-model").await.unwrap(), 68);
+    assert_eq!(knowledge.forget_model(TENANT, "base-menu", "old-model").await.unwrap(), 0);
+    assert!(knowledge.search(TENANT, ask(&it.base, "鱼", SearchMode::Dense)).await.is_err());
+    assert_eq!(search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Dense)).await.status, SearchStatus::Ok);
 }
 
 #[tokio::test]
@@ -227,12 +259,13 @@ async fn a_new_version_replaces_the_old_one_and_embeds_only_what_changed() {
     for (ordinal, record) in next.records.iter_mut().enumerate() {
         record.ordinal = ordinal as u32;
     }
-    it.knowledge.put_document(TENANT, &menu_base(), next, &|_| {}).await.unwrap();
+    it.knowledge.put_document(TENANT, &it.base, next, &|_| {}).await.unwrap();
     assert_eq!(embedder.calls.load(Ordering::SeqCst) - before, 1);
     assert_eq!(it.knowledge.count(TENANT, "base-menu").await.unwrap(), 67);
-    let response = search(&it.knowledge, SearchRequest { top_k: 60, ..ask("麻婆豆腐", SearchMode::Hybrid) }).await;
+    let response =
+        search(&it.knowledge, SearchRequest { top_k: 60, ..ask(&it.base, "麻婆豆腐", SearchMode::Hybrid) }).await;
     assert!(!names(&response).contains(&"麻婆豆腐"));
-    let response = search(&it.knowledge, ask("全新的招牌菜", SearchMode::Lexical)).await;
+    let response = search(&it.knowledge, ask(&it.base, "全新的招牌菜", SearchMode::Lexical)).await;
     assert_eq!(response.hits[0].text, "全新的招牌菜");
 }
 
@@ -242,28 +275,32 @@ async fn what_is_deleted_is_gone_from_every_list() {
     assert!(it.knowledge.delete_document(TENANT, "base-menu", "doc-menu").await.unwrap());
     assert!(!it.knowledge.delete_document(TENANT, "base-menu", "doc-menu").await.unwrap());
     assert_eq!(it.knowledge.count(TENANT, "base-menu").await.unwrap(), 0);
-    assert_eq!(search(&it.knowledge, ask("鱼", SearchMode::Hybrid)).await.status, SearchStatus::Empty);
-    it.knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
+    assert_eq!(search(&it.knowledge, ask(&it.base, "鱼", SearchMode::Hybrid)).await.status, SearchStatus::Empty);
+    it.knowledge.put_document(TENANT, &it.base, menu(), &|_| {}).await.unwrap();
     assert!(it.knowledge.delete_base(TENANT, "base-menu").await.unwrap());
     assert!(!it.knowledge.delete_base(TENANT, "base-menu").await.unwrap());
-    assert_eq!(search(&it.knowledge, ask("鱼", SearchMode::Lexical)).await.status, SearchStatus::Empty);
-    assert_eq!(it.knowledge.get(TENANT, "base-menu", "doc-menu:0").await.unwrap(), None);
-    it.knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
-    assert_eq!(names(&search(&it.knowledge, ask("麻婆豆腐", SearchMode::Hybrid)).await)[0], "麻婆豆腐");
+    assert_eq!(search(&it.knowledge, ask(&it.base, "鱼", SearchMode::Lexical)).await.status, SearchStatus::Empty);
+    assert_eq!(it.knowledge.get(TENANT, "base-menu", "doc-menu:0", None).await.unwrap(), None);
+    it.knowledge.put_document(TENANT, &it.base, menu(), &|_| {}).await.unwrap();
+    assert_eq!(names(&search(&it.knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await)[0], "麻婆豆腐");
 }
 
 #[tokio::test]
 async fn pages_are_complete_and_in_an_order_that_replacing_does_not_change() {
     let it = bench(None).await;
     let header = "name,category,price,spice_level,vegetarian,allergens,description\n";
-    let second = rows(&menu_base(), "second", &format!("{header}甲,x,1,0,是,,a\n乙,x,2,0,是,,b\n"));
-    it.knowledge.put_document(TENANT, &menu_base(), second, &|_| {}).await.unwrap();
+    let second = rows(&it.base, "second", &format!("{header}甲,x,1,0,是,,a\n乙,x,2,0,是,,b\n"));
+    it.knowledge.put_document(TENANT, &it.base, second, &|_| {}).await.unwrap();
     // Replacing the first document gives its records new rows but keeps their place.
-    it.knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
+    it.knowledge.put_document(TENANT, &it.base, menu(), &|_| {}).await.unwrap();
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
-        let page = it.knowledge.list(TENANT, &menu_base(), None, cursor, 20).await.unwrap();
+        let page = it
+            .knowledge
+            .list(TENANT, &it.base, ListRequest { cursor, limit: 20, ..ListRequest::default() })
+            .await
+            .unwrap();
         all.extend(page.entries.into_iter().map(|it| it.id));
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -273,31 +310,44 @@ async fn pages_are_complete_and_in_an_order_that_replacing_does_not_change() {
     let expected: Vec<String> =
         (0..68).map(|it| format!("doc-menu:{it}")).chain(["second:0".to_owned(), "second:1".to_owned()]).collect();
     assert_eq!(all, expected);
-    let cheap = it.knowledge.list(TENANT, &menu_base(), Some(json!({"price": {"lt": 3}})), None, 100).await.unwrap();
+    let cheap = it
+        .knowledge
+        .list(
+            TENANT,
+            &it.base,
+            ListRequest { filter: Some(json!({"price": {"lt": 3}})), limit: 100, ..ListRequest::default() },
+        )
+        .await
+        .unwrap();
     let found: Vec<&str> = cheap.entries.iter().map(|it| it.fields["name"].as_str().unwrap()).collect();
     assert_eq!(found, ["白米饭", "甲", "乙"]);
-    assert!(it.knowledge.list(TENANT, &menu_base(), None, Some("x".to_owned()), 5).await.is_err());
-    assert!(it.knowledge.list(TENANT, &menu_base(), None, None, 0).await.is_err());
+    assert!(
+        it.knowledge
+            .list(TENANT, &it.base, ListRequest { cursor: Some("x".to_owned()), limit: 5, ..ListRequest::default() })
+            .await
+            .is_err()
+    );
+    assert!(it.knowledge.list(TENANT, &it.base, ListRequest::default()).await.is_err());
 }
 
 #[tokio::test]
 async fn tenants_share_nothing() {
     let it = bench(Some("m")).await;
     let other = "tenant-b";
-    let elsewhere = it.knowledge.search(other, ask("麻婆豆腐", SearchMode::Hybrid)).await.unwrap();
+    let elsewhere = it.knowledge.search(other, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await.unwrap();
     assert_eq!((elsewhere.status, elsewhere.hits.len()), (SearchStatus::Empty, 0));
-    assert_eq!(it.knowledge.get(other, "base-menu", "doc-menu:0").await.unwrap(), None);
+    assert_eq!(it.knowledge.get(other, "base-menu", "doc-menu:0", None).await.unwrap(), None);
     assert_eq!(it.knowledge.count(other, "base-menu").await.unwrap(), 0);
     assert!(!it.knowledge.delete_document(other, "base-menu", "doc-menu").await.unwrap());
     assert_eq!(it.knowledge.count(TENANT, "base-menu").await.unwrap(), 68);
     // The scores of words do not depend on what others have.
-    let before = search(&it.knowledge, ask("豆腐", SearchMode::Lexical)).await;
-    it.knowledge.put_document(other, &menu_base(), menu(), &|_| {}).await.unwrap();
-    let more = BaseRef { id: "second-base".to_owned(), ..menu_base() };
+    let before = search(&it.knowledge, ask(&it.base, "豆腐", SearchMode::Lexical)).await;
+    it.knowledge.put_document(other, &it.base, menu(), &|_| {}).await.unwrap();
+    let more = BaseRef { id: "second-base".to_owned(), ..it.base.clone() };
     it.knowledge.put_document(TENANT, &more, menu(), &|_| {}).await.unwrap();
-    assert_eq!(search(&it.knowledge, ask("豆腐", SearchMode::Lexical)).await, before);
+    assert_eq!(search(&it.knowledge, ask(&it.base, "豆腐", SearchMode::Lexical)).await, before);
     for name in ["../tenant-a", "a/b", "", "a.b"] {
-        let error = it.knowledge.search(name, ask("鱼", SearchMode::Lexical)).await.unwrap_err();
+        let error = it.knowledge.search(name, ask(&it.base, "鱼", SearchMode::Lexical)).await.unwrap_err();
         assert_eq!(error.code(), "invalid_request", "{name} is no tenant");
     }
 }
@@ -305,16 +355,17 @@ async fn tenants_share_nothing() {
 #[tokio::test]
 async fn several_bases_are_one_list_and_each_keeps_to_its_fields() {
     let it = bench(Some("m")).await;
-    let wine = BaseRef {
-        id: "wine".to_owned(),
-        spec: BaseSpec::from_yaml("knowledge: wine\nfields:\n  name: text\n  year: number\n").unwrap(),
-    };
+    let wine = BaseRef::new(
+        "wine",
+        BaseSpec::from_yaml("knowledge: wine\nfields:\n  name: text\n  year: number\n").unwrap(),
+        it.base.embedder.clone(),
+    );
     let cellar = rows(&wine, "cellar", "name,year\n麻婆豆腐配酒,2019\n清蒸鱼配酒,2024\n");
     it.knowledge.put_document(TENANT, &wine, cellar, &|_| {}).await.unwrap();
     let both = |filter| SearchRequest {
-        bases: vec![menu_base(), wine.clone()],
+        bases: vec![it.base.clone(), wine.clone()],
         filter,
-        ..ask("麻婆豆腐", SearchMode::Hybrid)
+        ..ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)
     };
     let response = search(&it.knowledge, both(None)).await;
     let found: Vec<(&str, &str)> = response.hits.iter().map(|it| it.base.as_str()).zip(names(&response)).collect();
@@ -328,9 +379,8 @@ async fn several_bases_are_one_list_and_each_keeps_to_its_fields() {
 #[tokio::test]
 async fn codes_mixed_scripts_and_single_characters_are_found_by_words() {
     let dir = tempfile::tempdir().unwrap();
-    let knowledge = open(dir.path(), None);
-    let base =
-        BaseRef { id: "faq".to_owned(), spec: BaseSpec::from_yaml("knowledge: faq\nfields:\n  q: text\n").unwrap() };
+    let knowledge = open(dir.path());
+    let base = BaseRef::new("faq", BaseSpec::from_yaml("knowledge: faq\nfields:\n  q: text\n").unwrap(), None);
     let table = "q\n路由器X5-Pro红灯闪烁怎么办\n报错E102请重启\n支持 Wi-Fi 6 的型号\n错误404页面\n水煮鱼片\n牛肉面\nbraised chicken with rice\n订单号 20261003-77 查询\n";
     knowledge.put_document(TENANT, &base, rows(&base, "d", table), &|_| {}).await.unwrap();
     for (query, expected) in [
@@ -345,14 +395,14 @@ async fn codes_mixed_scripts_and_single_characters_are_found_by_words() {
         ("chickens", "chicken"),
         ("20261003-77", "20261003"),
     ] {
-        let request = SearchRequest { bases: vec![base.clone()], ..ask(query, SearchMode::Lexical) };
+        let request = ask(&base, query, SearchMode::Lexical);
         let response = search(&knowledge, request).await;
         let first = response.hits.first().map(|it| it.text.as_str()).unwrap_or("nothing");
         assert!(first.contains(expected), "{query} should find {expected}, not {first}");
     }
     // Signs of the full-text language mean nothing.
     for query in ["\"", "a OR b*", "NOT (x)", "words:x", "^鱼", "-", "'; DROP TABLE records;--"] {
-        let request = SearchRequest { bases: vec![base.clone()], ..ask(query, SearchMode::Lexical) };
+        let request = ask(&base, query, SearchMode::Lexical);
         knowledge.search(TENANT, request).await.unwrap();
     }
 }
@@ -360,7 +410,7 @@ async fn codes_mixed_scripts_and_single_characters_are_found_by_words() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_see_one_version_or_the_other_and_never_a_mixture() {
     let it = bench(Some("m")).await;
-    let base = menu_base();
+    let base = it.base.clone();
     let version = |mark: &str| {
         let header = "name,category,price,spice_level,vegetarian,allergens,description\n";
         let mut lines = header.to_owned();
@@ -379,11 +429,13 @@ async fn readers_see_one_version_or_the_other_and_never_a_mixture() {
     };
     let mut readers = Vec::new();
     for mode in [SearchMode::Hybrid, SearchMode::Lexical, SearchMode::Dense, SearchMode::Hybrid] {
-        let knowledge = it.knowledge.clone();
+        let (knowledge, base) = (it.knowledge.clone(), base.clone());
         readers.push(tokio::spawn(async move {
             for _ in 0..25 {
-                let request =
-                    SearchRequest { top_k: 200, ..filtered("共同的描述", mode, json!({"category": "类"})) };
+                let request = SearchRequest {
+                    top_k: 200,
+                    ..filtered(&base, "共同的描述", mode, json!({"category": "类"}))
+                };
                 let response = knowledge.search(TENANT, request).await.unwrap();
                 let mut marks: Vec<char> = names(&response).iter().map(|it| it.chars().nth(1).unwrap()).collect();
                 assert_eq!(marks.len(), 40);
@@ -402,7 +454,7 @@ async fn readers_see_one_version_or_the_other_and_never_a_mixture() {
 #[tokio::test]
 async fn what_was_put_is_there_after_a_restart_and_a_torn_write_is_not() {
     let it = bench(Some("m")).await;
-    let before = search(&it.knowledge, ask("酸甜的汤", SearchMode::Hybrid)).await;
+    let before = search(&it.knowledge, ask(&it.base, "酸甜的汤", SearchMode::Hybrid)).await;
     // As after `kill -9`: the files are taken as they lie, without closing anything.
     let copied = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(it.dir.path()).unwrap() {
@@ -411,16 +463,16 @@ async fn what_was_put_is_there_after_a_restart_and_a_torn_write_is_not() {
     }
     let log = copied.path().join("tenant-a.sqlite-wal");
     let whole = std::fs::read(&log).unwrap();
-    let knowledge = open(copied.path(), it.embedder.as_ref());
-    assert_eq!(search(&knowledge, ask("酸甜的汤", SearchMode::Hybrid)).await, before);
+    let knowledge = open(copied.path());
+    assert_eq!(search(&knowledge, ask(&it.base, "酸甜的汤", SearchMode::Hybrid)).await, before);
 
     // A write that was torn in the middle never happened.
     let torn = tempfile::tempdir().unwrap();
     std::fs::copy(it.dir.path().join("tenant-a.sqlite"), torn.path().join("tenant-a.sqlite")).unwrap();
     std::fs::write(torn.path().join("tenant-a.sqlite-wal"), &whole[..whole.len() - 5000]).unwrap();
-    let knowledge = open(torn.path(), it.embedder.as_ref());
+    let knowledge = open(torn.path());
     assert_eq!(knowledge.count(TENANT, "base-menu").await.unwrap(), 0);
-    assert_eq!(search(&knowledge, ask("鱼", SearchMode::Hybrid)).await.status, SearchStatus::Empty);
-    knowledge.put_document(TENANT, &menu_base(), menu(), &|_| {}).await.unwrap();
-    assert_eq!(search(&knowledge, ask("酸甜的汤", SearchMode::Hybrid)).await.hits.len(), 5);
+    assert_eq!(search(&knowledge, ask(&it.base, "鱼", SearchMode::Hybrid)).await.status, SearchStatus::Empty);
+    knowledge.put_document(TENANT, &it.base, menu(), &|_| {}).await.unwrap();
+    assert_eq!(search(&knowledge, ask(&it.base, "酸甜的汤", SearchMode::Hybrid)).await.hits.len(), 5);
 }

@@ -97,6 +97,10 @@ impl Embedder for CachedEmbedder {
         self.inner.dimensions()
     }
 
+    fn batch(&self) -> usize {
+        self.inner.batch()
+    }
+
     fn embed<'a>(&'a self, texts: &'a [String], purpose: Purpose) -> BoxFuture<'a, Result<Vec<Vec<f32>>, EmbedError>> {
         match purpose {
             Purpose::Query => Box::pin(self.embed_queries(texts)),

@@ -15,7 +15,7 @@ use futures::stream::{FuturesOrdered, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{EmbedError, Embedder, Purpose};
+use super::{EmbedError, Embedder, Purpose, normalise};
 use encoder::Encoder;
 pub use tokenizer::LocalTokens;
 use tokenizer::Tokenizer;
@@ -287,11 +287,6 @@ fn batches(windows: Vec<Window>) -> Vec<Vec<Window>> {
         }
     }
     batches
-}
-
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|it| it * it).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|it| *it /= length);
 }
 
 impl Model {

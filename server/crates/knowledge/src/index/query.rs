@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
-use super::snapshot::{Segment, Snapshot};
+use super::snapshot::{Held, Segment};
 use super::{BaseRef, Knowledge};
 use crate::error::KnowledgeError;
 use crate::filter::{Cell, Column};
@@ -30,7 +30,7 @@ struct Found {
 
 impl Knowledge {
     /// Rows and sums over the typed fields of a base's records; the members of `query` are those of the plugin contract's
-    /// `knowledge.query`.
+    /// `knowledge.query`. `groups` say who asks, as in a search.
     ///
     /// # Errors
     /// `InvalidRequest` and `InvalidFilter` for a query that does not fit the base; `Index` when its file cannot be read.
@@ -39,15 +39,16 @@ impl Knowledge {
         tenant: &str,
         base: &BaseRef,
         query: &Map<String, Value>,
+        groups: Option<&[String]>,
     ) -> Result<Rows, KnowledgeError> {
         let query = Query::compile(query, &base.spec)?;
         let index = self.tenant(tenant).await?;
         let mut reading = index.begin_reading().await?;
-        let model = self.inner.embedder.as_deref();
-        let snapshot = index.snapshot(&mut reading, base, model).await?;
+        let snapshot = index.snapshot(&mut reading, base, Held::Columns).await?;
+        let segments = snapshot.map_or_else(Vec::new, |it| it.segments(groups));
         // A base may have a million records, and an async worker others to serve.
         let computed = tokio::task::spawn_blocking(move || {
-            let (found, total) = perform(&query, snapshot.as_ref());
+            let (found, total) = perform(&query, &segments);
             (query, found, total)
         });
         let (query, found, total) =
@@ -60,9 +61,9 @@ impl Knowledge {
                 let record = record.and_then(|it| read.get(&it));
                 let member = |name: &String| {
                     let value = match name.as_str() {
-                        "id" => record.map(|it| Value::from(it.id.as_str())),
+                        "id" => record.map(|it| Value::from(it.id())),
                         "document" => record.map(|it| Value::from(it.document.as_str())),
-                        _ => record.and_then(|it| it.fields.get(name).cloned()),
+                        _ => record.and_then(|it| it.record.fields.get(name).cloned()),
                     };
                     (name.clone(), value.unwrap_or_default())
                 };
@@ -79,8 +80,7 @@ impl Knowledge {
     }
 }
 
-fn perform(query: &Query, snapshot: Option<&Arc<Snapshot>>) -> (Vec<Found>, usize) {
-    let segments: &[Arc<Segment>] = snapshot.map_or(&[], |it| &it.segments);
+fn perform(query: &Query, segments: &[Arc<Segment>]) -> (Vec<Found>, usize) {
     let passed: Vec<Vec<bool>> = segments.iter().map(|it| query.filter.evaluate(&it.columns)).collect();
     let places = segments.iter().zip(&passed).flat_map(|(segment, passed)| {
         passed.iter().enumerate().filter(|(_, passes)| **passes).map(move |(row, _)| (segment.as_ref(), row))
@@ -92,10 +92,7 @@ fn perform(query: &Query, snapshot: Option<&Arc<Snapshot>>) -> (Vec<Found>, usiz
             // Equal rows stay in the order of their documents.
             all.sort_by(|one, other| first_difference(order, |field| (cell(*one, field), cell(*other, field))));
             let shown = all.get(part(all.len())).unwrap_or_default();
-            let found = |(segment, row): &(&Segment, usize)| Found {
-                record: segment.rows.get(*row).copied(),
-                figures: Vec::new(),
-            };
+            let found = |(segment, row): &(&Segment, usize)| Found { record: segment.row(*row), figures: Vec::new() };
             (shown.iter().map(found).collect(), all.len())
         }
         Shape::Groups { by, figures, order } => {
@@ -164,7 +161,7 @@ fn collect<'s>(
             Some(at) => *at,
             None => {
                 known.insert(keys.clone(), groups.len());
-                groups.push(new(keys, segment.rows.get(row).copied()));
+                groups.push(new(keys, segment.row(row)));
                 groups.len() - 1
             }
         };

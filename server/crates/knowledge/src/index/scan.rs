@@ -9,8 +9,10 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    pub(super) fn new(dimensions: usize) -> Codes {
-        Codes { dimensions, values: Vec::new(), scales: Vec::new() }
+    /// With room for so many.
+    pub(super) fn new(dimensions: usize, records: usize) -> Codes {
+        let values = Vec::with_capacity(dimensions.saturating_mul(records));
+        Codes { dimensions, values, scales: Vec::with_capacity(records) }
     }
 
     pub(super) fn push(&mut self, vector: Option<&[f32]>) {
@@ -51,7 +53,7 @@ pub(super) struct QueryCodes {
 
 impl QueryCodes {
     pub(super) fn new(vector: &[f32]) -> QueryCodes {
-        let mut codes = Codes::new(vector.len());
+        let mut codes = Codes::new(vector.len(), 1);
         codes.push(Some(vector));
         let scale = codes.scales.first().copied().unwrap_or(0.0);
         QueryCodes { values: codes.values, scale, dot: fastest_dot() }
@@ -103,7 +105,7 @@ mod tests {
         };
         let query = vector(3);
         let codes = QueryCodes::new(&query);
-        let mut stored = Codes::new(384);
+        let mut stored = Codes::new(384, 51);
         for seed in 0..50 {
             stored.push(Some(&vector(seed)));
         }

@@ -1,72 +1,76 @@
-//! A search: both lists made within the filter and one read transaction, fused by reciprocal rank, with everything that
-//! made the answer worse than it could be told in its status.
+//! A search: lists made by meaning and by words, within filters, groups and one read transaction; fused by rank, put into a
+//! reranker's order, and widened. Everything that made the answer worse than it could be is told in its status.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row as _};
 
-use super::put::{no_embedder, unavailable};
-use super::scan::QueryCodes;
-use super::snapshot::{Snapshot, floats};
-use super::tenant::{Reading, TenantIndex};
-use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages};
+use super::embed::{checked, no_model, unavailable};
+use super::expand::Shown;
+use super::fusion::{Fused, Ranking, fuse};
+use super::highlight::Marker;
+use super::lists::{Allowed, Part};
+use super::snapshot::{Held, Snapshot};
+use super::tenant::{Reading, StoredRecord, TenantIndex};
+use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings};
 use crate::embedder::Purpose;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
-use crate::lexical::{Pieces, match_expression, terms_of_query};
+use crate::lexical::{Names, Pieces};
 
-/// The usual constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): how slowly a rank's weight falls.
-const FUSION_K: f64 = 60.0;
 /// Each list is this many times longer than what is asked for, so that a record low in both can still come up.
 const CANDIDATES_PER_HIT: usize = 4;
 const FEWEST_CANDIDATES: usize = 64;
+/// A reranker reads at least so many texts, and at most so many unless more are asked for: it takes milliseconds for each.
+const FEWEST_RERANKED: usize = 20;
+const MOST_RERANKED: usize = 100;
+const RERANKED_PER_HIT: usize = 3;
+/// Records read beyond those wanted, in case some say the same.
+const SPARE: usize = 8;
 /// Hits that one search gives at most.
 const MAX_TOP_K: u32 = 1000;
-/// A single character says less than the word it stands in.
-const CHARACTER_WEIGHT: f64 = 0.25;
-
-/// A record by its base's place in the request and its row.
-type Key = (usize, i64);
-
-/// A list in its order, best first.
-type Ranking = Vec<(Key, f64)>;
 
 /// A base within this search.
-struct Scope {
-    base: String,
-    snapshot: Arc<Snapshot>,
-    mask: Option<Vec<Vec<bool>>>,
+pub(super) struct Scope {
+    pub(super) base: String,
+    name: String,
+    /// Its model's place among the queries.
+    pub(super) query: Option<usize>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) parts: Vec<Part>,
+    pub(super) allowed: Allowed,
+    pub(super) names: Names,
 }
 
 impl Scope {
-    /// The rows that pass the filter; none where there is no filter.
-    fn allowed_rows(&self) -> Option<Vec<i64>> {
-        let mask = self.mask.as_ref()?;
-        let segments = self.snapshot.segments.iter().zip(mask);
-        Some(
-            segments
-                .flat_map(|(it, mask)| it.rows.iter().zip(mask))
-                .filter(|(_, it)| **it)
-                .map(|(row, _)| *row)
-                .collect(),
-        )
+    fn records_in_scope(&self) -> usize {
+        self.parts.iter().map(Part::in_scope).sum()
     }
 
-    fn records_in_scope(&self) -> usize {
-        match &self.mask {
-            None => self.snapshot.records(),
-            Some(mask) => mask.iter().flatten().filter(|it| **it).count(),
-        }
+    fn records(&self) -> usize {
+        self.parts.iter().map(|it| it.segment.records()).sum()
     }
 }
 
-/// Whether vectors take part, and if not, why.
-enum Dense {
-    Query(Vec<f32>),
-    Unavailable(String),
-    NotAsked,
+/// The query as one model sees it, or why it does not.
+struct ModelQuery {
+    model: String,
+    vector: Result<Vec<f32>, crate::embedder::EmbedError>,
+}
+
+/// A record that was found, on its way to becoming a hit.
+pub(super) struct Found {
+    pub(super) base: String,
+    pub(super) stored: StoredRecord,
+    pub(super) score: f64,
+    pub(super) stages: Stages,
+    pub(super) also: Vec<String>,
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }
 
 impl Knowledge {
@@ -77,124 +81,214 @@ impl Knowledge {
     /// (in mode hybrid that is the status degraded); `Index`.
     pub async fn search(&self, tenant: &str, request: SearchRequest) -> Result<SearchResponse, KnowledgeError> {
         check(&request)?;
+        let began = Instant::now();
+        let mut timings = Timings::default();
         let filters = compile_filters(&request)?;
-        let dense = self.query_vector(&request).await?;
+        let by_words = request.mode != SearchMode::Dense && request.weights.lexical > 0.0;
+        let by_meaning = request.mode != SearchMode::Lexical && request.weights.dense > 0.0;
+        // Made before anything is read, so that no transaction waits for a model.
+        let queries = if by_meaning { query_vectors(&request).await } else { Vec::new() };
+        if queries.iter().any(|it| it.vector.is_ok()) {
+            timings.embed_ms = Some(milliseconds(began));
+        }
         let index = self.tenant(tenant).await?;
         let mut reading = index.begin_reading().await?;
-        let mut scopes = Vec::new();
-        for (at, (base, filter)) in request.bases.iter().zip(filters).enumerate() {
-            if request.bases.iter().take(at).any(|it| it.id == base.id) {
-                continue;
-            }
-            let found = index.snapshot(&mut reading, base, self.inner.embedder.as_deref()).await?;
-            if let Some(snapshot) = found {
-                let mask = snapshot.mask(&filter);
-                scopes.push(Scope { base: base.id.clone(), snapshot, mask });
-            }
-        }
+        let mut scopes = index.scopes(&mut reading, &request, filters, &queries).await?;
         let in_scope: usize = scopes.iter().map(Scope::records_in_scope).sum();
         if in_scope == 0 {
-            return Ok(nothing(why_nothing_in_scope(&scopes)));
+            timings.total_ms = milliseconds(began);
+            return Ok(nothing(why_nothing_in_scope(&scopes), timings));
         }
         let mut doubts = Vec::new();
-        let dense = self.usable(dense, &request, &scopes, &mut doubts)?;
+        if by_meaning {
+            doubts = judge(request.mode, &queries, &mut scopes)?;
+        }
         let wanted = usize::try_from(request.top_k).unwrap_or(usize::MAX);
         let candidates = wanted.saturating_mul(CANDIDATES_PER_HIT).max(FEWEST_CANDIDATES);
         let scopes = Arc::new(scopes);
-        let by_meaning = match dense {
-            Some(vector) => Some(index.by_meaning(&mut reading, scopes.clone(), vector, candidates).await?),
-            None => None,
-        };
-        let by_words = match request.mode {
-            SearchMode::Hybrid | SearchMode::Lexical => {
-                // Where vectors find what is said otherwise, words need not guess from single characters.
-                let pieces = if by_meaning.is_some() { Pieces::Never } else { Pieces::Also };
-                Some(index.by_words(&mut reading, &scopes, (&request.query, pieces), candidates).await?)
+        let mut made = Lists { timings: &mut timings, candidates, by_words };
+        let (dense, lexical) = made.make(&index, &mut reading, (&request.query, queries), &scopes).await?;
+        let mut fused = fuse(request.mode, request.weights, dense, lexical);
+        let mut best = fused.first().map(|it| it.score);
+        let enough = |it: f64| request.min_score.is_none_or(|least| it >= least);
+        let depth = match &request.reranker {
+            None => {
+                fused.retain(|it| enough(it.score));
+                wanted
             }
-            SearchMode::Dense => None,
+            Some(_) => {
+                let usual = wanted.saturating_mul(RERANKED_PER_HIT).clamp(FEWEST_RERANKED, MOST_RERANKED);
+                usual.max(wanted)
+            }
         };
-        let mut fused = fuse(request.mode, by_meaning, by_words);
-        let best = fused.first().map(|it| it.score);
-        fused.retain(|it| request.min_score.is_none_or(|least| it.score >= least));
-        fused.truncate(wanted);
-        let hits = index.hits(&mut reading, &scopes, fused).await?;
-        Ok(answer(&request, hits, best, doubts))
-    }
-
-    /// Made before anything is read, so that no transaction waits for a model.
-    async fn query_vector(&self, request: &SearchRequest) -> Result<Dense, KnowledgeError> {
-        let embedder = match (request.mode, &self.inner.embedder) {
-            (SearchMode::Lexical, _) => return Ok(Dense::NotAsked),
-            (SearchMode::Dense, None) => return Err(no_embedder()),
-            (SearchMode::Hybrid, None) => return Ok(Dense::Unavailable("no embedding model is set up".to_owned())),
-            (SearchMode::Dense | SearchMode::Hybrid, Some(embedder)) => embedder,
-        };
-        match embedder.embed(std::slice::from_ref(&request.query), Purpose::Query).await {
-            Ok(vectors) => match vectors.into_iter().next() {
-                Some(vector) if vector.len() == embedder.dimensions() => Ok(Dense::Query(vector)),
-                Some(_) | None => Ok(Dense::Unavailable("the embedding model gave no usable vector".to_owned())),
-            },
-            Err(error) if request.mode == SearchMode::Dense => Err(unavailable(error)),
-            Err(error) => Ok(Dense::Unavailable(error.to_string())),
-        }
-    }
-
-    /// The query's vector if there is something to compare it with; what is missing becomes a doubt, or in mode dense an
-    /// error when nothing is there.
-    fn usable(
-        &self,
-        dense: Dense,
-        request: &SearchRequest,
-        scopes: &[Scope],
-        doubts: &mut Vec<String>,
-    ) -> Result<Option<Vec<f32>>, KnowledgeError> {
-        let vector = match dense {
-            Dense::NotAsked => return Ok(None),
-            Dense::Unavailable(reason) => {
-                if request.mode == SearchMode::Dense {
-                    return Err(KnowledgeError::EmbeddingUnavailable {
-                        reason,
-                        hint: "search with mode `hybrid` or `lexical`".to_owned(),
-                    });
+        let mut found = index.distinct(&mut reading, &scopes, fused, depth).await?;
+        // Nothing below needs the moment that this transaction holds on to: rows name their versions.
+        drop(reading);
+        if let Some(reranker) = request.reranker.as_deref().filter(|_| !found.is_empty()) {
+            let step = Instant::now();
+            match reranked(reranker, &request.query, &mut found).await {
+                Ok(()) => {
+                    timings.rerank_ms = Some(milliseconds(step));
+                    best = found.first().map(|it| it.score);
+                    found.retain(|it| enough(it.score));
                 }
-                doubts.push(format!("{reason}, so this was found by words only"));
-                return Ok(None);
+                Err(reason) => {
+                    tracing::warn!(
+                        tenant.id = tenant,
+                        reranker = reranker.name(),
+                        error = reason,
+                        "a search was not reranked"
+                    );
+                    let threshold = match request.min_score {
+                        Some(_) => ", and the threshold, which is for its scores, was left out",
+                        None => "",
+                    };
+                    doubts.push(format!("{reason}, so this is the order without it{threshold}"));
+                }
             }
-            Dense::Query(vector) => vector,
+            found.truncate(wanted);
+        }
+        let shown = index.expanded(found, request.expand, request.token_budget).await?;
+        let hits = hits(&request.query, &scopes, shown);
+        timings.total_ms = milliseconds(began);
+        Ok(answer(&request, hits, best, doubts, timings))
+    }
+}
+
+/// Both lists, as far as each is wanted and can be made.
+struct Lists<'a> {
+    timings: &'a mut Timings,
+    candidates: usize,
+    by_words: bool,
+}
+
+impl Lists<'_> {
+    async fn make(
+        &mut self,
+        index: &TenantIndex,
+        reading: &mut Reading,
+        (query, vectors): (&str, Vec<ModelQuery>),
+        scopes: &Arc<Vec<Scope>>,
+    ) -> Result<(Option<Ranking>, Option<Ranking>), KnowledgeError> {
+        let meant = scopes.iter().any(|it| it.query.is_some());
+        let mut dense = None;
+        if meant {
+            let step = Instant::now();
+            let vectors = Arc::new(vectors.into_iter().map(|it| it.vector.unwrap_or_default()).collect::<Vec<_>>());
+            dense = Some(index.by_meaning(reading, scopes, &vectors, self.candidates).await?);
+            self.timings.dense_ms = Some(milliseconds(step));
+        }
+        let mut lexical = None;
+        if self.by_words {
+            let step = Instant::now();
+            // Where vectors find what is said otherwise, words need not guess from single characters.
+            let pieces = if meant { Pieces::Never } else { Pieces::Also };
+            lexical = Some(index.by_words(reading, scopes, (query, pieces), self.candidates).await?);
+            self.timings.lexical_ms = Some(milliseconds(step));
+        }
+        Ok((dense, lexical))
+    }
+}
+
+/// For each model once, all at the same time.
+async fn query_vectors(request: &SearchRequest) -> Vec<ModelQuery> {
+    let mut embedders: BTreeMap<&str, _> = BTreeMap::new();
+    for embedder in request.bases.iter().filter_map(|it| it.embedder.as_ref()) {
+        embedders.entry(embedder.model()).or_insert(embedder);
+    }
+    let query = std::slice::from_ref(&request.query);
+    let asked = embedders.into_iter().map(|(model, embedder)| async move {
+        let made = checked(embedder.as_ref(), query, Purpose::Query).await;
+        let vector = made.map(|it| it.into_iter().next().unwrap_or_default());
+        ModelQuery { model: model.to_owned(), vector }
+    });
+    futures::future::join_all(asked).await
+}
+
+/// Which bases can be searched by meaning. What cannot becomes a doubt; in mode dense an error when nothing is left.
+fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Result<Vec<String>, KnowledgeError> {
+    let several = scopes.len() > 1;
+    let mut doubts: Vec<String> = Vec::new();
+    let mut error = None;
+    let mut left = 0;
+    let dense = mode == SearchMode::Dense;
+    for scope in scopes.iter_mut() {
+        let whose = if several { format!(" in `{}`", scope.name) } else { String::new() };
+        let query = scope.query.and_then(|at| queries.get(at));
+        let unavailable_here = match query.map(|it| &it.vector) {
+            None => Some(no_model()),
+            Some(Err(error)) => Some(error.to_string()),
+            Some(Ok(vector)) => scope.snapshot.dimensions().filter(|it| *it != vector.len()).map(|stored| {
+                format!(
+                    "the embedding model gave a vector of {} dimensions, and those stored have {stored}",
+                    vector.len()
+                )
+            }),
         };
-        let segments = || scopes.iter().flat_map(|it| &it.snapshot.segments);
-        let records: usize = segments().map(|it| it.rows.len()).sum();
-        let without: usize = segments().map(|it| it.without_vector).sum();
-        let mut others: BTreeMap<&str, usize> = BTreeMap::new();
-        for (model, count) in segments().flat_map(|it| &it.other_models) {
-            *others.entry(model).or_default() += count;
+        if let Some(reason) = unavailable_here {
+            let model_error = query.and_then(|it| it.vector.as_ref().err().cloned());
+            error.get_or_insert_with(|| {
+                model_error.map_or_else(
+                    || KnowledgeError::EmbeddingUnavailable {
+                        reason: format!("{reason}{whose}"),
+                        hint: "search with mode `hybrid` or `lexical`".to_owned(),
+                    },
+                    unavailable,
+                )
+            });
+            doubts.push(match (dense, several) {
+                (true, _) => format!("{reason}, so nothing was found by meaning{whose}"),
+                (false, true) => format!("{reason}, so records{whose} were found by words only"),
+                (false, false) => format!("{reason}, so this was found by words only"),
+            });
+            scope.query = None;
+            continue;
         }
-        let current = self.inner.embedder.as_ref().map_or("", |it| it.model());
-        let foreign: usize = others.values().sum();
-        let mut reasons = Vec::new();
-        if foreign > 0 {
-            let names: Vec<&str> = others.into_keys().collect();
-            reasons.push(format!(
-                "{foreign} of {records} records have vectors of another model ({}, and now it is {current})",
-                names.join(", ")
-            ));
-        }
-        if without > 0 {
-            reasons.push(format!("{without} of {records} records are not embedded yet"));
-        }
-        let nothing_to_compare = foreign + without == records;
-        if nothing_to_compare && request.mode == SearchMode::Dense {
-            return Err(KnowledgeError::EmbeddingUnavailable {
-                reason: reasons.join("; "),
+        let reasons = incomplete(scope, query.map_or("", |it| &it.model));
+        let records = scope.records();
+        let compared = scope.parts.iter().map(|it| it.segment.embedded()).sum::<usize>();
+        if compared == 0 && records > 0 {
+            error.get_or_insert_with(|| KnowledgeError::EmbeddingUnavailable {
+                reason: format!("{}{whose}", reasons.join("; ")),
                 hint: "embed the knowledge base again, or search with mode `hybrid` or `lexical`".to_owned(),
             });
+            scope.query = None;
+        } else {
+            left += 1;
         }
-        doubts.extend(reasons.into_iter().map(|it| match request.mode {
-            SearchMode::Dense => format!("{it}, so they cannot be found by meaning"),
-            SearchMode::Hybrid | SearchMode::Lexical => format!("{it}, so they are found by words only"),
+        doubts.extend(reasons.into_iter().map(|it| match dense {
+            true => format!("{it}, so they cannot be found by meaning{whose}"),
+            false => format!("{it}, so they are found by words only{whose}"),
         }));
-        Ok((!nothing_to_compare).then_some(vector))
     }
+    match error {
+        Some(error) if dense && left == 0 => Err(error),
+        Some(_) | None => Ok(doubts),
+    }
+}
+
+/// What of a base cannot be compared with the query.
+fn incomplete(scope: &Scope, current: &str) -> Vec<String> {
+    let records = scope.records();
+    let segments = || scope.parts.iter().map(|it| &it.segment);
+    let without: usize = segments().map(|it| it.without_vector).sum();
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for (model, count) in segments().flat_map(|it| &it.other_models) {
+        *others.entry(model).or_default() += count;
+    }
+    let foreign: usize = others.values().sum();
+    let mut reasons = Vec::new();
+    if foreign > 0 {
+        let names: Vec<&str> = others.into_keys().collect();
+        reasons.push(format!(
+            "{foreign} of {records} records have vectors of another model ({}, and now it is {current})",
+            names.join(", ")
+        ));
+    }
+    if without > 0 {
+        reasons.push(format!("{without} of {records} records are not embedded yet"));
+    }
+    reasons
 }
 
 fn check(request: &SearchRequest) -> Result<(), KnowledgeError> {
@@ -214,6 +308,13 @@ fn check(request: &SearchRequest) -> Result<(), KnowledgeError> {
     if request.min_score.is_some_and(|it| !it.is_finite()) {
         return Err(refuse("`min_score` is not a number".to_owned(), "leave it out"));
     }
+    let weights = [request.weights.dense, request.weights.lexical];
+    if weights.iter().any(|it| !it.is_finite() || *it < 0.0) || weights.iter().sum::<f64>() <= 0.0 {
+        return Err(refuse(
+            "the weights are not usable".to_owned(),
+            "two numbers from 0, and not both 0; 1 and 1 are usual",
+        ));
+    }
     Ok(())
 }
 
@@ -223,19 +324,28 @@ fn compile_filters(request: &SearchRequest) -> Result<Vec<Filter>, KnowledgeErro
     request.bases.iter().map(|it| Filter::compile(filter, &it.spec, &specs)).collect()
 }
 
-fn nothing(reason: String) -> SearchResponse {
-    SearchResponse { status: SearchStatus::Empty, reason: Some(reason), hits: Vec::new() }
+fn nothing(reason: String, timings: Timings) -> SearchResponse {
+    SearchResponse { status: SearchStatus::Empty, reason: Some(reason), hits: Vec::new(), timings }
 }
 
 fn why_nothing_in_scope(scopes: &[Scope]) -> String {
-    let records: usize = scopes.iter().map(|it| it.snapshot.records()).sum();
-    match records {
-        0 => "the knowledge base has no records yet".to_owned(),
+    let records: usize = scopes.iter().map(Scope::records).sum();
+    let all: usize = scopes.iter().map(|it| it.snapshot.records()).sum();
+    match (records, all) {
+        (0, 0) => "the knowledge base has no records yet".to_owned(),
+        // Whoever may not see a document is not told that there is one.
+        (0, _) => "the knowledge base has no records for you".to_owned(),
         _ => format!("none of {records} records passes the filter"),
     }
 }
 
-fn answer(request: &SearchRequest, hits: Vec<Hit>, best: Option<f64>, mut doubts: Vec<String>) -> SearchResponse {
+fn answer(
+    request: &SearchRequest,
+    hits: Vec<Hit>,
+    best: Option<f64>,
+    mut doubts: Vec<String>,
+    timings: Timings,
+) -> SearchResponse {
     let mut status = SearchStatus::Ok;
     match best {
         Some(best) if hits.is_empty() => {
@@ -255,179 +365,130 @@ fn answer(request: &SearchRequest, hits: Vec<Hit>, best: Option<f64>, mut doubts
         status = SearchStatus::Degraded;
     }
     let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
-    SearchResponse { status, reason, hits }
+    SearchResponse { status, reason, hits, timings }
 }
 
-struct Fused {
-    key: Key,
-    score: f64,
-    stages: Stages,
-}
-
-fn fuse(mode: SearchMode, by_meaning: Option<Ranking>, by_words: Option<Ranking>) -> Vec<Fused> {
-    let lists = usize::from(by_meaning.is_some()) + usize::from(by_words.is_some());
-    // What a record has that leads every list.
-    let most = lists as f64 / (FUSION_K + 1.0);
-    let mut all: BTreeMap<Key, Stages> = BTreeMap::new();
-    let ranked = |list: Option<Ranking>| {
-        list.into_iter().flatten().zip(1u32..).map(|((key, score), rank)| (key, Stage { score, rank }))
-    };
-    for (key, stage) in ranked(by_meaning) {
-        all.entry(key).or_default().dense = Some(stage);
-    }
-    for (key, stage) in ranked(by_words) {
-        all.entry(key).or_default().lexical = Some(stage);
-    }
-    let mut fused: Vec<Fused> = all
-        .into_iter()
-        .map(|(key, mut stages)| {
-            let share = |it: Option<Stage>| it.map_or(0.0, |it| 1.0 / (FUSION_K + f64::from(it.rank)));
-            let sum = share(stages.dense) + share(stages.lexical);
-            let score = match mode {
-                SearchMode::Hybrid => {
-                    stages.fused = Some(sum);
-                    sum / most
-                }
-                SearchMode::Dense => stages.dense.map_or(0.0, |it| it.score),
-                SearchMode::Lexical => stages.lexical.map_or(0.0, |it| it.score),
-            };
-            Fused { key, score, stages }
+/// In the reranker's order and with its scores; the reason where it has none.
+async fn reranked(reranker: &dyn super::Reranker, query: &str, found: &mut [Found]) -> Result<(), String> {
+    let texts: Vec<String> = found
+        .iter()
+        .map(|it| {
+            let searched = it.stored.record.searched_text();
+            match &it.stored.record.answer {
+                Some(answer) => format!("{searched}\n{answer}"),
+                None => searched.into_owned(),
+            }
         })
         .collect();
-    let rank = |it: Option<Stage>| it.map_or(u32::MAX, |it| it.rank);
-    fused.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| rank(a.stages.dense).cmp(&rank(b.stages.dense)))
-            .then_with(|| rank(a.stages.lexical).cmp(&rank(b.stages.lexical)))
-            .then_with(|| a.key.cmp(&b.key))
-    });
-    fused
+    let scores = reranker.rerank(query, &texts).await.map_err(|error| error.to_string())?;
+    if scores.len() != found.len() || scores.iter().any(|it| !it.is_finite()) {
+        return Err(format!("the reranker gave {} usable scores for {} texts", scores.len(), found.len()));
+    }
+    for (it, score) in found.iter_mut().zip(scores) {
+        it.score = score;
+    }
+    // Stable: of equal scores, the fused order decides.
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    for (it, rank) in found.iter_mut().zip(1u32..) {
+        it.stages.rerank = Some(Stage { score: it.score, rank });
+    }
+    Ok(())
 }
 
-/// The nearest records by their bytes: cheap enough for all of them.
-fn nearest(scopes: &[Scope], query: &[f32], count: usize) -> Vec<Key> {
-    let query = QueryCodes::new(query);
-    let mut all: Vec<(f32, Key)> = Vec::new();
-    for (base, scope) in scopes.iter().enumerate() {
-        for (at, segment) in scope.snapshot.segments.iter().enumerate() {
-            let mask = scope.mask.as_ref().map(|it| it.get(at).map(Vec::as_slice).unwrap_or_default());
-            segment.codes.scan(&query, mask, |place, score| {
-                all.extend(segment.rows.get(place).map(|row| (score, (base, *row))));
-            });
-        }
+fn hits(query: &str, scopes: &[Scope], shown: Vec<Shown>) -> Vec<Hit> {
+    let mut markers: BTreeMap<&str, Marker> = BTreeMap::new();
+    for scope in scopes {
+        markers.insert(&scope.base, Marker::new(query, &scope.names));
     }
-    if all.len() > count {
-        all.select_nth_unstable_by(count, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        all.truncate(count);
-    }
-    all.into_iter().map(|(_, key)| key).collect()
+    shown
+        .into_iter()
+        .map(|Shown { found, text, merged }| {
+            let Found { base, stored, score, stages, also } = found;
+            Hit {
+                id: stored.id(),
+                document: stored.document,
+                document_id: stored.document_id,
+                highlights: markers.get(base.as_str()).map_or_else(Vec::new, |it| it.mark(&text)),
+                base,
+                text,
+                answer: stored.record.answer,
+                fields: stored.record.fields,
+                position: stored.record.position,
+                score,
+                stages,
+                merged,
+                also,
+            }
+        })
+        .collect()
 }
 
 impl TenantIndex {
-    async fn by_meaning(
+    /// Each base once, with what the filter and the groups leave of it.
+    async fn scopes(
         &self,
         reading: &mut Reading,
-        scopes: Arc<Vec<Scope>>,
-        query: Vec<f32>,
-        count: usize,
-    ) -> Result<Ranking, KnowledgeError> {
-        let query = Arc::new(query);
-        let scanned = query.clone();
-        let candidates = tokio::task::spawn_blocking(move || nearest(&scopes, &scanned, count))
-            .await
-            .map_err(|source| KnowledgeError::Worker { operation: "comparing vectors", source })?;
-        let bases: HashMap<i64, usize> = candidates.iter().map(|(base, row)| (*row, *base)).collect();
-        let rows: Vec<i64> = candidates.iter().map(|(_, row)| *row).collect();
-        let found = sqlx::query("SELECT record, vector FROM vectors WHERE record IN (SELECT value FROM json_each($1))")
-            .bind(serde_json::to_string(&rows).unwrap_or_default())
-            .fetch_all(&mut **reading)
-            .await
-            .map_err(self.failed("read vectors"))?;
-        let mut ranking: Ranking = found
-            .into_iter()
-            .filter_map(|row| {
-                let record: i64 = row.get(0);
-                let vector = floats(row.get::<&[u8], _>(1));
-                let cosine: f64 = query.iter().zip(vector).map(|(a, b)| f64::from(*a) * f64::from(b)).sum();
-                Some(((*bases.get(&record)?, record), cosine))
-            })
-            .collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        Ok(ranking)
-    }
-
-    async fn by_words(
-        &self,
-        reading: &mut Reading,
-        scopes: &[Scope],
-        (query, pieces): (&str, Pieces),
-        count: usize,
-    ) -> Result<Ranking, KnowledgeError> {
-        let query = query.to_owned();
-        let expression =
-            tokio::task::spawn_blocking(move || match_expression(&terms_of_query(&query, pieces)))
-                .await
-                .map_err(|source| KnowledgeError::Worker { operation: "cutting a query into words", source })?;
-        let Some(expression) = expression else { return Ok(Vec::new()) };
-        let mut ranking: Vec<(usize, Key, f64)> = Vec::new();
-        for (at, scope) in scopes.iter().enumerate() {
-            let found = self.matches(reading, scope, &expression, count).await?;
-            ranking.extend(found.into_iter().enumerate().map(|(rank, (row, score))| (rank, (at, row), score)));
+        request: &SearchRequest,
+        filters: Vec<Filter>,
+        queries: &[ModelQuery],
+    ) -> Result<Vec<Scope>, KnowledgeError> {
+        let groups = request.groups.as_deref();
+        let mut scopes: Vec<Scope> = Vec::new();
+        for (base, filter) in request.bases.iter().zip(filters) {
+            if scopes.iter().any(|it| it.base == base.id) {
+                continue;
+            }
+            let what = if queries.is_empty() { Held::Columns } else { Held::Vectors };
+            let Some(snapshot) = self.snapshot(reading, base, what).await? else { continue };
+            let parts: Vec<Part> =
+                snapshot.segments(groups).into_iter().map(|segment| Part::new(segment, &filter)).collect();
+            let allowed = Allowed::new(&filter, &parts, snapshot.unseen_versions(groups));
+            let query = base.model().and_then(|model| queries.iter().position(|it| it.model == model));
+            scopes.push(Scope {
+                base: base.id.clone(),
+                name: base.spec.name.clone(),
+                query,
+                snapshot,
+                parts,
+                allowed,
+                names: Names::new(&base.words),
+            });
         }
-        // Scores come from each base's own statistics and say nothing across bases; places in the lists do.
-        ranking.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.total_cmp(&a.2)).then_with(|| a.1.cmp(&b.1)));
-        ranking.truncate(count);
-        Ok(ranking.into_iter().map(|(_, key, score)| (key, score)).collect())
+        Ok(scopes)
     }
 
-    /// Rows with their BM25 score, best first. The filter is a part of the query: `+` keeps it from being looked up row by
-    /// row in the words, so that it only decides which matches are scored.
-    async fn matches(
-        &self,
-        reading: &mut Reading,
-        scope: &Scope,
-        expression: &str,
-        count: usize,
-    ) -> Result<Vec<(i64, f64)>, KnowledgeError> {
-        let words = format!("words_{}", scope.snapshot.base);
-        let allowed = scope.allowed_rows();
-        let filter = if allowed.is_some() { "AND +rowid IN (SELECT value FROM json_each($3))" } else { "" };
-        let statement = format!(
-            "SELECT rowid, -bm25({words}, 1.0, {CHARACTER_WEIGHT}) AS score FROM {words}
-             WHERE {words} MATCH $1 {filter} ORDER BY score DESC, rowid LIMIT $2"
-        );
-        let mut query =
-            sqlx::query_as(AssertSqlSafe(statement)).bind(expression).bind(i64::try_from(count).unwrap_or(i64::MAX));
-        if let Some(allowed) = allowed {
-            query = query.bind(serde_json::to_string(&allowed).unwrap_or_default());
-        }
-        query.fetch_all(&mut **reading).await.map_err(self.failed("search by words"))
-    }
-
-    async fn hits(
+    /// The best records, read from the file. Those that say exactly the same stand behind the best of them.
+    async fn distinct(
         &self,
         reading: &mut Reading,
         scopes: &[Scope],
         fused: Vec<Fused>,
-    ) -> Result<Vec<Hit>, KnowledgeError> {
-        let rows: Vec<i64> = fused.iter().map(|it| it.key.1).collect();
-        let mut records = self.read_records(reading, &rows).await?;
-        Ok(fused
-            .into_iter()
-            .filter_map(|it| {
-                let record = records.remove(&it.key.1)?;
-                Some(Hit {
-                    id: record.id,
-                    document: record.document,
-                    document_id: record.document_id,
-                    base: scopes.get(it.key.0)?.base.clone(),
-                    text: record.text,
-                    fields: record.fields,
-                    score: it.score,
-                    stages: it.stages,
-                })
-            })
-            .collect())
+        wanted: usize,
+    ) -> Result<Vec<Found>, KnowledgeError> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut rest = fused.into_iter();
+        while found.len() < wanted {
+            let part: Vec<Fused> = rest.by_ref().take(wanted - found.len() + SPARE).collect();
+            if part.is_empty() {
+                break;
+            }
+            let rows: Vec<i64> = part.iter().map(|it| it.key.1).collect();
+            let mut records = self.read_records(reading, &rows).await?;
+            for Fused { key, score, stages } in part {
+                let Some(stored) = records.remove(&key.1) else { continue };
+                let same = |it: &&mut Found| {
+                    let (one, other) = (&it.stored.record, &stored.record);
+                    one.text == other.text && one.answer == other.answer && one.fields == other.fields
+                };
+                if let Some(same) = found.iter_mut().find(same) {
+                    same.also.push(stored.id());
+                } else if found.len() < wanted
+                    && let Some(scope) = scopes.get(key.0)
+                {
+                    found.push(Found { base: scope.base.clone(), stored, score, stages, also: Vec::new() });
+                }
+            }
+        }
+        Ok(found)
     }
 }

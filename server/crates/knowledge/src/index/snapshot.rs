@@ -11,8 +11,9 @@ use sqlx::Row as _;
 
 use super::BaseRef;
 use super::scan::Codes;
+use super::schema::{State, ordinal_of, row_of, rows_of};
 use super::tenant::{Reading, TenantIndex};
-use crate::embedder::Embedder;
+use super::types::permits;
 use crate::error::KnowledgeError;
 use crate::filter::{ColumnBuilder, Columns, Filter};
 use crate::spec::FieldKind;
@@ -26,23 +27,62 @@ pub(super) struct Snapshot {
     /// The base's row in its tenant's file, which names its table of words.
     pub(super) base: i64,
     fields: Vec<(String, FieldKind)>,
-    model: Option<String>,
+    model: Option<Model>,
     /// In the order of the documents' rows.
-    pub(super) segments: Vec<Arc<Segment>>,
+    documents: Vec<Shown>,
+    /// Versions whose words are in the table and that do not answer, or not any more.
+    pub(super) hidden: Vec<i64>,
     /// Seconds since the process began; written by every use.
     used: AtomicU64,
+}
+
+/// A document that answers, and who may find it.
+struct Shown {
+    groups: Vec<String>,
+    segment: Arc<Segment>,
+}
+
+/// The model whose vectors are held.
+#[derive(Clone, PartialEq, Eq)]
+struct Model {
+    name: String,
+    /// Its row, and how long its vectors are; none before its first vector.
+    stored: Option<(i64, usize)>,
 }
 
 pub(super) struct Segment {
     pub(super) document: i64,
     stamp: i64,
-    /// Ascending, in the order of the ordinals.
-    pub(super) rows: Vec<i64>,
+    pub(super) version: i64,
+    /// Ascending.
+    ordinals: Vec<u32>,
     pub(super) columns: Columns,
     pub(super) codes: Codes,
-    /// Records without a vector, and the models of vectors that are not the current model's.
+    /// Records without a vector of any model, and the models of vectors that are not the current model's.
     pub(super) without_vector: usize,
     pub(super) other_models: Vec<(String, usize)>,
+}
+
+impl Segment {
+    pub(super) fn records(&self) -> usize {
+        self.ordinals.len()
+    }
+
+    pub(super) fn row(&self, place: usize) -> Option<i64> {
+        self.ordinals.get(place).map(|it| row_of(self.version, *it))
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = i64> {
+        self.ordinals.iter().map(|it| row_of(self.version, *it))
+    }
+
+    pub(super) fn embedded(&self) -> usize {
+        self.records().saturating_sub(self.unembedded())
+    }
+
+    fn unembedded(&self) -> usize {
+        self.without_vector + self.other_models.iter().map(|(_, count)| count).sum::<usize>()
+    }
 }
 
 /// A record's place in a listing.
@@ -52,49 +92,99 @@ pub(super) struct Place {
     pub(super) ordinal: u32,
 }
 
+/// What of a base is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Its fields only: whatever vectors are in memory stay there.
+    Columns,
+    /// Its fields, and the vectors of its model.
+    Vectors,
+}
+
 impl Snapshot {
     pub(super) fn records(&self) -> usize {
-        self.segments.iter().map(|it| it.rows.len()).sum()
+        self.documents.iter().map(|it| it.segment.records()).sum()
     }
 
-    /// Which records of which segment pass; none where all do.
-    pub(super) fn mask(&self, filter: &Filter) -> Option<Vec<Vec<bool>>> {
-        (!filter.is_empty()).then(|| self.segments.iter().map(|it| filter.evaluate(&it.columns)).collect())
+    /// How long the vectors of its model are; none where it has none.
+    pub(super) fn dimensions(&self) -> Option<usize> {
+        self.model.as_ref()?.stored.map(|(_, dimensions)| dimensions)
     }
 
-    pub(super) fn passing(&self, filter: &Filter, after: Option<(i64, u32)>, limit: usize) -> Vec<Place> {
-        let mut places = Vec::new();
-        for segment in &self.segments {
-            if after.is_some_and(|(document, _)| segment.document < document) {
-                continue;
-            }
-            let passed = filter.evaluate(&segment.columns);
-            for (ordinal, (row, passes)) in segment.rows.iter().zip(passed).enumerate() {
-                let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
-                if !passes || after.is_some_and(|it| (segment.document, ordinal) <= it) {
-                    continue;
-                }
-                places.push(Place { row: *row, document: segment.document, ordinal });
-                if places.len() == limit {
-                    return places;
-                }
-            }
-        }
-        places
+    /// The row of its model; none before its first vector.
+    pub(super) fn model_row(&self) -> Option<i64> {
+        self.model.as_ref()?.stored.map(|(row, _)| row)
     }
 
-    fn touch(&self) {
+    /// What somebody in these groups may see.
+    pub(super) fn segments(&self, asking: Option<&[String]>) -> Vec<Arc<Segment>> {
+        self.documents.iter().filter(|it| permits(&it.groups, asking)).map(|it| it.segment.clone()).collect()
+    }
+
+    /// The versions in the table of words that somebody in these groups must not see.
+    pub(super) fn unseen_versions(&self, asking: Option<&[String]>) -> Vec<i64> {
+        let refused = self.documents.iter().filter(|it| !permits(&it.groups, asking)).map(|it| it.segment.version);
+        self.hidden.iter().copied().chain(refused).collect()
+    }
+
+    pub(super) fn touch(&self) {
         self.used.store(START.elapsed().as_secs(), Ordering::Relaxed);
+    }
+
+    fn is_idle(&self) -> bool {
+        START.elapsed().as_secs().saturating_sub(self.used.load(Ordering::Relaxed)) >= IDLE_SECONDS
     }
 }
 
+/// The records that pass, behind a place and at most so many.
+pub(super) fn passing(
+    segments: &[Arc<Segment>],
+    filter: &Filter,
+    after: Option<(i64, u32)>,
+    limit: usize,
+) -> Vec<Place> {
+    let mut places = Vec::new();
+    for segment in segments {
+        if after.is_some_and(|(document, _)| segment.document < document) {
+            continue;
+        }
+        let passed = filter.evaluate(&segment.columns);
+        for (ordinal, passes) in segment.ordinals.iter().zip(passed) {
+            if !passes || after.is_some_and(|it| (segment.document, *ordinal) <= it) {
+                continue;
+            }
+            let row = row_of(segment.version, *ordinal);
+            places.push(Place { row, document: segment.document, ordinal: *ordinal });
+            if places.len() == limit {
+                return places;
+            }
+        }
+    }
+    places
+}
+
 impl TenantIndex {
+    /// Gives back the memory of bases that nobody searches.
+    pub(super) fn drop_idle_snapshots(&self) {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, it| !it.is_idle());
+    }
+
+    /// Whether what is in memory of a base lacks more vectors of a model than the file does.
+    pub(super) fn holds_fewer_vectors(&self, base: i64, model: &str, missing: usize) -> bool {
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.values().any(|it| {
+            it.base == base
+                && it.model.as_ref().is_some_and(|it| it.name == model)
+                && it.documents.iter().map(|it| it.segment.unembedded()).sum::<usize>() > missing
+        })
+    }
+
     /// The base as this transaction sees it; none when nothing was ever put into it.
     pub(super) async fn snapshot(
         &self,
         reading: &mut Reading,
         base: &BaseRef,
-        embedder: Option<&dyn Embedder>,
+        what: Held,
     ) -> Result<Option<Arc<Snapshot>>, KnowledgeError> {
         let failed = || self.failed("read a knowledge base");
         let found: Option<(i64, i64)> = sqlx::query_as("SELECT row, generation FROM bases WHERE id = $1")
@@ -105,38 +195,35 @@ impl TenantIndex {
         let Some((row, generation)) = found else { return Ok(None) };
         let fields: Vec<(String, FieldKind)> =
             base.spec.fields.iter().filter(|it| it.filter).map(|it| (it.name.clone(), it.kind)).collect();
-        let model = embedder.map(|it| it.model().to_owned());
         let held = {
             let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = START.elapsed().as_secs();
-            snapshots.retain(|_, it| now.saturating_sub(it.used.load(Ordering::Relaxed)) < IDLE_SECONDS);
-            snapshots.get(&base.id).filter(|it| it.fields == fields && it.model == model && it.base == row).cloned()
+            snapshots.retain(|_, it| !it.is_idle());
+            snapshots.get(&base.id).filter(|it| it.fields == fields && it.base == row).cloned()
         };
-        if let Some(held) = &held
-            && held.generation == generation
-        {
+        let name = match (what, &held) {
+            (Held::Columns, Some(held)) => held.model.as_ref().map(|it| it.name.clone()),
+            (Held::Columns, None) | (Held::Vectors, _) => base.model().map(str::to_owned),
+        };
+        let same_model = |it: &Snapshot| it.model.as_ref().map(|it| &it.name) == name.as_ref();
+        if let Some(held) = held.as_ref().filter(|it| it.generation == generation && same_model(it)) {
             held.touch();
             return Ok(Some(held.clone()));
         }
-        let documents: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT row, stamp FROM documents WHERE base = $1 ORDER BY row")
-                .bind(row)
-                .fetch_all(&mut **reading)
-                .await
-                .map_err(failed())?;
-        let mut segments = Vec::with_capacity(documents.len());
-        for (document, stamp) in documents {
-            let kept = held.as_ref().and_then(|it| {
-                let at = it.segments.binary_search_by_key(&document, |it| it.document).ok()?;
-                it.segments.get(at).filter(|it| it.stamp == stamp).cloned()
-            });
-            segments.push(match kept {
-                Some(segment) => segment,
-                None => Arc::new(self.load_segment(reading, (document, stamp), &fields, embedder).await?),
-            });
-        }
-        let fresh = Arc::new(Snapshot { generation, base: row, fields, model, segments, used: AtomicU64::new(0) });
-        fresh.touch();
+        let model = match name {
+            None => None,
+            Some(name) => {
+                let stored: Option<(i64, i64)> =
+                    sqlx::query_as("SELECT row, dimensions FROM models WHERE name = $1 AND dimensions > 0")
+                        .bind(&name)
+                        .fetch_optional(&mut **reading)
+                        .await
+                        .map_err(failed())?;
+                let stored = stored.map(|(row, dimensions)| (row, usize::try_from(dimensions).unwrap_or(0)));
+                Some(Model { name, stored })
+            }
+        };
+        let held = held.filter(|it| it.model == model);
+        let fresh = self.assemble(reading, (row, generation), (fields, model), held.as_deref()).await?;
         let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         // Another reader may have seen a later state already; the newest one stays.
         let newer = snapshots.get(&base.id).is_some_and(|it| it.base == row && it.generation > generation);
@@ -146,70 +233,136 @@ impl TenantIndex {
         Ok(Some(fresh))
     }
 
+    /// With the segments that are held already and have not changed.
+    async fn assemble(
+        &self,
+        reading: &mut Reading,
+        (base, generation): (i64, i64),
+        (fields, model): (Vec<(String, FieldKind)>, Option<Model>),
+        held: Option<&Snapshot>,
+    ) -> Result<Arc<Snapshot>, KnowledgeError> {
+        let failed = || self.failed("read a knowledge base");
+        let found: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT row, stamp, visible, groups FROM documents WHERE base = $1 AND visible IS NOT NULL ORDER BY row",
+        )
+        .bind(base)
+        .fetch_all(&mut **reading)
+        .await
+        .map_err(failed())?;
+        let hidden: Vec<i64> =
+            sqlx::query_scalar("SELECT row FROM versions WHERE base = $1 AND state <> $2 ORDER BY row")
+                .bind(base)
+                .bind(State::Visible.code())
+                .fetch_all(&mut **reading)
+                .await
+                .map_err(failed())?;
+        let mut documents = Vec::with_capacity(found.len());
+        for (document, stamp, version, groups) in found {
+            let kept = held.and_then(|it| {
+                let at = it.documents.binary_search_by_key(&document, |it| it.segment.document).ok()?;
+                it.documents.get(at).map(|it| &it.segment).filter(|it| it.stamp == stamp).cloned()
+            });
+            let segment = match kept {
+                Some(segment) => segment,
+                None => {
+                    Arc::new(self.load_segment(reading, (document, stamp, version), &fields, model.as_ref()).await?)
+                }
+            };
+            documents.push(Shown { groups: self.groups(&groups)?, segment });
+        }
+        let fresh = Snapshot { generation, base, fields, model, documents, hidden, used: AtomicU64::new(0) };
+        fresh.touch();
+        Ok(Arc::new(fresh))
+    }
+
     async fn load_segment(
         &self,
         reading: &mut Reading,
-        (document, stamp): (i64, i64),
+        (document, stamp, version): (i64, i64, i64),
         fields: &[(String, FieldKind)],
-        embedder: Option<&dyn Embedder>,
+        model: Option<&Model>,
     ) -> Result<Segment, KnowledgeError> {
-        let model = embedder.map(|it| (it.model().to_owned(), it.dimensions()));
+        let failed = || self.failed("load a document");
+        let records: i64 = sqlx::query_scalar("SELECT records FROM versions WHERE row = $1")
+            .bind(version)
+            .fetch_one(&mut **reading)
+            .await
+            .map_err(failed())?;
+        let records = usize::try_from(records).unwrap_or(0);
+        let (model_row, dimensions) = model.and_then(|it| it.stored).unwrap_or((0, 0));
         let mut builders: Vec<ColumnBuilder> = fields.iter().map(|(_, kind)| ColumnBuilder::new(*kind)).collect();
-        let mut segment = Segment {
-            document,
-            stamp,
-            rows: Vec::new(),
-            columns: Columns::default(),
-            codes: Codes::new(model.as_ref().map_or(0, |(_, dimensions)| *dimensions)),
-            without_vector: 0,
-            other_models: Vec::new(),
-        };
+        // What is held for a long time takes the memory that it needs and no more.
+        let mut ordinals = Vec::with_capacity(records);
+        let mut codes = Codes::new(dimensions, records);
+        let mut missing = 0;
+        let (first, last) = rows_of(version);
         {
             let mut rows = sqlx::query(
-                "SELECT records.row, records.fields, models.name, vectors.vector FROM records
-                 LEFT JOIN vectors ON vectors.record = records.row LEFT JOIN models ON models.row = vectors.model
-                 WHERE records.document = $1 ORDER BY records.ordinal",
+                "SELECT records.row, vectors.vector, CASE WHEN $4 THEN records.fields ELSE '' END FROM records
+                 LEFT JOIN vectors ON vectors.hash = records.hash AND vectors.model = $3
+                 WHERE records.row BETWEEN $1 AND $2 ORDER BY records.row",
             )
-            .bind(document)
+            .bind(first)
+            .bind(last)
+            .bind(model_row)
+            .bind(!fields.is_empty())
             .fetch(&mut **reading);
-            while let Some(row) = rows.try_next().await.map_err(self.failed("load a document"))? {
-                segment.rows.push(row.get(0));
+            while let Some(row) = rows.try_next().await.map_err(failed())? {
+                ordinals.push(ordinal_of(row.get(0)));
                 if !fields.is_empty() {
-                    let stored: &str = row.get(1);
-                    let values: Value = Value::Object(self.fields(stored)?);
+                    let values: Value = Value::Object(self.fields(row.get(2))?);
                     for ((name, _), builder) in fields.iter().zip(&mut builders) {
                         builder.push(values.get(name));
                     }
                 }
-                let of: Option<&str> = row.get(2);
-                match (of, &model) {
-                    (Some(of), Some((name, dimensions))) if of == name => {
-                        let vector = floats(row.get::<&[u8], _>(3));
-                        if vector.len() != *dimensions {
-                            return Err(KnowledgeError::Damaged {
-                                tenant: self.tenant.clone(),
-                                message: format!("a vector has {} dimensions, not {dimensions}", vector.len()),
-                            });
-                        }
-                        segment.codes.push(Some(&vector));
-                    }
-                    (Some(of), _) => {
-                        segment.codes.push(None);
-                        match segment.other_models.iter_mut().find(|(it, _)| it == of) {
-                            Some((_, count)) => *count += 1,
-                            None => segment.other_models.push((of.to_owned(), 1)),
-                        }
-                    }
-                    (None, _) => {
-                        segment.codes.push(None);
-                        segment.without_vector += 1;
-                    }
+                let vector = row.get::<Option<&[u8]>, _>(1).map(floats);
+                if vector.as_ref().is_some_and(|it| it.len() != dimensions) {
+                    return Err(KnowledgeError::Damaged {
+                        tenant: self.tenant.clone(),
+                        message: format!("a vector does not have {dimensions} dimensions"),
+                    });
                 }
+                missing += usize::from(vector.is_none());
+                codes.push(vector.as_deref());
             }
         }
+        let other_models =
+            if missing > 0 { self.other_models(reading, (first, last), model_row).await? } else { Vec::new() };
+        let others: usize = other_models.iter().map(|(_, count)| count).sum();
         let named = fields.iter().zip(builders).map(|((name, _), it)| (name.clone(), it.finish())).collect();
-        segment.columns = Columns { rows: segment.rows.len(), named };
-        Ok(segment)
+        Ok(Segment {
+            document,
+            stamp,
+            version,
+            columns: Columns { rows: ordinals.len(), named },
+            ordinals,
+            codes,
+            without_vector: missing.saturating_sub(others),
+            other_models,
+        })
+    }
+
+    /// How many records have no vector of this model, but one of another, by its name.
+    async fn other_models(
+        &self,
+        reading: &mut Reading,
+        (first, last): (i64, i64),
+        model: i64,
+    ) -> Result<Vec<(String, usize)>, KnowledgeError> {
+        let found: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT models.name, count(*) FROM (
+               SELECT (SELECT max(model) FROM vectors WHERE vectors.hash = records.hash) AS other FROM records
+               WHERE row BETWEEN $1 AND $2 AND NOT EXISTS (
+                 SELECT 1 FROM vectors WHERE vectors.hash = records.hash AND vectors.model = $3))
+             JOIN models ON models.row = other GROUP BY models.name ORDER BY models.name",
+        )
+        .bind(first)
+        .bind(last)
+        .bind(model)
+        .fetch_all(&mut **reading)
+        .await
+        .map_err(self.failed("count vectors of other models"))?;
+        Ok(found.into_iter().map(|(name, count)| (name, usize::try_from(count).unwrap_or(0))).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! One tenant's file: its tables, its connections, and what is deleted from it.
+//! One tenant's file: its connections, and what is read of its records.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,36 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite, Transaction};
 use tokio::sync::OnceCell;
 
+use super::schema::{ordinal_of, version_of};
 use super::snapshot::Snapshot;
 use crate::error::KnowledgeError;
+use crate::parse::{Position, Record};
 
-/// Raised when the tables change; a file of a newer server is not touched.
-const SCHEMA_VERSION: i64 = 1;
 /// Reads of one tenant at the same time. Searches are short, and two cores have no use for more.
 const READERS: u32 = 4;
 /// Connections of tenants that nobody uses are closed.
 const IDLE: Duration = Duration::from_secs(300);
-
-/// Documents keep their `row` when they are replaced, so listings keep their order. `stamp` and `generation` change with
-/// every write: what is held in memory is compared by them.
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS bases (
-  row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS documents (
-  row INTEGER PRIMARY KEY AUTOINCREMENT, base INTEGER NOT NULL REFERENCES bases (row), id TEXT NOT NULL,
-  name TEXT NOT NULL, version INTEGER NOT NULL, stamp INTEGER NOT NULL, UNIQUE (base, id));
-CREATE TABLE IF NOT EXISTS records (
-  row INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents (row),
-  ordinal INTEGER NOT NULL, text TEXT NOT NULL, fields TEXT NOT NULL, UNIQUE (document, ordinal));
-CREATE TABLE IF NOT EXISTS models (row INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS vectors (
-  record INTEGER PRIMARY KEY REFERENCES records (row), model INTEGER NOT NULL REFERENCES models (row),
-  vector BLOB NOT NULL);
-";
 
 pub(super) struct TenantIndex {
     pub(super) tenant: String,
@@ -43,6 +28,8 @@ pub(super) struct TenantIndex {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     prepared: OnceCell<()>,
+    /// Held by whoever removes what is dead.
+    pub(super) purging: tokio::sync::Mutex<()>,
     /// Written by whoever finds its base changed. Readers keep the one they have.
     pub(super) snapshots: Mutex<HashMap<String, Arc<Snapshot>>>,
 }
@@ -50,13 +37,28 @@ pub(super) struct TenantIndex {
 pub(super) type Reading = Transaction<'static, Sqlite>;
 
 /// A record with its document's name, as hits and listings show it.
+#[derive(Clone)]
 pub(super) struct StoredRecord {
-    pub(super) id: String,
+    pub(super) row: i64,
     pub(super) document: String,
     pub(super) document_id: String,
-    pub(super) text: String,
-    pub(super) fields: Map<String, Value>,
+    pub(super) record: Record,
 }
+
+impl StoredRecord {
+    pub(super) fn id(&self) -> String {
+        format!("{}:{}", self.document_id, self.record.ordinal)
+    }
+
+    pub(super) fn version(&self) -> i64 {
+        version_of(self.row)
+    }
+}
+
+/// The columns that [`TenantIndex::stored`] reads, in its order.
+pub(super) const STORED: &str = "records.row, documents.id, documents.name, records.fields, records.position, records.answer, \
+     records.text FROM records JOIN versions ON versions.row = records.row >> 24 \
+     JOIN documents ON documents.row = versions.document";
 
 impl TenantIndex {
     pub(super) fn new(dir: &Path, tenant: &str) -> Result<TenantIndex, KnowledgeError> {
@@ -88,9 +90,11 @@ impl TenantIndex {
         };
         Ok(TenantIndex {
             tenant: tenant.to_owned(),
-            writer: pool(1).connect_lazy_with(options.clone()),
+            // Hashes fall everywhere into their index: 32 MB hold that of a million records.
+            writer: pool(1).connect_lazy_with(options.clone().pragma("cache_size", "-32768")),
             readers: pool(READERS).connect_lazy_with(options),
             prepared: OnceCell::new(),
+            purging: tokio::sync::Mutex::default(),
             snapshots: Mutex::default(),
         })
     }
@@ -100,30 +104,15 @@ impl TenantIndex {
         move |source| KnowledgeError::Index { tenant, operation, source }
     }
 
-    pub(super) async fn prepare(&self) -> Result<(), KnowledgeError> {
-        self.prepared.get_or_try_init(|| self.create_tables()).await?;
+    pub(super) async fn prepare(self: &Arc<Self>) -> Result<(), KnowledgeError> {
+        self.prepared
+            .get_or_try_init(|| async {
+                self.create_tables().await?;
+                self.purge_later();
+                Ok(())
+            })
+            .await?;
         Ok(())
-    }
-
-    async fn create_tables(&self) -> Result<(), KnowledgeError> {
-        let failed = || self.failed("open its file");
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-        let version: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed())?;
-        if version > SCHEMA_VERSION {
-            return Err(KnowledgeError::Damaged {
-                tenant: self.tenant.clone(),
-                message: format!(
-                    "it was written by a newer server (version {version}, this one knows {SCHEMA_VERSION})"
-                ),
-            });
-        }
-        sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(failed())?;
-        sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA_VERSION}")))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed())?;
-        transaction.commit().await.map_err(failed())
     }
 
     /// Everything that is read in one transaction is of one moment.
@@ -135,10 +124,42 @@ impl TenantIndex {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed("begin to write"))
     }
 
+    fn damaged(&self, message: String) -> KnowledgeError {
+        KnowledgeError::Damaged { tenant: self.tenant.clone(), message }
+    }
+
     pub(super) fn fields(&self, stored: &str) -> Result<Map<String, Value>, KnowledgeError> {
-        serde_json::from_str(stored).map_err(|error| KnowledgeError::Damaged {
-            tenant: self.tenant.clone(),
-            message: format!("a record's fields are not JSON: {error}"),
+        serde_json::from_str(stored).map_err(|error| self.damaged(format!("a record's fields are not JSON: {error}")))
+    }
+
+    pub(super) fn position(&self, stored: Option<&str>) -> Result<Position, KnowledgeError> {
+        stored.map_or_else(
+            || Ok(Position::default()),
+            |it| {
+                serde_json::from_str(it)
+                    .map_err(|error| self.damaged(format!("a record's position cannot be read: {error}")))
+            },
+        )
+    }
+
+    pub(super) fn groups(&self, stored: &str) -> Result<Vec<String>, KnowledgeError> {
+        serde_json::from_str(stored).map_err(|error| self.damaged(format!("a document's groups are not JSON: {error}")))
+    }
+
+    /// Of a row that selects [`STORED`].
+    pub(super) fn stored(&self, row: &SqliteRow) -> Result<StoredRecord, KnowledgeError> {
+        let number: i64 = row.get(0);
+        Ok(StoredRecord {
+            row: number,
+            document_id: row.get(1),
+            document: row.get(2),
+            record: Record {
+                ordinal: ordinal_of(number),
+                fields: self.fields(row.get(3))?,
+                position: self.position(row.get(4))?,
+                answer: row.get(5),
+                text: row.get(6),
+            },
         })
     }
 
@@ -148,109 +169,28 @@ impl TenantIndex {
         rows: &[i64],
     ) -> Result<HashMap<i64, StoredRecord>, KnowledgeError> {
         let wanted = serde_json::to_string(rows).unwrap_or_default();
-        let found = sqlx::query(
-            "SELECT records.row, documents.id, records.ordinal, documents.name, records.text, records.fields
-             FROM records JOIN documents ON documents.row = records.document
-             WHERE records.row IN (SELECT value FROM json_each($1))",
-        )
-        .bind(wanted)
-        .fetch_all(&mut **reading)
-        .await
-        .map_err(self.failed("read records"))?;
-        found
-            .into_iter()
-            .map(|row| {
-                let document_id: String = row.get(1);
-                let ordinal: i64 = row.get(2);
-                let fields: String = row.get(5);
-                let record = StoredRecord {
-                    id: format!("{document_id}:{ordinal}"),
-                    document_id,
-                    document: row.get(3),
-                    text: row.get(4),
-                    fields: self.fields(&fields)?,
-                };
-                Ok((row.get::<i64, _>(0), record))
-            })
-            .collect()
+        let statement = ["SELECT ", STORED, " WHERE records.row IN (SELECT value FROM json_each($1))"].concat();
+        let found = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(wanted)
+            .fetch_all(&mut **reading)
+            .await
+            .map_err(self.failed("read records"))?;
+        found.iter().map(|row| self.stored(row).map(|it| (it.row, it))).collect()
     }
 
-    pub(super) async fn delete_document(&self, base: &str, document: &str) -> Result<bool, KnowledgeError> {
-        let failed = || self.failed("delete a document");
-        let mut writing = self.begin_writing().await?;
-        let found: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT bases.row, documents.row FROM documents JOIN bases ON bases.row = documents.base
-             WHERE bases.id = $1 AND documents.id = $2",
-        )
-        .bind(base)
-        .bind(document)
-        .fetch_optional(&mut *writing)
-        .await
-        .map_err(failed())?;
-        let Some((base, document)) = found else { return Ok(false) };
-        self.delete_records(&mut writing, base, document).await?;
-        sqlx::query("DELETE FROM documents WHERE row = $1")
-            .bind(document)
-            .execute(&mut *writing)
-            .await
-            .map_err(failed())?;
-        self.touch_base(&mut writing, base).await?;
-        writing.commit().await.map_err(failed())?;
-        Ok(true)
-    }
-
-    pub(super) async fn delete_base(&self, base: &str) -> Result<bool, KnowledgeError> {
-        let failed = || self.failed("delete a knowledge base");
-        let mut writing = self.begin_writing().await?;
-        let found: Option<i64> = sqlx::query_scalar("SELECT row FROM bases WHERE id = $1")
-            .bind(base)
-            .fetch_optional(&mut *writing)
-            .await
-            .map_err(failed())?;
-        let Some(row) = found else { return Ok(false) };
-        for statement in [
-            "DELETE FROM vectors WHERE record IN
-               (SELECT records.row FROM records JOIN documents ON documents.row = document WHERE base = $1)",
-            "DELETE FROM records WHERE document IN (SELECT row FROM documents WHERE base = $1)",
-            "DELETE FROM documents WHERE base = $1",
-            "DELETE FROM bases WHERE row = $1",
-        ] {
-            sqlx::query(statement).bind(row).execute(&mut *writing).await.map_err(failed())?;
-        }
-        sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS words_{row}")))
-            .execute(&mut *writing)
-            .await
-            .map_err(failed())?;
-        writing.commit().await.map_err(failed())?;
-        self.snapshots.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(base);
-        Ok(true)
-    }
-
-    pub(super) async fn delete_records(
+    /// The records of one version within a range of rows, in their order.
+    pub(super) async fn read_range(
         &self,
-        writing: &mut Reading,
-        base: i64,
-        document: i64,
-    ) -> Result<(), KnowledgeError> {
-        let failed = || self.failed("delete records");
-        let words = format!("DELETE FROM words_{base} WHERE rowid IN (SELECT row FROM records WHERE document = $1)");
-        sqlx::query(AssertSqlSafe(words)).bind(document).execute(&mut **writing).await.map_err(failed())?;
-        for statement in [
-            "DELETE FROM vectors WHERE record IN (SELECT row FROM records WHERE document = $1)",
-            "DELETE FROM records WHERE document = $1",
-        ] {
-            sqlx::query(statement).bind(document).execute(&mut **writing).await.map_err(failed())?;
-        }
-        Ok(())
-    }
-
-    /// Tells everything that holds this base in memory that it has changed.
-    pub(super) async fn touch_base(&self, writing: &mut Reading, base: i64) -> Result<(), KnowledgeError> {
-        sqlx::query("UPDATE bases SET generation = generation + 1 WHERE row = $1")
-            .bind(base)
-            .execute(&mut **writing)
+        reading: &mut Reading,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<StoredRecord>, KnowledgeError> {
+        let statement = ["SELECT ", STORED, " WHERE records.row BETWEEN $1 AND $2 ORDER BY records.row"].concat();
+        let found = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(from)
+            .bind(to)
+            .fetch_all(&mut **reading)
             .await
-            .map_err(self.failed("mark a change"))?;
-        Ok(())
+            .map_err(self.failed("read records side by side"))?;
+        found.iter().map(|row| self.stored(row)).collect()
     }
 }

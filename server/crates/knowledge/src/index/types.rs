@@ -1,24 +1,55 @@
 //! What goes into the index and what comes out of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::parse::Record;
+use super::rerank::Reranker;
+use crate::embedder::Embedder;
+use crate::parse::{Position, Record};
 use crate::spec::BaseSpec;
 
-/// A knowledge base by its id, with the fields that its filters speak of.
+/// A knowledge base by its id, with the fields that its filters speak of and the model that its vectors are of.
 #[derive(Clone, Debug)]
 pub struct BaseRef {
     pub id: String,
     pub spec: BaseSpec,
+    /// Without one, everything is found by words only, and searches say so.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// Names of products and people that count as one word in this base, however a dictionary would cut them. They count
+    /// for what is stored from then on.
+    pub words: Vec<String>,
 }
 
-/// A complete version of a document. Putting it replaces the version that is there.
-#[derive(Clone, Debug)]
+impl BaseRef {
+    pub fn new(id: impl Into<String>, spec: BaseSpec, embedder: Option<Arc<dyn Embedder>>) -> BaseRef {
+        BaseRef { id: id.into(), spec, embedder, words: Vec::new() }
+    }
+
+    pub(super) fn model(&self) -> Option<&str> {
+        self.embedder.as_deref().map(Embedder::model)
+    }
+}
+
+/// A version of a document that is being put into a base.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentRef {
+    pub id: String,
+    pub name: String,
+    pub version: u32,
+    /// Who may find it: whoever is in one of these groups, or everybody where there are none. They count from the first
+    /// [`super::Knowledge::stage`] of this version on; afterwards [`super::Knowledge::set_groups`] changes them.
+    pub groups: Vec<String>,
+}
+
+/// A complete version of a small document. Putting it replaces the version that is there.
+#[derive(Clone, Debug, Default)]
 pub struct DocumentIn {
     pub id: String,
     pub name: String,
     pub version: u32,
+    pub groups: Vec<String>,
     pub records: Vec<Record>,
 }
 
@@ -34,8 +65,34 @@ pub struct PutReport {
     pub records: usize,
     /// Whether every record has a vector. Without one a record is found by its words only.
     pub embedded: bool,
-    /// Why not, in words.
+    /// Why not, in words; or that a newer version answers already.
     pub reason: Option<String>,
+}
+
+/// What became of the vectors of some records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbedReport {
+    /// Texts that went through the model.
+    pub embedded: usize,
+    /// Records whose text had a vector already.
+    pub reused: usize,
+    /// Records that have none now and are found by their words only.
+    pub missing: usize,
+    /// Why some are missing, in words.
+    pub reason: Option<String>,
+    /// The caller wanted it to stop; what was made until then is kept.
+    pub stopped: bool,
+}
+
+/// What became of a version that was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// It answers now.
+    Visible,
+    /// A newer version answers already, so this one was discarded.
+    Superseded,
+    /// Its document or base was deleted meanwhile, or it was discarded or never staged.
+    Gone,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +104,32 @@ pub enum SearchMode {
     Lexical,
 }
 
+/// How much each list counts when the two are fused. A list that counts for nothing is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Weights {
+    pub dense: f64,
+    pub lexical: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Weights {
+        Weights { dense: 1.0, lexical: 1.0 }
+    }
+}
+
+/// What is shown around a record that was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expand {
+    #[default]
+    None,
+    /// Hits that stand side by side become one, and each gets the records before and behind it.
+    Neighbours,
+    /// The larger passage that a record is a part of.
+    Parent,
+}
+
 #[derive(Clone, Debug)]
 pub struct SearchRequest {
     pub bases: Vec<BaseRef>,
@@ -56,6 +139,34 @@ pub struct SearchRequest {
     pub min_score: Option<f64>,
     pub mode: SearchMode,
     pub filter: Option<Value>,
+    pub weights: Weights,
+    /// Who asks: `None` sees everything, `Some` sees documents without groups and those that share one of these.
+    pub groups: Option<Vec<String>>,
+    pub expand: Expand,
+    /// Texts of all hits together have at most so many tokens, as estimated from their characters. The first hit is
+    /// always there.
+    pub token_budget: Option<u32>,
+    /// Puts the best candidates into its own order, and scores them.
+    pub reranker: Option<Arc<dyn Reranker>>,
+}
+
+impl SearchRequest {
+    /// The usual search: hybrid, 8 hits, no filter, by somebody who sees everything.
+    pub fn new(bases: Vec<BaseRef>, query: impl Into<String>) -> SearchRequest {
+        SearchRequest {
+            bases,
+            query: query.into(),
+            top_k: 8,
+            min_score: None,
+            mode: SearchMode::Hybrid,
+            filter: None,
+            weights: Weights::default(),
+            groups: None,
+            expand: Expand::None,
+            token_budget: None,
+            reranker: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +199,8 @@ pub struct Stage {
     pub rank: u32,
 }
 
-/// Where a hit's score comes from. `dense` is a cosine, `lexical` a BM25 score, `fused` the raw reciprocal rank sum.
+/// Where a hit's score comes from. `dense` is a cosine, `lexical` a BM25 score, `fused` the raw reciprocal rank sum,
+/// `rerank` what the reranker said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +209,8 @@ pub struct Stages {
     pub lexical: Option<Stage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fused: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<Stage>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -108,12 +222,46 @@ pub struct Hit {
     pub document_id: String,
     /// The base's id.
     pub base: String,
+    /// The record's text, or with [`Expand`] that of a larger passage around it.
     pub text: String,
+    /// The standard answer, if the text is a question that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     pub fields: Map<String, Value>,
-    /// Higher is better, comparable within one result. Dense: the cosine. Lexical: BM25. Hybrid: the fused rank score
-    /// as a share of the best possible one, so that 1 is a record which leads every list.
+    /// Of the record that was found, also where the text is larger.
+    pub position: Position,
+    /// Higher is better, comparable within one result. Reranked: what the reranker said. Else dense: the cosine; lexical:
+    /// BM25; hybrid, or over lists that cannot be compared by their scores (bases with models of their own, words of
+    /// several bases): the fused rank score as a share of the best possible one, so that 1 is a record which leads every list.
     pub score: f64,
     pub stages: Stages,
+    /// Where the query's words stand in `text`: from and to, in characters.
+    pub highlights: Vec<[u32; 2]>,
+    /// The ordinals of the records whose texts are in `text`.
+    pub merged: Vec<u32>,
+    /// The ids of further hits that say exactly the same and were left out for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+/// What a search took, in milliseconds; what was not done is not there. Two answers with other timings are equal.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Timings {
+    pub total_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embed_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dense_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexical_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerank_ms: Option<f64>,
+}
+
+impl PartialEq for Timings {
+    fn eq(&self, _: &Timings) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,6 +269,7 @@ pub struct SearchResponse {
     pub status: SearchStatus,
     pub reason: Option<String>,
     pub hits: Vec<Hit>,
+    pub timings: Timings,
 }
 
 /// A record outside of any search.
@@ -129,7 +278,23 @@ pub struct Entry {
     pub id: String,
     pub document: String,
     pub text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     pub fields: Map<String, Value>,
+    pub position: Position,
+}
+
+/// Which records are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ListRequest {
+    pub filter: Option<Value>,
+    /// As the page before gave it; the first page has none.
+    pub cursor: Option<String>,
+    pub limit: u32,
+    /// Only this document's records, by its id.
+    pub document: Option<String>,
+    /// Who asks, as in [`SearchRequest::groups`].
+    pub groups: Option<Vec<String>>,
 }
 
 /// Records in the order of their documents and rows, which no replacement of a document changes.
@@ -137,4 +302,9 @@ pub struct Entry {
 pub struct Page {
     pub entries: Vec<Entry>,
     pub next_cursor: Option<String>,
+}
+
+/// Whether somebody in the groups of `asking` may see what belongs to `groups`.
+pub(super) fn permits(groups: &[String], asking: Option<&[String]>) -> bool {
+    groups.is_empty() || asking.is_none_or(|asking| groups.iter().any(|it| asking.contains(it)))
 }
