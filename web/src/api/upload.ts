@@ -2,10 +2,20 @@
 import { apiLanguage, Problem, refused, setReachable } from "./client";
 import type { ProblemBody } from "./types";
 
+export interface UploadOptions {
+  /** Under which name the file is sent; its own otherwise. */
+  name?: string | undefined;
+  /** Sent beside the file; whatever is no text goes as JSON. */
+  fields?: Record<string, unknown> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** `onProgress` is called with the part that was sent, from 0 to 1. */
-export function upload<T>(path: string, file: File, onProgress: (part: number) => void): Promise<T> {
+export function upload<T>(path: string, file: File, onProgress: (part: number) => void, options: UploadOptions = {}): Promise<T> {
   const body = new FormData();
-  body.append("file", file, file.name);
+  // Before the file: a server that reads the body as it comes then knows them in time.
+  for (const [key, value] of Object.entries(options.fields ?? {})) body.append(key, typeof value === "string" ? value : JSON.stringify(value));
+  body.append("file", file, options.name ?? file.name);
   const call = new XMLHttpRequest();
   call.open("POST", path);
   call.setRequestHeader("Accept", "application/json");
@@ -23,6 +33,8 @@ export function upload<T>(path: string, file: File, onProgress: (part: number) =
       reject(new Problem(0, { code: "server_unreachable" }));
     };
     call.onabort = () => reject(new Problem(0, { code: "unexpected" }));
+    if (options.signal?.aborted) return reject(new Problem(0, { code: "unexpected" }));
+    options.signal?.addEventListener("abort", () => call.abort());
     call.send(body);
   });
 }

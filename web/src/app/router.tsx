@@ -1,6 +1,7 @@
 // The page's addresses. Chat and run pages are fetched when first needed; the rest is small.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Outlet } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
+import { readSearch } from "@/api/retrieval-settings";
 import { AssistantsPage } from "@/features/assistants";
 import { AccountPage, SettingsPage, SetupPage, SignInPage } from "@/features/settings";
 import { Button, buttonClass } from "@/ui/button";
@@ -63,6 +64,23 @@ const plugins = createRoute({
 const plugin = createRoute({
   getParentRoute: () => house, path: "/plugins/$plugin", component: lazyRouteComponent(() => import("./plugin-routes"), "PluginRoute"),
 });
+const bases = createRoute({
+  getParentRoute: () => house, path: "/knowledge", component: lazyRouteComponent(() => import("./knowledge-routes"), "BasesRoute"),
+});
+const base = createRoute({
+  getParentRoute: () => house, path: "/knowledge/$name",
+  validateSearch: (search: Record<string, unknown>): { add?: string | undefined } => ({ add: text(search["add"]) }),
+  component: lazyRouteComponent(() => import("./knowledge-routes"), "BaseRoute"),
+});
+const baseDocument = createRoute({
+  getParentRoute: () => house, path: "/knowledge/$name/documents/$document", component: lazyRouteComponent(() => import("./knowledge-routes"), "BaseDocumentRoute"),
+});
+const baseTest = createRoute({
+  getParentRoute: () => house, path: "/knowledge/$name/test", validateSearch: readSearch, component: lazyRouteComponent(() => import("./knowledge-routes"), "BaseTestRoute"),
+});
+const baseSettings = createRoute({
+  getParentRoute: () => house, path: "/knowledge/$name/settings", component: lazyRouteComponent(() => import("./knowledge-routes"), "BaseSettingsRoute"),
+});
 const settings = createRoute({ getParentRoute: () => house, path: "/settings", component: SettingsPage });
 const help = createRoute({
   getParentRoute: () => house, path: "/help", component: lazyRouteComponent(() => import("@/features/help"), "HelpPage"),
@@ -71,7 +89,7 @@ const help = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     outside.addChildren([setup, signIn]),
-    house.addChildren([assistants, account, settings, chat.addChildren([newConversation, oneConversation]), runs, run, waits, workflows, plugins, plugin, help]),
+    house.addChildren([assistants, account, settings, chat.addChildren([newConversation, oneConversation]), runs, run, waits, workflows, bases, base, baseDocument, baseTest, baseSettings, plugins, plugin, help]),
   ]),
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -24,9 +24,9 @@ export function Shell() {
     <div className={`flex flex-col ${inChat ? "h-dvh" : "min-h-dvh"}`}>
       <a href="#main" className="sr-only focus:not-sr-only focus:fixed focus:start-2 focus:top-2 focus:z-50 focus:rounded-lg focus:bg-raised focus:px-4 focus:py-2">{t("nav.skip")}</a>
       <header className={`sticky top-0 z-30 h-14 shrink-0 items-center gap-2 border-b border-line bg-wall px-3 sm:px-5 md:gap-4 ${inChat ? "hidden md:flex" : "flex"}`}>
-        <IconButton label={t("nav.menu")} className="sm:hidden" onClick={() => setDrawer(true)}><Menu /></IconButton>
+        <IconButton label={t("nav.menu")} className="lg:hidden" onClick={() => setDrawer(true)}><Menu /></IconButton>
         <Wordmark />
-        <div className="hidden sm:block"><Places /></div>
+        <div className="hidden lg:block"><Places /></div>
         <div className="ms-auto"><PersonMenu /></div>
       </header>
       <Drawer open={drawer} onClose={() => setDrawer(false)} label={t("nav.menu")}>

@@ -39,3 +39,8 @@ export const Person = () => <Icon><circle cx="10" cy="7" r="3.2" /><path d="M4 1
 export const Steps = () => <Icon><rect x="7" y="2.8" width="6" height="4" rx="1.2" /><rect x="2.5" y="13.2" width="6" height="4" rx="1.2" /><rect x="11.5" y="13.2" width="6" height="4" rx="1.2" /><path d="M10 6.8v3M5.5 13.2V11.5q0-1.7 1.7-1.7h5.6q1.7 0 1.7 1.7v1.7" /></Icon>;
 export const Trash = () => <Icon><path d="M4 5.5h12M8 5.5V4h4v1.5M5.5 5.5l.7 10.5h7.6l.7-10.5" /></Icon>;
 export const Warning = () => <Icon><path d="M10 3 2.5 16.5h15zM10 8.2v3.6M10 14.2v.1" /></Icon>;
+export const Search = () => <Icon><circle cx="9" cy="9" r="5" /><path d="m12.8 12.8 3.7 3.7" /></Icon>;
+export const Download = () => <Icon><path d="M10 4v8.5M6.5 9 10 12.5 13.5 9M4 12.5v2.8q0 1.2 1.2 1.2h9.6q1.2 0 1.2-1.2v-2.8" /></Icon>;
+export const Globe = () => <Icon><circle cx="10" cy="10" r="6.8" /><path d="M3.4 10h13.2M10 3.2c4 4 4 9.6 0 13.6-4-4-4-9.6 0-13.6" /></Icon>;
+export const Question = () => <Icon><path d="M4 4.5h12v9H9.5L6 16.5v-3H4zM8.4 7.6a1.7 1.7 0 1 1 2.3 1.6q-.7.3-.7 1M10 11.6v.1" /></Icon>;
+export const Pin = () => <Icon><path d="M10 16.5s5-4.6 5-8.3a5 5 0 0 0-10 0c0 3.7 5 8.3 5 8.3z" /><circle cx="10" cy="8.2" r="1.7" /></Icon>;

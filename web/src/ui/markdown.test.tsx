@@ -5,7 +5,8 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { initReactI18next } from "react-i18next";
 import { beforeAll, describe, expect, it } from "vitest";
 import en from "@/i18n/en.json";
-import { Markdown, safeLink } from "./markdown";
+import { Markdown } from "./markdown";
+import { safeLink } from "./safe-link";
 
 beforeAll(() => i18next.use(initReactI18next).init({ lng: "en", resources: { en: { translation: en } }, interpolation: { escapeValue: false } }));
 

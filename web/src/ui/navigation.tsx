@@ -14,6 +14,7 @@ const PLACES = [
   { to: "/workflows", label: "nav.workflows" },
   { to: "/runs", label: "nav.runs" },
   { to: "/waits", label: "nav.waits" },
+  { to: "/knowledge", label: "nav.knowledge", needs: "manage" },
   { to: "/plugins", label: "nav.plugins", needs: "manage" },
   { to: "/help", label: "nav.help" },
 ] as const satisfies { to: string; label: string; needs?: string }[];
@@ -36,7 +37,7 @@ export function Places({ upright = false, onGo }: { upright?: boolean; onGo?: ()
     <nav aria-label={t("nav.main")} className={upright ? "flex flex-col" : "flex items-center gap-1"}>
       {places.map((place) => (
         <Link key={place.to} to={place.to} activeOptions={{ exact: place.to === "/" }} {...(onGo ? { onClick: onGo } : {})}
-          className={`rounded-lg py-2 text-[0.94rem] whitespace-nowrap text-quiet ${upright ? "px-3" : "px-2 md:px-3"} transition-colors hover:bg-wash hover:text-ink`}
+          className="rounded-lg px-3 py-2 text-[0.94rem] whitespace-nowrap text-quiet transition-colors hover:bg-wash hover:text-ink"
           activeProps={{ className: "!text-ink font-medium", "aria-current": "page" }}>
           {t(place.label)}
           {place.to === "/waits" && <WaitsCount />}

@@ -18,7 +18,7 @@ const KEYS = [
 ] as const;
 
 /** What workflows can do, in the order in which readers meet it. */
-const TOPICS = ["waits", "containers", "triggers", "plugins", "cache", "rerun"] as const;
+const TOPICS = ["waits", "containers", "triggers", "knowledge", "plugins", "cache", "rerun"] as const;
 
 export function HelpPage() {
   const { t } = useTranslation();
