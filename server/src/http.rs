@@ -6,15 +6,18 @@ pub(crate) mod body;
 pub mod caller;
 mod conversations;
 mod definitions;
+mod documents;
 mod event_stream;
 mod health;
 mod knowledge_bases;
+mod knowledge_export;
 mod limits;
 mod models;
 mod openai;
 pub mod openapi;
 mod plugins;
 pub mod problem;
+mod retrieval_tests;
 mod runs;
 mod secrets;
 mod tables;
@@ -26,7 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -80,6 +83,7 @@ fn method(verb: &str) -> Method {
     match verb {
         "post" => Method::POST,
         "put" => Method::PUT,
+        "patch" => Method::PATCH,
         "delete" => Method::DELETE,
         _ => Method::GET,
     }
@@ -90,7 +94,7 @@ const RUN: Access = Access::Needs(Scope::Run);
 const MANAGE: Access = Access::Needs(Scope::Manage);
 
 pub fn operations() -> Vec<Operation> {
-    [account(), documents(), work(), chat(), supplies(), others()].into_iter().flatten().collect()
+    [account(), documents(), work(), chat(), knowledge(), supplies(), others()].into_iter().flatten().collect()
 }
 
 /// Who calls, and with what.
@@ -140,6 +144,7 @@ fn work() -> Vec<Operation> {
         get    "/api/v1/runs" RUN, runs::list, "list_runs", "Runs, newest first", P::none() => P::json::<runs::RunList>();
         get    "/api/v1/runs/{id}" RUN, runs::show, "get_run", "One run with its nodes", P::none() => P::json::<runs::RunView>();
         get    "/api/v1/runs/{id}/events" CHAT, runs::events, "get_run_events", "A run's events: what was stored, then what happens", P::none() => P::events();
+        get    "/api/v1/runs/{id}/citations" CHAT, runs::citations, "list_citations", "The passages that were found while a run's answer was made", P::none() => P::json::<runs::CitationList>();
         post   "/api/v1/runs/{id}/waits/{effect}" CHAT, waits::answer, "answer_wait", "Answer what a run asks a person; the first answer counts", P::json::<waits::ReplyBody>() => P::json::<runs::RunSummary>();
         get    "/api/v1/waits" CHAT, waits::list, "list_waits", "Open questions that one may answer, newest first", P::none() => P::json::<waits::WaitList>();
         post   "/api/v1/runs/{id}/cancel" CHAT, runs::cancel, "cancel_run", "Stop a run; what it said so far is kept", P::none() => P::json::<runs::RunSummary>();
@@ -168,19 +173,43 @@ fn chat() -> Vec<Operation> {
     }
 }
 
+/// Knowledge bases, their documents, and what is found in them.
+fn knowledge() -> Vec<Operation> {
+    use Payload as P;
+    operations! {
+        get    "/api/v1/embedding-models" MANAGE, knowledge_bases::embedding_models, "list_embedding_models", "Embedding models that knowledge bases can use", P::none() => P::json::<knowledge_bases::EmbeddingModelList>();
+        get    "/api/v1/knowledge-bases" MANAGE, knowledge_bases::list, "list_knowledge_bases", "Knowledge bases", P::none() => P::json::<knowledge_bases::BaseList>();
+        post   "/api/v1/knowledge-bases" MANAGE, knowledge_bases::create, "create_knowledge_base", "Make a knowledge base with its fields", P::json::<knowledge_bases::NewBase>() => P::json::<knowledge_bases::BaseView>();
+        get    "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::show, "get_knowledge_base", "One knowledge base", P::none() => P::json::<knowledge_bases::BaseView>();
+        patch  "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::change, "change_knowledge_base", "Change a knowledge base; its documents are read or embedded again where that makes a difference", P::json::<knowledge_bases::BasePatch>() => P::json::<knowledge_bases::BaseView>();
+        delete "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::remove, "delete_knowledge_base", "Delete a knowledge base with its documents", P::none() => P::none();
+        get    "/api/v1/knowledge-bases/{name}/export" MANAGE, knowledge_export::export, "export_knowledge_base", "Everything of a knowledge base as a zip", P::none() => P::any();
+        post   "/api/v1/knowledge-bases/{name}/columns" MANAGE, documents::columns, "read_columns", "What a table's columns could be; nothing is stored", P::file() => P::json::<documents::ColumnsView>();
+        get    "/api/v1/knowledge-bases/{name}/documents" MANAGE, documents::list, "list_documents", "A knowledge base's documents and how far they are, newest first", P::none() => P::json::<documents::DocumentList>();
+        post   "/api/v1/knowledge-bases/{name}/documents" MANAGE, documents::put, "put_document", "Add a file, records, an address or a sitemap; the same name replaces. `?wait=SECONDS` waits until it is read", P::json_or_file::<documents::NewDocument>() => P::accepted::<documents::DocumentView>();
+        get    "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, documents::show, "get_document", "One document and how far it is", P::none() => P::json::<documents::DocumentView>();
+        patch  "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, documents::change, "change_document", "Change who may see a document, and its metadata", P::json::<documents::DocumentPatch>() => P::json::<documents::DocumentView>();
+        delete "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, documents::remove, "delete_document", "Delete a document", P::none() => P::none();
+        post   "/api/v1/knowledge-bases/{name}/documents/{id}/retry" MANAGE, documents::retry, "retry_document", "Read a document again that failed, was stopped, or is ready", P::none() => P::json::<documents::DocumentView>();
+        post   "/api/v1/knowledge-bases/{name}/documents/{id}/cancel" MANAGE, documents::cancel, "cancel_document", "Stop reading a document; the version that answers stays", P::none() => P::json::<documents::DocumentView>();
+        get    "/api/v1/knowledge-bases/{name}/documents/{id}/file" MANAGE, documents::file, "get_document_file", "A document's file as it came", P::none() => P::any();
+        get    "/api/v1/knowledge-bases/{name}/documents/{id}/chunks" MANAGE, documents::chunks, "list_chunks", "A document's records in their order", P::none() => P::json::<documents::ChunkList>();
+        post   "/api/v1/knowledge-bases/{name}/documents/{id}/chunks" MANAGE, documents::add_chunk, "add_chunk", "Add a record to a document", P::json::<documents::ChunkBody>() => P::json::<documents::ChunkView>();
+        patch  "/api/v1/knowledge-bases/{name}/documents/{id}/chunks/{ordinal}" MANAGE, documents::change_chunk, "change_chunk", "Change a record, or switch it on or off", P::json::<documents::ChunkBody>() => P::json::<documents::ChunkView>();
+        delete "/api/v1/knowledge-bases/{name}/documents/{id}/chunks/{ordinal}" MANAGE, documents::remove_chunk, "delete_chunk", "Delete a record", P::none() => P::none();
+        post   "/api/v1/knowledge-bases/{name}/query" RUN, knowledge_bases::query, "query", "Rows and sums over a knowledge base's typed fields", P::json::<knowledge_bases::QueryBody>() => P::json::<knowledge_bases::RowsView>();
+        post   "/api/v1/knowledge-bases/{name}/search" RUN, knowledge_bases::search, "search", "Search a knowledge base; every hit with the scores of each stage", P::json::<knowledge_bases::SearchBody>() => P::json::<knowledge_bases::SearchView>();
+        get    "/api/v1/knowledge-bases/{name}/tests" MANAGE, retrieval_tests::list, "list_retrieval_tests", "Queries with what they should find", P::none() => P::json::<retrieval_tests::RetrievalTestList>();
+        post   "/api/v1/knowledge-bases/{name}/tests" MANAGE, retrieval_tests::add, "add_retrieval_test", "Keep a query with the passages that it should find", P::json::<retrieval_tests::NewRetrievalTest>() => P::json::<retrieval_tests::RetrievalTestView>();
+        delete "/api/v1/knowledge-bases/{name}/tests/{id}" MANAGE, retrieval_tests::remove, "delete_retrieval_test", "Delete a test of retrieval", P::none() => P::none();
+        post   "/api/v1/knowledge-bases/{name}/tests/run" MANAGE, retrieval_tests::run, "run_retrieval_tests", "Run all tests with these settings: recall and mean reciprocal rank", P::json::<retrieval_tests::TestSettings>() => P::json::<crate::app::retrieval_tests::TestReport>();
+    }
+}
+
 /// What workflows use.
 fn supplies() -> Vec<Operation> {
     use Payload as P;
     operations! {
-        get    "/api/v1/knowledge-bases" MANAGE, knowledge_bases::list, "list_knowledge_bases", "Knowledge bases", P::none() => P::json::<knowledge_bases::BaseList>();
-        post   "/api/v1/knowledge-bases" MANAGE, knowledge_bases::create, "create_knowledge_base", "Make a knowledge base with its fields", P::json::<knowledge_bases::NewBase>() => P::json::<knowledge_bases::BaseView>();
-        get    "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::show, "get_knowledge_base", "One knowledge base", P::none() => P::json::<knowledge_bases::BaseView>();
-        delete "/api/v1/knowledge-bases/{name}" MANAGE, knowledge_bases::remove, "delete_knowledge_base", "Delete a knowledge base with its documents", P::none() => P::none();
-        get    "/api/v1/knowledge-bases/{name}/documents" MANAGE, knowledge_bases::documents, "list_documents", "A knowledge base's documents", P::none() => P::json::<knowledge_bases::DocumentList>();
-        post   "/api/v1/knowledge-bases/{name}/documents" MANAGE, knowledge_bases::upload_file_or_records, "put_document", "Add a file (CSV, JSON, JSONL, text) or records; the same name replaces", P::json_or_file::<knowledge_bases::NewDocument>() => P::json::<knowledge_bases::DocumentView>();
-        delete "/api/v1/knowledge-bases/{name}/documents/{id}" MANAGE, knowledge_bases::remove_document, "delete_document", "Delete a document", P::none() => P::none();
-        post   "/api/v1/knowledge-bases/{name}/query" RUN, knowledge_bases::query, "query", "Rows and sums over a knowledge base's typed fields", P::json::<knowledge_bases::QueryBody>() => P::json::<knowledge_bases::RowsView>();
-        post   "/api/v1/knowledge-bases/{name}/search" RUN, knowledge_bases::search, "search", "Search a knowledge base; every hit with the scores of each stage", P::json::<knowledge_bases::SearchBody>() => P::json::<knowledge_bases::SearchView>();
         get    "/api/v1/plugins" MANAGE, plugins::list, "list_plugins", "Installed plugins with what they ask for and what is granted", P::none() => P::json::<plugins::PluginList>();
         post   "/api/v1/plugins" MANAGE, plugins::upload, "install_plugin", "Install a plugin from a .wasm file, or an OpenAPI document, with nothing granted", P::file() => P::json::<plugins::PluginView>();
         post   "/api/v1/plugins/publish" MANAGE, plugins::publish, "publish_plugin", "Keep a version of a plugin for an administrator to install; what is in use stays", P::file() => P::json::<plugins::PublishedView>();
@@ -221,7 +250,12 @@ pub fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for operation in operations() {
         let guard = caller::Guard { app: app.clone(), access: operation.access };
-        router = router.route(operation.path, operation.handler.layer(from_fn_with_state(guard, caller::guard)));
+        let mut handler = operation.handler.layer(from_fn_with_state(guard, caller::guard));
+        if operation.path.starts_with("/api/v1/knowledge-bases/") {
+            // These go to the disk as they arrive, and count what they take; the form around the file is not much.
+            handler = handler.layer(DefaultBodyLimit::max(app.config().limits.document_bytes.saturating_add(1 << 20)));
+        }
+        router = router.route(operation.path, handler);
     }
     let upload_limit = app.config().limits.upload_bytes;
     router

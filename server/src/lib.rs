@@ -6,6 +6,7 @@ pub mod config;
 mod egress;
 pub mod error_codes;
 pub mod http;
+mod jobs;
 pub mod run;
 
 pub use app::App;

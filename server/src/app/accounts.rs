@@ -58,6 +58,9 @@ pub struct Caller {
     /// The API key, if it is one.
     pub key: Option<ApiKeyId>,
     pub scopes: Vec<String>,
+    /// The groups of the visitor for whom this is, if the caller says so: then only documents for everybody and for these
+    /// groups are seen. None: all of them.
+    pub groups: Option<Vec<String>>,
 }
 
 impl Caller {
@@ -81,9 +84,13 @@ impl Caller {
 
     /// What workflows see as `user`.
     pub fn as_workflow_user(&self) -> serde_json::Value {
+        let attributes = match &self.groups {
+            Some(groups) => serde_json::json!({ "groups": groups }),
+            None => serde_json::json!({}),
+        };
         match &self.user {
-            Some(user) => serde_json::json!({ "id": user.id, "name": user.name, "attributes": {} }),
-            None => serde_json::json!({ "id": "api", "name": "API", "attributes": {} }),
+            Some(user) => serde_json::json!({ "id": user.id, "name": user.name, "attributes": attributes }),
+            None => serde_json::json!({ "id": "api", "name": "API", "attributes": attributes }),
         }
     }
 }
@@ -248,15 +255,20 @@ impl App {
                 Role::Operator => vec!["chat".to_owned(), "run".to_owned()],
                 Role::Member => vec!["chat".to_owned()],
             };
-            Caller { tenant, user: Some(user), key: None, scopes }
+            Caller { tenant, user: Some(user), key: None, scopes, groups: None }
         }))
     }
 
     pub async fn caller_of_key(&self, key: &str) -> Result<Option<Caller>> {
         let now = self.clock().now_ms();
         let hash = fingerprint(key);
-        let caller =
-            |(key, tenant): (ApiKey, Tenant)| Caller { tenant, user: None, key: Some(key.id), scopes: key.scopes };
+        let caller = |(key, tenant): (ApiKey, Tenant)| Caller {
+            tenant,
+            user: None,
+            key: Some(key.id),
+            scopes: key.scopes,
+            groups: None,
+        };
         let ticket = match self.0.keys.get(&hash) {
             Ok((key, tenant)) => {
                 let valid = key.expires_at.is_none_or(|it| it > now);

@@ -6,11 +6,13 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::{DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use knowledge::{BaseRef, BaseSpec, DocumentIn, Record};
+use domain::{KnowledgeBase, KnowledgeBaseId, TenantId};
+use knowledge::{BaseRef, DocumentIn, Record};
 
-use super::{App, AppError, Result};
+use super::documents::index_version;
+use super::{App, Result};
 use crate::config::Database;
+use crate::jobs::record_of;
 
 /// How long a change by another server may go unseen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -92,20 +94,20 @@ impl App {
 
     /// Indexes what is missing in the index or of another version, and takes out what is gone.
     async fn index_anew(&self, tenant: TenantId, base: &KnowledgeBase) -> Result<()> {
-        let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
-        let reference = BaseRef { id: base.id.to_string(), spec };
+        let reference = self.base_ref(base)?;
         let (tenant_id, documents) = (tenant.to_string(), self.documents(tenant, base.id).await?);
         let mut indexed = self.0.knowledge.documents(&tenant_id, &reference.id).await?;
         let mut added = 0_u32;
         for document in documents {
-            let version = u32::try_from(document.version).unwrap_or(u32::MAX);
+            let version = index_version(document.version, document.edits);
             let there = indexed.remove(&document.id.to_string());
-            // One that is not ready is just being indexed by whoever brought it.
-            if document.state != DocumentState::Ready || there == Some(version) {
+            // One without a version is just being read for the first time.
+            if !document.is_answering() || there == Some(version) {
                 continue;
             }
             let records = self.stored_records(tenant, document.id).await?;
-            let document = DocumentIn { id: document.id.to_string(), name: document.name, version, records };
+            let (id, groups) = (document.id.to_string(), document.groups);
+            let document = DocumentIn { id, name: document.name, version, groups, records };
             self.0.knowledge.put_document_by_words(&tenant_id, &reference, document).await?;
             added += 1;
         }
@@ -130,23 +132,18 @@ impl App {
             let chunks = self.storage().chunks(tenant, document, after, RECORDS_AT_ONCE).await?;
             let Some(last) = chunks.last() else { return Ok(records) };
             after = Some(last.ordinal);
-            records.extend(chunks.into_iter().map(|it| Record {
-                ordinal: u32::try_from(it.ordinal).unwrap_or(u32::MAX),
-                text: it.text,
-                fields: it.fields.as_object().cloned().unwrap_or_default(),
-                ..Record::default()
-            }));
+            records.extend(chunks.into_iter().filter(|it| it.enabled).map(record_of));
         }
     }
 
     /// Found by words at once, by meaning a moment later.
     fn embed_soon(&self, tenant: String, base: BaseRef) {
-        if self.embedder().is_none() {
+        if base.embedder.is_none() {
             return;
         }
         let app = self.clone();
         self.spawn(async move {
-            if let Err(error) = app.0.knowledge.embed_missing(&tenant, &base, &|_| {}).await {
+            if let Err(error) = app.0.knowledge.embed_missing(&tenant, &base, &|_| {}, &|| app.is_stopping()).await {
                 tracing::warn!(knowledge.base = base.id, error = %error, "what came from another server is found by words only");
             }
         });

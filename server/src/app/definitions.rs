@@ -171,16 +171,21 @@ impl App {
         Ok(())
     }
 
-    /// Assistants and workflows that would no longer compile without the workflow.
     async fn users_of_workflow(&self, tenant: TenantId, name: &str) -> Result<Vec<String>> {
         let mut catalog = self.catalog(tenant).await?;
         catalog.workflows.remove(name);
+        let own = format!("{} `{name}`", DefinitionKind::Workflow.as_str());
+        let users = self.users_without(tenant, &catalog, "unknown_workflow").await?;
+        Ok(users.into_iter().filter(|it| *it != own).collect())
+    }
+
+    /// Assistants and workflows that do not compile with this catalog, for this reason.
+    pub(super) async fn users_without(&self, tenant: TenantId, catalog: &Catalog, code: &str) -> Result<Vec<String>> {
         let mut users = Vec::new();
         for kind in [DefinitionKind::Assistant, DefinitionKind::Workflow] {
             for it in self.storage().list_definitions(tenant, kind).await? {
-                let own = kind == DefinitionKind::Workflow && it.name == name;
-                let missing = |d: &Diagnostic| d.is_error() && d.code == "unknown_workflow";
-                if !own && check(&it.version.yaml, &catalog).1.iter().any(missing) {
+                let missing = |d: &Diagnostic| d.is_error() && d.code == code;
+                if check(&it.version.yaml, catalog).1.iter().any(missing) {
                     users.push(format!("{} `{}`", kind.as_str(), it.name));
                 }
             }

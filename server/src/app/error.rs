@@ -2,7 +2,7 @@
 //!
 //! Two audiences, two texts: `detail` and `hint` are for the caller; `internal` is for the log and has no way to a client.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error_codes::ErrorCode;
@@ -20,7 +20,7 @@ pub struct AppError {
 }
 
 /// One of several things that are wrong with what was sent.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 pub struct Problem {
     pub code: String,
     pub message: String,

@@ -42,6 +42,11 @@ impl Instance {
         self.folder.join(format!("{id}{LOCK}"))
     }
 
+    /// Where a process keeps files on their way in.
+    fn incoming(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.incoming"))
+    }
+
     /// Processes that have ended without a word.
     fn dead(&self) -> Vec<String> {
         let Ok(files) = std::fs::read_dir(&self.folder) else { return Vec::new() };
@@ -61,19 +66,25 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.incoming(&self.id));
         // Whoever finds it gone looks at the lease alone; one that is left over is taken for what it is.
         let _ = std::fs::remove_file(self.path(&self.id));
     }
 }
 
 impl App {
-    /// What this process says of a run that it drives.
-    pub(super) fn lease(&self) -> Lease {
+    /// Where this process keeps files on their way in.
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.0.instance.incoming(&self.0.instance.id)
+    }
+
+    /// What this process says of a run that it drives, and of a document that it reads.
+    pub(crate) fn lease(&self) -> Lease {
         Lease { owner: self.0.instance.id.clone(), until: self.clock().now_ms() + LEASE_MS }
     }
 
     pub(super) async fn renew_leases(&self) -> Result<()> {
-        if self.live().count() > 0 {
+        if self.live().count() > 0 || self.is_reading_documents() {
             self.storage().all_tenants_renew_leases(self.lease()).await?;
         }
         Ok(())
@@ -83,6 +94,7 @@ impl App {
     pub(super) async fn free_dead_leases(&self) -> Result<()> {
         for owner in self.0.instance.dead() {
             self.storage().all_tenants_free_leases(&owner).await?;
+            let _ = std::fs::remove_dir_all(self.0.instance.incoming(&owner));
             // Not before: without its file nobody could tell any more.
             let _ = std::fs::remove_file(self.0.instance.path(&owner));
         }

@@ -47,6 +47,8 @@ impl App {
     /// The key's hash. None for what is kept per user when nobody in particular asks.
     async fn cache_name(&self, tenant: TenantId, user: &Value, key: &CacheKey) -> Result<Option<String>> {
         let CacheKey { material, models, knowledge_bases, ttl_ms: _, scope } = key;
+        // What one visitor may see is not kept for another, whatever the scope.
+        let groups = user.pointer("/attributes/groups").cloned().unwrap_or_default();
         let user = match scope {
             CacheScope::Tenant => Value::Null,
             CacheScope::User => match user.get("id").and_then(Value::as_str) {
@@ -54,7 +56,7 @@ impl App {
                 None => return Ok(None),
             },
         };
-        let mut parts = vec![material.clone(), user];
+        let mut parts = vec![material.clone(), user, groups];
         for model in models {
             parts.push(self.model_fingerprint(tenant, model).await?);
         }

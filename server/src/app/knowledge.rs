@@ -1,21 +1,70 @@
-//! The tenant's knowledge bases: files in, records in the database as the truth, the index beside it for search.
+//! The tenant's knowledge bases: what they are, and what is found in them. How documents get into them is in
+//! [`super::documents`] and [`crate::jobs`].
 
-use domain::{Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use knowledge::{BaseRef, BaseSpec, DocumentIn, Hit, SearchMode, SearchRequest, SearchResponse};
+use std::sync::Arc;
+
+use domain::{DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
+use knowledge::{BaseRef, BaseSpec, Expand, Hit, Reranker, SearchMode, SearchRequest, SearchResponse, Weights};
 use serde_json::{Map, Value, json};
-use storage::DocumentProgress;
 
-use super::clock::{fingerprint, new_uuid};
+use super::clock::new_uuid;
 use super::{App, AppError, Problem, Result};
 use crate::error_codes::ErrorCode;
 
 /// What a caller asks of one or several knowledge bases.
+#[derive(Clone, Debug)]
 pub struct Search {
     pub query: String,
     pub top_k: u32,
     pub min_score: Option<f64>,
     pub mode: SearchMode,
     pub filter: Option<Value>,
+    pub weights: Weights,
+    /// Whose visitor asks; none for somebody who may see every document.
+    pub groups: Option<Vec<String>>,
+    pub rerank: bool,
+    /// None: the larger passage where the base's splitting makes some.
+    pub expand: Option<Expand>,
+}
+
+impl Search {
+    /// With the usual settings, seeing everything.
+    pub fn new(query: String, top_k: u32) -> Search {
+        Search {
+            query,
+            top_k,
+            min_score: None,
+            mode: SearchMode::Hybrid,
+            filter: None,
+            weights: Weights::default(),
+            groups: None,
+            rerank: false,
+            expand: None,
+        }
+    }
+}
+
+/// What is changed of a knowledge base; what is not there stays.
+#[derive(Clone, Debug, Default)]
+pub struct BaseChange {
+    /// `Some(None)` takes it away.
+    pub title: Option<Option<String>>,
+    pub description: Option<Option<String>>,
+    /// The rest of the specification, in the form of `knowledge.yaml`: `fields`, `splitting`, `embed_template`.
+    pub spec: Map<String, Value>,
+    pub embedding_model: Option<String>,
+}
+
+/// How a base stands with its embedding model.
+pub struct EmbeddingStatus {
+    /// None when the server has none.
+    pub model: Option<String>,
+    /// `ready`, `working`, `failed` or `off`.
+    pub state: &'static str,
+    pub done: usize,
+    pub total: usize,
+    pub reason: Option<String>,
+    pub next: Option<String>,
 }
 
 /// More hits than this serve neither a model nor a reader.
@@ -25,12 +74,16 @@ const MAX_QUERY_BYTES: usize = 8 << 10;
 
 impl App {
     /// # Errors
-    /// The specification is not valid (every problem is told), or the name is taken.
-    pub async fn create_base(&self, tenant: TenantId, spec: BaseSpec) -> Result<KnowledgeBase> {
-        let problems = spec.check();
-        if !problems.is_empty() {
-            return Err(AppError::invalid(format!("the knowledge base `{}` is not valid", spec.name))
-                .errors(problems.into_iter().map(|it| Problem::new("invalid_input", it)).collect()));
+    /// The specification is not valid (every problem is told), there is no such embedding model, or the name is taken.
+    pub async fn create_base(
+        &self,
+        tenant: TenantId,
+        spec: BaseSpec,
+        embedding_model: Option<String>,
+    ) -> Result<KnowledgeBase> {
+        valid(&spec)?;
+        if let Some(model) = &embedding_model {
+            self.embedder_asked_for(model)?;
         }
         let now = self.clock().now_ms();
         let base = KnowledgeBase {
@@ -39,12 +92,101 @@ impl App {
             title: spec.title.clone(),
             description: spec.description.clone(),
             spec: serde_json::to_value(&spec).map_err(AppError::internal)?,
+            embedding_model,
+            next_embedding_model: None,
+            embedding_problem: None,
             created_at: now,
             updated_at: now,
         };
         self.storage().create_knowledge_base(tenant, base.clone()).await?;
         self.programs().forget_all();
         Ok(base)
+    }
+
+    /// Changes a base. Where its records come out differently, its documents are read again in the background; where its
+    /// model does, they are embedded again. What answers goes on to until that is done.
+    ///
+    /// # Errors
+    /// As [`App::create_base`]; `NotFound`.
+    pub async fn change_base(&self, tenant: TenantId, name: &str, change: BaseChange) -> Result<KnowledgeBase> {
+        let (mut base, before) = self.base(tenant, name).await?;
+        let BaseChange { title, description, spec: changed, embedding_model } = change;
+        let mut spec = base.spec.clone();
+        if let Some(members) = spec.as_object_mut() {
+            members.extend(changed);
+            for (member, value) in [("title", &title), ("description", &description)] {
+                if let Some(value) = value {
+                    members.insert(member.to_owned(), json!(value));
+                }
+            }
+        }
+        let after: BaseSpec = serde_json::from_value(spec).map_err(|error| AppError::invalid(error.to_string()))?;
+        valid(&after)?;
+        base.spec = serde_json::to_value(&after).map_err(AppError::internal)?;
+        base.title.clone_from(&after.title);
+        base.description.clone_from(&after.description);
+        if let Some(model) = &embedding_model {
+            self.embedder_asked_for(model)?;
+            let present = self.embedder_of(&base).map(|it| it.model().to_owned());
+            base.next_embedding_model = (present.as_ref() != Some(model)).then(|| model.clone());
+            base.embedding_problem = None;
+        }
+        base.updated_at = self.clock().now_ms();
+        self.storage().update_knowledge_base(tenant, base.clone()).await?;
+        self.programs().forget_all();
+        if makes_other_records(&before, &after) {
+            self.read_all_again(tenant, &base).await?;
+        }
+        if base.next_embedding_model.is_some() {
+            self.vectors_are_missing();
+        }
+        Ok(base)
+    }
+
+    /// Makes a base what a project's file says.
+    pub(crate) async fn put_base(&self, tenant: TenantId, spec: &BaseSpec) -> Result<()> {
+        match self.base(tenant, &spec.name).await {
+            Ok((_, present)) if present == *spec => Ok(()),
+            Ok(_) => {
+                let BaseSpec { title, description, .. } = spec;
+                let (title, description) = (Some(title.clone()), Some(description.clone()));
+                let Value::Object(mut members) = serde_json::to_value(spec).map_err(AppError::internal)? else {
+                    return Err(AppError::invalid("a knowledge base is an object"));
+                };
+                members.entry("embed_template").or_insert(Value::Null);
+                let change = BaseChange { title, description, spec: members, embedding_model: None };
+                self.change_base(tenant, &spec.name, change).await.map(|_| ())
+            }
+            Err(_) => self.create_base(tenant, spec.clone(), None).await.map(|_| ()),
+        }
+    }
+
+    async fn read_all_again(&self, tenant: TenantId, base: &KnowledgeBase) -> Result<()> {
+        for document in self.documents(tenant, base.id).await? {
+            // One that is on its way begins anew: what has been read of it came of the old settings.
+            if document.content_hash.is_some() || document.source.is_some() || document.ingestion.is_some() {
+                let again = match &document.ingestion {
+                    None => self.begin_again(tenant, &document).await,
+                    Some(it) if it.state == DocumentState::Cancelled => continue,
+                    Some(it) => {
+                        let pending = domain::Document {
+                            media_type: it.media_type.clone(),
+                            columns: it.columns.clone(),
+                            source: it.source.clone(),
+                            content_hash: it.content_hash.clone(),
+                            size_bytes: it.size_bytes,
+                            ..document.clone()
+                        };
+                        self.begin_again(tenant, &pending).await
+                    }
+                };
+                if let Err(error) = again {
+                    tracing::warn!(document.id = %document.id, error = %error, "a document keeps its old records");
+                }
+            }
+        }
+        self.documents_wait();
+        Ok(())
     }
 
     pub async fn base(&self, tenant: TenantId, name: &str) -> Result<(KnowledgeBase, BaseSpec)> {
@@ -54,153 +196,57 @@ impl App {
         Ok((base, spec))
     }
 
+    /// The base as its index knows it.
+    pub(crate) fn base_ref(&self, base: &KnowledgeBase) -> Result<BaseRef> {
+        let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
+        Ok(BaseRef::new(base.id.to_string(), spec, self.embedder_of(base)))
+    }
+
+    pub fn embedding_of(&self, tenant: TenantId, base: &KnowledgeBase) -> EmbeddingStatus {
+        let model = self.embedder_of(base).map(|it| it.model().to_owned());
+        let progress = self.0.moves.of(tenant, base.id);
+        let reason = match (&base.embedding_problem, &base.embedding_model, &model) {
+            (Some(problem), _, _) => Some(problem.clone()),
+            (None, Some(wanted), None) => Some(format!("the server has no embedding model `{wanted}` any more")),
+            (None, _, _) => None,
+        };
+        let state = match (&base.next_embedding_model, &reason, &model) {
+            (_, Some(_), _) => "failed",
+            (Some(_), None, _) => "working",
+            (None, None, Some(_)) => "ready",
+            (None, None, None) => "off",
+        };
+        EmbeddingStatus {
+            model: base.embedding_model.clone().or(model),
+            state,
+            done: progress.map_or(0, |it| it.done),
+            total: progress.map_or(0, |it| it.total),
+            reason,
+            next: base.next_embedding_model.clone(),
+        }
+    }
+
+    /// # Errors
+    /// `NotFound`; `InUse` with the workflows and assistants that name it.
     pub async fn delete_base(&self, tenant: TenantId, name: &str) -> Result<()> {
         let (base, _) = self.base(tenant, name).await?;
-        self.0.knowledge.delete_base(&tenant.to_string(), &base.id.to_string()).await?;
+        let mut catalog = self.catalog(tenant).await?;
+        catalog.knowledge_bases.remove(name);
+        let users = self.users_without(tenant, &catalog, "unknown_knowledge_base").await?;
+        if !users.is_empty() {
+            return Err(AppError::new(ErrorCode::InUse, format!("`{name}` is used by {}", users.join(", ")))
+                .hint("change or delete those first"));
+        }
         self.storage().delete_knowledge_base(tenant, name).await?;
+        self.0.knowledge.delete_base(&tenant.to_string(), &base.id.to_string()).await?;
         self.programs().forget_all();
         Ok(())
     }
 
-    /// Reads a file into records and stores and indexes them; a document of the same name is replaced when, and only
-    /// when, the new one is complete. Nothing is stored of a file that cannot be read.
-    pub async fn put_document(&self, tenant: TenantId, base: &str, name: &str, bytes: Vec<u8>) -> Result<Document> {
-        self.put_file(tenant, base, (name, bytes), Embed::Now).await
-    }
-
-    pub(super) async fn put_file(
-        &self,
-        tenant: TenantId,
-        base: &str,
-        (name, bytes): (&str, Vec<u8>),
-        embed: Embed,
-    ) -> Result<Document> {
-        let (base, spec) = self.base(tenant, base).await?;
-        let file = FileOf {
-            name: name.to_owned(),
-            hash: content_hash(&bytes),
-            size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        };
-        let known = self.storage().document_by_name(tenant, base.id, name).await?;
-        // What is there already is replaced with its vectors: nobody's search gets worse because a file changed.
-        let embed = if known.is_some() { Embed::Now } else { embed };
-        if let Some(same) = known
-            && same.state == DocumentState::Ready
-            && same.content_hash.as_deref() == Some(&file.hash)
-        {
-            return Ok(same);
-        }
-        let file_name = name.to_owned();
-        let read_by = spec.clone();
-        // Parsers run on untrusted bytes: off the async workers, and a panic is the document's error.
-        let parsed = tokio::task::spawn_blocking(move || knowledge::parse(&bytes, &file_name, &read_by)).await;
-        let parsed = match parsed {
-            Ok(parsed) => parsed.map_err(unreadable)?,
-            Err(panic) => {
-                tracing::error!(document = name, error = %panic, "a parser panicked");
-                return Err(AppError::new(ErrorCode::InvalidDocument, format!("`{name}` cannot be read"))
-                    .hint("save it again as UTF-8 CSV or JSON"));
-            }
-        };
-        self.store_records(tenant, &base, (file, parsed), embed).await
-    }
-
-    async fn store_records(
-        &self,
-        tenant: TenantId,
-        base: &KnowledgeBase,
-        (file, parsed): (FileOf, knowledge::Parsed),
-        embed: Embed,
-    ) -> Result<Document> {
-        let mut document = self.begin_document(tenant, base, &file).await?;
-        let id = document.id;
-        let records = parsed.records.iter().map(|it| storage::NewRecord {
-            ordinal: i64::from(it.ordinal),
-            text: it.text.clone(),
-            fields: Value::Object(it.fields.clone()),
-        });
-        let new = storage::NewRecords {
-            document: id,
-            version: document.version + 1,
-            records: records.collect(),
-            size_bytes: file.size,
-            content_hash: file.hash,
-            at: self.clock().now_ms(),
-        };
-        document.version = new.version;
-        self.storage().replace_document_records(tenant, new).await?;
-        let total = i64::try_from(parsed.records.len()).unwrap_or(i64::MAX);
-        let indexed = self.index(tenant, base, (&document, parsed.records), embed).await;
-        let (state, reason) = match &indexed {
-            Ok(reason) => (DocumentState::Ready, reason.clone()),
-            Err(error) => (DocumentState::Failed, Some(error.detail.clone())),
-        };
-        let progress = DocumentProgress { state, done: total, total, reason, at: self.clock().now_ms() };
-        self.storage().set_document_state(tenant, id, progress).await?;
-        indexed?;
-        let stored = self.storage().document(tenant, id).await?;
-        stored.ok_or_else(|| AppError::new(ErrorCode::Conflict, format!("`{}` was deleted meanwhile", file.name)))
-    }
-
-    /// The document that these records belong to; made, empty, if there is none of that name.
-    async fn begin_document(&self, tenant: TenantId, base: &KnowledgeBase, file: &FileOf) -> Result<Document> {
-        if let Some(known) = self.storage().document_by_name(tenant, base.id, &file.name).await? {
-            return Ok(known);
-        }
-        let now = self.clock().now_ms();
-        let document = Document {
-            id: DocumentId::from_uuid(new_uuid()),
-            base: base.id,
-            name: file.name.clone(),
-            version: 0,
-            state: DocumentState::Indexing,
-            done: 0,
-            total: 0,
-            reason: None,
-            records: 0,
-            size_bytes: file.size,
-            content_hash: None,
-            created_at: now,
-            updated_at: now,
-        };
-        self.storage().create_document(tenant, document.clone()).await?;
-        Ok(document)
-    }
-
-    /// Puts the records into the index; answers why they are not embedded, if they are not.
-    async fn index(
-        &self,
-        tenant: TenantId,
-        base: &KnowledgeBase,
-        (document, records): (&Document, Vec<knowledge::Record>),
-        embed: Embed,
-    ) -> Result<Option<String>> {
-        let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
-        let document = DocumentIn {
-            id: document.id.to_string(),
-            name: document.name.clone(),
-            version: u32::try_from(document.version).unwrap_or(u32::MAX),
-            records,
-        };
-        let base = BaseRef { id: base.id.to_string(), spec };
-        let tenant = tenant.to_string();
-        let report = match embed {
-            Embed::Now => self.0.knowledge.put_document(&tenant, &base, document, &|_| {}).await?,
-            Embed::InBackground => self.0.knowledge.put_document_by_words(&tenant, &base, document).await?,
-        };
-        Ok(report.reason)
-    }
-
-    pub async fn delete_document(&self, tenant: TenantId, base: &str, id: DocumentId) -> Result<()> {
-        let (base, _) = self.base(tenant, base).await?;
-        let found = self.storage().document(tenant, id).await?.filter(|it| it.base == base.id);
-        if found.is_none() || !self.storage().delete_document(tenant, id).await? {
-            return Err(AppError::not_found("document", id));
-        }
-        self.0.knowledge.delete_document(&tenant.to_string(), &base.id.to_string(), &id.to_string()).await?;
-        Ok(())
-    }
-
+    /// The hits' `base` is the name of theirs.
+    ///
+    /// # Errors
+    /// `NotFound`, `TooLarge`, `InvalidInput`; `EmbeddingUnavailable` where nothing can be found without.
     pub async fn search(&self, tenant: TenantId, bases: &[String], search: Search) -> Result<SearchResponse> {
         if search.query.len() > MAX_QUERY_BYTES {
             return Err(AppError::new(ErrorCode::TooLarge, format!("a query has at most {MAX_QUERY_BYTES} bytes"))
@@ -209,125 +255,82 @@ impl App {
         if search.top_k == 0 || search.top_k > MAX_TOP_K {
             return Err(AppError::invalid(format!("`top_k` is {}; it goes from 1 to {MAX_TOP_K}", search.top_k)));
         }
-        let mut references = Vec::new();
+        let (mut references, mut names) = (Vec::new(), std::collections::HashMap::new());
         for name in bases {
-            let (base, spec) = self.base(tenant, name).await?;
+            let (base, _) = self.base(tenant, name).await?;
             self.catch_up(tenant, &base).await?;
-            references.push(BaseRef { id: base.id.to_string(), spec });
+            references.push(self.base_ref(&base)?);
+            names.insert(base.id.to_string(), name.clone());
         }
-        let Search { query, top_k, min_score, mode, filter } = search;
-        let request = SearchRequest { bases: references, query, top_k, min_score, mode, filter };
-        Ok(self.0.knowledge.search(&tenant.to_string(), request).await?)
+        let Search { query, top_k, min_score, mode, filter, weights, groups, rerank, expand } = search;
+        let mut request = SearchRequest::new(references, query);
+        request.top_k = top_k;
+        request.min_score = min_score;
+        request.mode = mode;
+        request.filter = filter;
+        request.weights = weights;
+        request.groups = groups;
+        let with_parents = request.bases.iter().any(|it| it.spec.splitting.parent.is_some());
+        request.expand = expand.unwrap_or(if with_parents { Expand::Parent } else { Expand::None });
+        request.reranker = self.0.reranker.clone().filter(|_| rerank);
+        let mut found = self.0.knowledge.search(&tenant.to_string(), request).await?;
+        for hit in &mut found.hits {
+            if let Some(name) = names.get(&hit.base) {
+                hit.base.clone_from(name);
+            }
+        }
+        if rerank && self.0.reranker.is_none() && !found.hits.is_empty() {
+            const NO_RERANKING: &str = "there is no reranking model, so the hits are in the order of the search";
+            found.status = knowledge::SearchStatus::Degraded;
+            found.reason = Some(found.reason.map_or(NO_RERANKING.to_owned(), |it| format!("{it}; {NO_RERANKING}")));
+        }
+        Ok(found)
     }
 
     /// Rows and sums over a base's typed fields.
     ///
     /// # Errors
     /// The query does not fit the base, or the index cannot be read.
-    pub async fn query(&self, tenant: TenantId, base: &str, query: &Map<String, Value>) -> Result<knowledge::Rows> {
-        let (found, spec) = self.base(tenant, base).await?;
+    pub async fn query(
+        &self,
+        tenant: TenantId,
+        base: &str,
+        query: &Map<String, Value>,
+        groups: Option<&[String]>,
+    ) -> Result<knowledge::Rows> {
+        let (found, _) = self.base(tenant, base).await?;
         self.catch_up(tenant, &found).await?;
-        let reference = BaseRef { id: found.id.to_string(), spec };
-        Ok(self.0.knowledge.query(&tenant.to_string(), &reference, query).await?)
-    }
-
-    /// Fetches the embedding model in the background and embeds what was stored before it was there.
-    pub fn prepare_embeddings(&self) {
-        let Some(local) = self.0.local_model.clone() else { return };
-        let app = self.clone();
-        self.spawn(async move {
-            let fetched = tokio::select! {
-                fetched = local.ensure(&|_| {}) => fetched,
-                () = app.stopping() => return,
-            };
-            if let Err(error) = fetched {
-                tracing::warn!(error = %error, "the embedding model cannot be had; search goes by words only");
-                return;
-            }
-            if let Err(error) = app.embed_everything().await {
-                tracing::error!(error = %error, "not everything could be embedded");
-            }
-        });
+        let reference = self.base_ref(&found)?;
+        Ok(self.0.knowledge.query(&tenant.to_string(), &reference, query, groups).await?)
     }
 
     pub(crate) fn knowledge_index(&self) -> &knowledge::Knowledge {
         &self.0.knowledge
     }
 
-    /// The state of the in-process embedding model; none when the server runs without.
-    pub fn embedding_state(&self) -> Option<knowledge::ModelState> {
-        self.0.local_model.as_ref().map(|it| it.state())
-    }
-
-    pub fn local_model(&self) -> Option<&std::sync::Arc<knowledge::LocalEmbedder>> {
-        self.0.local_model.as_ref()
-    }
-
-    /// Makes the vectors that are missing, in every tenant.
-    ///
-    /// # Errors
-    /// The model cannot be used, or an index cannot be written; what is done stays done.
-    pub async fn embed_everything(&self) -> Result<()> {
-        for tenant in self.storage().all_tenants_list_tenants().await? {
-            for base in self.storage().list_knowledge_bases(tenant.id).await? {
-                if self.is_stopping() {
-                    return Ok(());
-                }
-                self.catch_up(tenant.id, &base).await?;
-                let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
-                let reference = BaseRef { id: base.id.to_string(), spec };
-                let embedded = self.0.knowledge.embed_missing(&tenant.id.to_string(), &reference, &|_| {}).await?;
-                if embedded > 0 {
-                    tracing::info!(knowledge.base = base.name, records = embedded, "embedded what was waiting");
-                    self.clear_reasons(tenant.id, base.id).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What was waiting for its vectors waits no longer.
-    async fn clear_reasons(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<()> {
-        for it in self.documents(tenant, base).await? {
-            if it.state == DocumentState::Ready && it.reason.is_some() {
-                let (state, done, total) = (it.state, it.done, it.total);
-                let progress = DocumentProgress { state, done, total, reason: None, at: self.clock().now_ms() };
-                self.storage().set_document_state(tenant, it.id, progress).await?;
-            }
-        }
-        Ok(())
-    }
-
-    pub async fn documents(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<Vec<Document>> {
-        let mut all = Vec::new();
-        let mut cursor = None;
-        loop {
-            let page = self.storage().list_documents(tenant, base, cursor.as_deref(), 500).await?;
-            all.extend(page.items);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(all);
-            }
-        }
+    /// None when the operator has set none up.
+    pub fn reranker(&self) -> Option<&Arc<dyn Reranker>> {
+        self.0.reranker.as_ref()
     }
 }
 
-/// When a file's records get their vectors.
-#[derive(Clone, Copy)]
-pub(super) enum Embed {
-    Now,
-    /// By [`App::prepare_embeddings`], which whoever chooses this calls when all files are in.
-    InBackground,
+fn valid(spec: &BaseSpec) -> Result<()> {
+    let problems = spec.check();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::invalid(format!("the knowledge base `{}` is not valid", spec.name))
+        .errors(problems.into_iter().map(|it| Problem::new("invalid_input", it)).collect()))
 }
 
-/// A file as far as its document is concerned.
-struct FileOf {
-    name: String,
-    hash: String,
-    size: i64,
+/// Whether the same files give other records.
+fn makes_other_records(before: &BaseSpec, after: &BaseSpec) -> bool {
+    before.fields != after.fields
+        || before.embed_template != after.embed_template
+        || before.splitting != after.splitting
 }
 
-fn unreadable(error: knowledge::KnowledgeError) -> AppError {
+pub(crate) fn unreadable(error: knowledge::KnowledgeError) -> AppError {
     let problems = error
         .problems()
         .into_iter()
@@ -336,17 +339,36 @@ fn unreadable(error: knowledge::KnowledgeError) -> AppError {
     AppError::from(error).errors(problems)
 }
 
-fn content_hash(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    fingerprint(&format!("{:?}", sha2::Sha256::digest(bytes)))
+/// A hit as a model reads it: under its headings, and a question with its standard answer.
+pub(crate) fn read_text(hit: &Hit) -> String {
+    let mut text = String::new();
+    if !hit.position.headings.is_empty() {
+        text = format!("{}\n", hit.position.headings.join(" › "));
+    }
+    text.push_str(&hit.text);
+    if let Some(answer) = &hit.answer {
+        text.push('\n');
+        text.push_str(answer);
+    }
+    text
 }
 
-/// A hit as workflows see it: its fields beside its id, document, text and score.
+/// A hit as workflows see it: its fields beside its id, document, text and score. `source` says where it stands, and
+/// `answer` is the standard answer to a question, unless the base has fields of these names.
 pub(crate) fn flat_hit(hit: &Hit) -> Value {
     let mut flat: Map<String, Value> = hit.fields.clone();
+    let mut source = serde_json::to_value(&hit.position).unwrap_or_default();
+    if let Some(members) = source.as_object_mut() {
+        members.insert("document_id".into(), json!(hit.document_id));
+        members.insert("knowledge_base".into(), json!(hit.base));
+    }
+    flat.entry("source").or_insert(source);
+    if let Some(answer) = &hit.answer {
+        flat.entry("answer").or_insert(json!(answer));
+    }
     flat.insert("id".into(), json!(hit.id));
     flat.insert("document".into(), json!(hit.document));
-    flat.insert("text".into(), json!(hit.text));
+    flat.insert("text".into(), json!(read_text(hit)));
     flat.insert("score".into(), json!(hit.score));
     Value::Object(flat)
 }

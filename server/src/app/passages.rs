@@ -2,7 +2,7 @@
 //! two of them lie next to each other.
 
 use domain::{DocumentId, TenantId};
-use knowledge::{Hit, SearchStatus};
+use knowledge::{Hit, Position, SearchResponse, SearchStatus};
 use serde_json::{Value, json};
 
 use super::knowledge::{Search, flat_hit};
@@ -10,15 +10,6 @@ use super::{App, AppError, Result};
 
 /// On each side; with the default length of a passage that is ten pages.
 const MAX_EXPAND: u32 = 20;
-
-/// What a workflow asks for besides the search itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Finish {
-    /// Put the hits into a better order with a model made for that.
-    pub rerank: bool,
-    /// How many neighbouring passages are put around each hit.
-    pub expand: u32,
-}
 
 pub struct Found {
     pub hits: Vec<Passage>,
@@ -36,6 +27,8 @@ pub struct Passage {
 }
 
 impl App {
+    /// `expand` is how many neighbouring passages are put around each hit.
+    ///
     /// # Errors
     /// As [`App::search`], and for an `expand` that is too large.
     pub async fn search_passages(
@@ -43,23 +36,16 @@ impl App {
         tenant: TenantId,
         bases: &[String],
         search: Search,
-        finish: Finish,
+        expand: u32,
     ) -> Result<Found> {
-        let Finish { rerank, expand } = finish;
         if expand > MAX_EXPAND {
             return Err(AppError::invalid(format!("`expand` is {expand}; it goes from 0 to {MAX_EXPAND}")));
         }
-        let found = self.search(tenant, bases, search).await?;
-        let (mut status, mut reason) = (found.status, found.reason);
-        if rerank && matches!(status, SearchStatus::Ok | SearchStatus::Degraded) {
-            const NO_RERANKING: &str = "there is no reranking model, so the hits are in the order of the search";
-            status = SearchStatus::Degraded;
-            reason = Some(reason.map_or(NO_RERANKING.to_owned(), |it| format!("{it}; {NO_RERANKING}")));
-        }
+        let SearchResponse { status, reason, hits, .. } = self.search(tenant, bases, search).await?;
         let hits = if expand == 0 {
-            found.hits.into_iter().map(|hit| Passage { hit, wide: None, joined: Vec::new() }).collect()
+            hits.into_iter().map(|hit| Passage { hit, wide: None, joined: Vec::new() }).collect()
         } else {
-            self.widened(tenant, found.hits, i64::from(expand)).await?
+            self.widened(tenant, hits, i64::from(expand)).await?
         };
         Ok(Found { hits, status, reason })
     }
@@ -97,7 +83,11 @@ impl App {
             let place = ordinal_of(hit);
             chunks.iter().any(|it| Some(it.ordinal) == place && it.text == hit.text)
         });
-        Ok(unchanged.then(|| together(chunks.iter().map(|it| it.text.as_str()))))
+        let pieces = chunks.iter().filter(|it| it.enabled).map(|it| {
+            let position: Position = serde_json::from_value(it.position.clone()).unwrap_or_default();
+            (it.text.as_str(), position)
+        });
+        Ok(unchanged.then(|| together(pieces)))
     }
 }
 
@@ -140,17 +130,27 @@ fn ordinal_of(hit: &Hit) -> Option<i64> {
     hit.id.rsplit_once(':')?.1.parse().ok()
 }
 
-/// Passages under one heading each begin with it; read together, once is enough.
-fn together<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+/// Passages as one text: each heading stands once, above what is under it, and what one repeats of the one before is left
+/// out.
+fn together<'a>(pieces: impl Iterator<Item = (&'a str, Position)>) -> String {
     let mut whole = String::new();
-    let mut heading = "";
-    for text in texts {
-        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let mut headings: Vec<String> = Vec::new();
+    for (text, position) in pieces {
+        let under_new = position.headings != headings;
+        let repeated = usize::try_from(position.overlap).unwrap_or(0);
+        let fresh = match text.char_indices().nth(repeated) {
+            Some((at, _)) if !under_new => text.get(at..).unwrap_or(text),
+            _ => text,
+        };
         if !whole.is_empty() {
             whole.push('\n');
         }
-        whole.push_str(if first == heading && !rest.is_empty() { rest } else { text });
-        heading = first;
+        if under_new && !position.headings.is_empty() {
+            whole.push_str(&position.headings.join(" › "));
+            whole.push('\n');
+        }
+        headings = position.headings;
+        whole.push_str(fresh.trim_start());
     }
     whole
 }
@@ -170,7 +170,7 @@ pub(crate) fn flat(passage: &Passage) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, join, together};
+    use super::{Position, Span, join, together};
 
     fn joined(hits: &[(u128, i64)], expand: i64) -> Vec<(i64, i64, Vec<usize>)> {
         let mut spans = Vec::new();
@@ -193,8 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn a_heading_is_read_once() {
-        assert_eq!(together(["A › B\none", "A › B\ntwo", "A › C\nthree"].into_iter()), "A › B\none\ntwo\nA › C\nthree");
-        assert_eq!(together(["same", "same"].into_iter()), "same\nsame");
+    fn a_heading_is_read_once_and_nothing_twice() {
+        let piece = |text, headings: &[&str], overlap| {
+            let headings = headings.iter().map(|it| (*it).to_owned()).collect();
+            (text, Position { headings, overlap, ..Position::default() })
+        };
+        let pieces = [piece("one", &["A", "B"], 0), piece("ne two", &["A", "B"], 2), piece("three", &["A", "C"], 0)];
+        assert_eq!(together(pieces.into_iter()), "A › B\none\ntwo\nA › C\nthree");
+        let plain = [piece("same", &[], 0), piece("same", &[], 0)];
+        assert_eq!(together(plain.into_iter()), "same\nsame");
     }
 }

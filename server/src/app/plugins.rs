@@ -321,13 +321,14 @@ impl App {
         Ok(self.storage().list_plugin_calls(tenant, id, cursor, limit).await?)
     }
 
-    /// Calls a tool in the sandbox with the tenant's grants. `place` is the run and the node that call it.
+    /// Calls a tool in the sandbox with the tenant's grants. `place` is the run and the node that call it; `groups` are those
+    /// of the visitor for whom it is called.
     pub async fn call_tool(
         &self,
         tenant: TenantId,
         (id, tool): (&str, &str),
         input: Value,
-        place: Option<(RunId, &str)>,
+        (place, groups): (Option<(RunId, &str)>, Option<Vec<String>>),
     ) -> Result<CallReport> {
         let installed = self.installed(tenant, id).await?;
         if !installed.record.enabled {
@@ -345,7 +346,7 @@ impl App {
                     config: settings,
                     grants: installed.grants,
                     limits: None,
-                    access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned() }),
+                    access: Arc::new(TenantAccess { app: self.clone(), tenant, plugin: id.to_owned(), groups }),
                     idempotency_key,
                 };
                 self.0.plugin_host.call(&plugin, tool, input, context).await

@@ -10,9 +10,10 @@ use knowledge::BaseSpec;
 use workflow_engine::{Catalog, Diagnostic, Table, signature};
 
 use super::definitions::{check, kind_of};
-use super::knowledge::Embed;
+use super::documents::About;
 use super::tables::read_table;
 use super::{App, AppError, Result};
+use crate::jobs::Embed;
 
 /// How often a served project's files are looked at. A few dozen file stamps cost microseconds.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -241,17 +242,7 @@ impl App {
 
     async fn load_base(&self, tenant: TenantId, base: &Base, loaded: &mut Loaded) -> Result<()> {
         let name = &base.spec.name;
-        match self.base(tenant, name).await {
-            Ok((_, spec)) if spec == base.spec => {}
-            Ok(_) => {
-                // Fields or embedding changed: the records are read anew from the project's files below.
-                self.delete_base(tenant, name).await?;
-                self.create_base(tenant, base.spec.clone()).await?;
-            }
-            Err(_) => {
-                self.create_base(tenant, base.spec.clone()).await?;
-            }
-        }
+        self.put_base(tenant, &base.spec).await?;
         for path in &base.data {
             match self.load_data(tenant, name, path).await {
                 Ok(()) => loaded.documents += 1,
@@ -275,8 +266,9 @@ impl App {
         }
         let bytes = tokio::fs::read(path).await.map_err(AppError::internal)?;
         let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-        self.put_file(tenant, base, (&name, bytes), Embed::InBackground).await?;
-        Ok(())
+        let file = self.receive_bytes(&bytes).await?;
+        let document = self.put_document(tenant, base, (&name, &file), About::default()).await?;
+        self.read_at_once(tenant, document.id, Embed::Later).await
     }
 
     /// Loads the project again whenever one of its files changes, until the server stops.
@@ -300,7 +292,7 @@ impl App {
                         tracing::error!(project = %path.display(), error = %error, "a project cannot be loaded")
                     }
                 }
-                app.prepare_embeddings();
+                app.vectors_are_missing();
             }
         });
     }

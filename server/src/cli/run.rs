@@ -38,7 +38,7 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read `{}`", args.file.display()))?;
     if let Some(project) = project_of(&args.file) {
         let loaded = app.load_project(tenant, &project).await?;
-        if app.local_model().is_some()
+        if app.embedder().is_some()
             && let Err(error) = app.embed_everything().await
         {
             eprintln!("note: {}; search goes by words only", error.detail);

@@ -27,7 +27,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
         report(&project, &loaded);
         app.watch_project(tenant, project, report);
     }
-    app.prepare_embeddings();
+    app.keep_reading_documents();
     let resumed = app.resume_unfinished().await?;
     app.keep_time();
     if resumed > 0 {

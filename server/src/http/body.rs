@@ -138,7 +138,7 @@ pub(crate) async fn upload(request: Request, app: &App) -> Result<Upload, AppErr
     }
 }
 
-fn refuse_upload(error: &axum::extract::multipart::MultipartError, limit: usize) -> AppError {
+pub(super) fn refuse_upload(error: &axum::extract::multipart::MultipartError, limit: usize) -> AppError {
     if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         return AppError::new(ErrorCode::TooLarge, format!("the file is larger than {limit} bytes"))
             .hint("split it, or raise the server's upload limit");

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -12,6 +12,32 @@ use crate::app::{App, AppError};
 use crate::error_codes::ErrorCode;
 
 pub(crate) const SESSION_COOKIE: &str = "parlour_session";
+
+/// Says for whose groups a request is made, `hr, sales`: a program that serves visitors of its own sends it with their
+/// messages. Names that are not ASCII are percent-encoded UTF-8.
+const VISITOR_GROUPS: &str = "parlour-visitor-groups";
+
+fn visitor_groups(header: &HeaderValue) -> Result<Vec<String>, AppError> {
+    let unreadable = || {
+        AppError::invalid("the header `Parlour-Visitor-Groups` cannot be read")
+            .hint("write names with commas between them; encode what is not ASCII, for example %E4%BA%BA%E4%BA%8B")
+    };
+    let text = header.to_str().map_err(|_| unreadable())?;
+    let names = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    names.map(|it| percent_decoded(it).ok_or_else(unreadable)).collect()
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        bytes.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);
+        rest = after.get(2..)?;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
 
 #[derive(Clone)]
 pub(crate) struct Guard {
@@ -40,7 +66,10 @@ async fn admit(guard: &Guard, method: Method, headers: HeaderMap) -> Result<Opti
     if unsafe_method && headers.get(header::AUTHORIZATION).is_none() {
         check_origin(&headers, guard.app.config().public_url.as_deref())?;
     }
-    let caller = resolve(&guard.app, &headers).await?;
+    let mut caller = resolve(&guard.app, &headers).await?;
+    if let (Some(caller), Some(groups)) = (&mut caller, headers.get(VISITOR_GROUPS)) {
+        caller.groups = Some(visitor_groups(groups)?);
+    }
     match (guard.access, caller) {
         (Access::Open | Access::Address, caller) => Ok(caller),
         (_, None) => Err(AppError::new(ErrorCode::NotAuthenticated, "this needs a session or an API key")

@@ -1,17 +1,17 @@
-//! Knowledge bases, their documents, and search.
+//! Knowledge bases, and what is found in them.
 
 use axum::Json;
-use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{StatusCode, header};
-use domain::{Document, DocumentId, KnowledgeBase};
-use knowledge::{BaseSpec, SearchMode};
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::KnowledgeBase;
+use knowledge::{BaseSpec, Expand, SearchMode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::body::{Body, In, upload};
+use super::body::{Body, In};
 use crate::app::accounts::Caller;
-use crate::app::knowledge::Search;
+use crate::app::knowledge::{BaseChange, EmbeddingStatus, Search};
 use crate::app::{App, AppError, Result};
 
 /// A knowledge base in the form of `knowledge.yaml`.
@@ -23,8 +23,71 @@ pub(crate) struct NewBase {
     description: Option<String>,
     /// Field names with their type (`text`, `number`, `boolean`, `date`, `keyword`, `list`), or an object with `type`,
     /// `embed`, `filter`, `show`, `title`.
+    /// None for a base of plain documents.
     #[schema(value_type = Object)]
-    fields: Value,
+    fields: Option<Value>,
+    /// The text of a record, `{field}` standing for values.
+    embed_template: Option<String>,
+    splitting: Option<SplittingBody>,
+    /// One of `GET /embedding-models`; the server's first one if not given.
+    embedding_model: Option<String>,
+}
+
+/// How long texts are split.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplittingBody {
+    /// Tokens of a passage; 400 if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<u32>,
+    /// The part of a passage that repeats the end of the one before, from 0 to 0.5; 0.15 if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlap: Option<f32>,
+    /// Tokens of the larger passage that is given for a hit; none where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<u32>,
+}
+
+/// What is not given stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BasePatch {
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    title: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+    #[schema(value_type = Object)]
+    fields: Option<Value>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    embed_template: Option<Option<String>>,
+    splitting: Option<SplittingBody>,
+    embedding_model: Option<String>,
+}
+
+/// Tells `null` from a member that is not there.
+pub(super) fn given<'de, T, D>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BaseEmbeddingView {
+    /// The model whose vectors answer.
+    model: Option<String>,
+    /// `ready`, `working` (on its way to `next`), `failed` or `off`
+    state: String,
+    /// Records that have vectors of `next`, of all.
+    done: usize,
+    total: usize,
+    reason: Option<String>,
+    next: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -34,9 +97,33 @@ pub(crate) struct BaseView {
     description: Option<String>,
     #[schema(value_type = Object)]
     fields: Value,
+    embed_template: Option<String>,
+    #[schema(value_type = Object)]
+    splitting: Value,
+    embedding: BaseEmbeddingView,
     documents: i64,
     records: i64,
     created_at: i64,
+    updated_at: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmbeddingModelView {
+    model: String,
+    title: String,
+    /// None while the model has not answered yet.
+    dimensions: Option<usize>,
+    /// `ready`, `missing`, `downloading`, `failed`, or `provider`, which is asked when it is needed.
+    state: String,
+    /// Whether bases use it that have chosen none.
+    default: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmbeddingModelList {
+    items: Vec<EmbeddingModelView>,
+    /// The reranker that searches can use.
+    reranker: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -44,46 +131,34 @@ pub(crate) struct BaseList {
     items: Vec<BaseView>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DocumentView {
-    id: String,
-    name: String,
-    /// `queued`, `parsing`, `embedding`, `indexing`, `ready` or `failed`
-    state: String,
-    version: i64,
-    records: i64,
-    /// Why it failed, or what is missing (for example: not embedded yet).
-    reason: Option<String>,
-    created_at: i64,
-    updated_at: i64,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DocumentList {
-    items: Vec<DocumentView>,
-}
-
-/// Records instead of a file.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewDocument {
-    name: String,
-    #[schema(value_type = Vec<Object>)]
-    records: Vec<Map<String, Value>>,
-}
-
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchBody {
-    query: String,
+    pub(super) query: String,
     /// 1 to 100; 8 if not given.
-    top_k: Option<u32>,
+    pub(super) top_k: Option<u32>,
     /// `hybrid` (default), `dense` or `lexical`
-    mode: Option<String>,
-    min_score: Option<f64>,
+    pub(super) mode: Option<String>,
+    pub(super) min_score: Option<f64>,
     /// For example `{"spice_level": {"gte": 2}}`
     #[schema(value_type = Object)]
-    filter: Option<Value>,
+    pub(super) filter: Option<Value>,
+    /// How much each list counts in mode `hybrid`; 1 and 1 if not given.
+    pub(super) weights: Option<WeightsBody>,
+    /// Put the hits into a better order with the server's reranker.
+    pub(super) rerank: Option<bool>,
+    /// Search as a visitor of these groups; every document if not given.
+    pub(super) groups: Option<Vec<String>>,
+    /// `none`, `neighbours` (hits next to each other become one) or `parent` (the larger passage); as the base's splitting
+    /// says if not given.
+    pub(super) expand: Option<String>,
+}
+
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WeightsBody {
+    dense: Option<f64>,
+    lexical: Option<f64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -91,8 +166,43 @@ pub(crate) struct SearchView {
     /// `ok`, `empty`, `below_threshold` or `degraded`
     status: String,
     reason: Option<String>,
+    took_ms: f64,
+    /// Milliseconds of each stage that took part.
+    #[schema(value_type = Object)]
+    stages: Value,
     #[schema(value_type = Vec<Object>)]
     hits: Vec<Value>,
+}
+
+impl SearchBody {
+    pub(super) fn search(self) -> Result<Search> {
+        let SearchBody { query, top_k, mode, min_score, filter, weights, rerank, groups, expand } = self;
+        let unknown =
+            |what: &str, it: &str, hint: &str| AppError::invalid(format!("there is no {what} `{it}`")).hint(hint);
+        let mut search = Search::new(query, top_k.unwrap_or(8));
+        search.mode = match mode.as_deref() {
+            None | Some("hybrid") => SearchMode::Hybrid,
+            Some("dense") => SearchMode::Dense,
+            Some("lexical") => SearchMode::Lexical,
+            Some(other) => return Err(unknown("mode", other, "hybrid, dense or lexical")),
+        };
+        search.expand = match expand.as_deref() {
+            None => None,
+            Some("none") => Some(Expand::None),
+            Some("neighbours") => Some(Expand::Neighbours),
+            Some("parent") => Some(Expand::Parent),
+            Some(other) => return Err(unknown("`expand`", other, "none, neighbours or parent")),
+        };
+        if let Some(WeightsBody { dense, lexical }) = weights {
+            search.weights.dense = dense.unwrap_or(search.weights.dense);
+            search.weights.lexical = lexical.unwrap_or(search.weights.lexical);
+        }
+        search.min_score = min_score;
+        search.filter = filter;
+        search.rerank = rerank.unwrap_or(false);
+        search.groups = groups;
+        Ok(search)
+    }
 }
 
 /// Rows, or groups with figures, over the typed fields.
@@ -135,28 +245,21 @@ pub(crate) struct RowsView {
 
 async fn base_view(app: &App, caller: &Caller, base: &KnowledgeBase) -> Result<BaseView> {
     let size = app.storage().knowledge_base_size(caller.tenant.id, base.id).await?;
+    let EmbeddingStatus { model, state, done, total, reason, next } = app.embedding_of(caller.tenant.id, base);
+    let spec: BaseSpec = serde_json::from_value(base.spec.clone()).map_err(AppError::internal)?;
     Ok(BaseView {
         name: base.name.clone(),
         title: base.title.clone(),
         description: base.description.clone(),
-        fields: base.spec.get("fields").cloned().unwrap_or(Value::Null),
+        fields: base.spec.get("fields").cloned().unwrap_or_else(|| json!({})),
+        embed_template: spec.embed_template.clone(),
+        splitting: serde_json::to_value(&spec.splitting).map_err(AppError::internal)?,
+        embedding: BaseEmbeddingView { model, state: state.to_owned(), done, total, reason, next },
         documents: size.documents,
         records: size.records,
         created_at: base.created_at,
+        updated_at: base.updated_at,
     })
-}
-
-fn document_view(it: Document) -> DocumentView {
-    DocumentView {
-        id: it.id.to_string(),
-        name: it.name,
-        state: it.state.as_str().to_owned(),
-        version: it.version,
-        records: it.records,
-        reason: it.reason,
-        created_at: it.created_at,
-        updated_at: it.updated_at,
-    }
 }
 
 pub(super) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<BaseList>> {
@@ -172,11 +275,56 @@ pub(super) async fn create(
     caller: Caller,
     Body(body): Body<NewBase>,
 ) -> Result<Json<BaseView>> {
-    let NewBase { name, title, description, fields } = body;
-    let spec = json!({ "knowledge": name, "title": title, "description": description, "fields": fields });
+    let NewBase { name, title, description, fields, embed_template, splitting, embedding_model } = body;
+    let mut spec = json!({ "knowledge": name, "title": title, "description": description });
+    let rest = [
+        ("fields", fields),
+        ("embed_template", embed_template.map(Value::from)),
+        ("splitting", splitting.map(serde_json::to_value).transpose().map_err(AppError::internal)?),
+    ];
+    if let Some(members) = spec.as_object_mut() {
+        members.extend(rest.into_iter().filter_map(|(member, value)| Some((member.to_owned(), value?))));
+    }
     let spec: BaseSpec = serde_json::from_value(spec).map_err(|error| AppError::invalid(error.to_string()))?;
-    let base = app.create_base(caller.tenant.id, spec).await?;
+    let base = app.create_base(caller.tenant.id, spec, embedding_model).await?;
     Ok(Json(base_view(&app, &caller, &base).await?))
+}
+
+pub(super) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    In(name): In<String>,
+    Body(body): Body<BasePatch>,
+) -> Result<Json<BaseView>> {
+    let BasePatch { title, description, fields, embed_template, splitting, embedding_model } = body;
+    let rest = [
+        ("fields", fields),
+        ("embed_template", embed_template.map(|it| json!(it))),
+        ("splitting", splitting.map(serde_json::to_value).transpose().map_err(AppError::internal)?),
+    ];
+    let spec = rest.into_iter().filter_map(|(member, value)| Some((member.to_owned(), value?))).collect();
+    let change = BaseChange { title, description, spec, embedding_model };
+    let base = app.change_base(caller.tenant.id, &name, change).await?;
+    Ok(Json(base_view(&app, &caller, &base).await?))
+}
+
+pub(super) async fn embedding_models(State(app): State<App>) -> Result<Json<EmbeddingModelList>> {
+    let local = app.local_model().map(|it| it.model().to_owned());
+    let items = app.embedding_models().iter().enumerate().map(|(at, it)| {
+        let here = local.as_deref() == Some(it.model());
+        let state = match app.embedding_state().filter(|_| here) {
+            Some(state) => super::models::embedding_state_name(&state),
+            None => "provider",
+        };
+        EmbeddingModelView {
+            model: it.model().to_owned(),
+            title: it.model().rsplit_once('/').map_or(it.model(), |it| it.1).to_owned(),
+            dimensions: Some(it.dimensions()).filter(|it| *it > 0),
+            state: state.to_owned(),
+            default: at == 0,
+        }
+    });
+    Ok(Json(EmbeddingModelList { items: items.collect(), reranker: app.reranker().map(|it| it.name().to_owned()) }))
 }
 
 pub(super) async fn show(State(app): State<App>, caller: Caller, In(name): In<String>) -> Result<Json<BaseView>> {
@@ -189,75 +337,19 @@ pub(super) async fn remove(State(app): State<App>, caller: Caller, In(name): In<
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn documents(
-    State(app): State<App>,
-    caller: Caller,
-    In(name): In<String>,
-) -> Result<Json<DocumentList>> {
-    let (base, _) = app.base(caller.tenant.id, &name).await?;
-    let all = app.documents(caller.tenant.id, base.id).await?;
-    Ok(Json(DocumentList { items: all.into_iter().map(document_view).collect() }))
-}
-
-pub(super) async fn upload_document(
-    app: &App,
-    caller: &Caller,
-    base: &str,
-    name: &str,
-    bytes: Vec<u8>,
-) -> Result<Json<DocumentView>> {
-    Ok(Json(document_view(app.put_document(caller.tenant.id, base, name, bytes).await?)))
-}
-
-pub(super) async fn upload_file_or_records(
-    State(app): State<App>,
-    caller: Caller,
-    In(name): In<String>,
-    request: Request,
-) -> Result<Json<DocumentView>> {
-    // A base that is not there refuses before a large body is read.
-    app.base(caller.tenant.id, &name).await?;
-    let json =
-        request.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
-    if json {
-        let Body(body): Body<NewDocument> = Body::from_request(request, &app).await?;
-        let NewDocument { name: document, records } = body;
-        let file = if document.ends_with(".json") { document } else { format!("{document}.json") };
-        let bytes = serde_json::to_vec(&records).map_err(AppError::internal)?;
-        return upload_document(&app, &caller, &name, &file, bytes).await;
-    }
-    let file = upload(request, &app).await?;
-    upload_document(&app, &caller, &name, &file.name, file.bytes.to_vec()).await
-}
-
-pub(super) async fn remove_document(
-    State(app): State<App>,
-    caller: Caller,
-    In((name, id)): In<(String, DocumentId)>,
-) -> Result<StatusCode> {
-    app.delete_document(caller.tenant.id, &name, id).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 pub(super) async fn search(
     State(app): State<App>,
     caller: Caller,
     In(name): In<String>,
     Body(body): Body<SearchBody>,
 ) -> Result<Json<SearchView>> {
-    let SearchBody { query, top_k, mode, min_score, filter } = body;
-    let mode = match mode.as_deref() {
-        None | Some("hybrid") => SearchMode::Hybrid,
-        Some("dense") => SearchMode::Dense,
-        Some("lexical") => SearchMode::Lexical,
-        Some(other) => {
-            return Err(AppError::invalid(format!("there is no mode `{other}`")).hint("hybrid, dense or lexical"));
-        }
-    };
-    let search = Search { query, top_k: top_k.unwrap_or(8), min_score, mode, filter };
+    let mut search = body.search()?;
+    search.groups = search.groups.or_else(|| caller.groups.clone());
     let found = app.search(caller.tenant.id, &[name], search).await?;
     let hits = found.hits.iter().filter_map(|it| serde_json::to_value(it).ok()).collect();
-    Ok(Json(SearchView { status: found.status.as_str().to_owned(), reason: found.reason, hits }))
+    let mut stages = serde_json::to_value(&found.timings).map_err(AppError::internal)?;
+    let took_ms = stages.as_object_mut().and_then(|it| it.remove("total_ms")).and_then(|it| it.as_f64()).unwrap_or(0.0);
+    Ok(Json(SearchView { status: found.status.as_str().to_owned(), reason: found.reason, took_ms, stages, hits }))
 }
 
 pub(super) async fn query(
@@ -269,6 +361,6 @@ pub(super) async fn query(
     let Value::Object(query) = serde_json::to_value(body).map_err(AppError::internal)? else {
         return Err(AppError::invalid("a query is an object".to_owned()));
     };
-    let knowledge::Rows { rows, total } = app.query(caller.tenant.id, &name, &query).await?;
+    let knowledge::Rows { rows, total } = app.query(caller.tenant.id, &name, &query, caller.groups.as_deref()).await?;
     Ok(Json(RowsView { rows, total }))
 }

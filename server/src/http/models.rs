@@ -65,18 +65,26 @@ pub(super) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
     }))
 }
 
+pub(super) fn embedding_state_name(state: &knowledge::ModelState) -> &'static str {
+    use knowledge::ModelState as State;
+    match state {
+        State::Missing => "missing",
+        State::Downloading { .. } => "downloading",
+        State::Ready => "ready",
+        State::Failed { .. } => "failed",
+    }
+}
+
 fn embedding(app: &App) -> EmbeddingView {
     use knowledge::ModelState as State;
     let none = EmbeddingView { state: "off".to_owned(), model: None, done: None, total: None, reason: None };
     let Some(state) = app.embedding_state() else { return none };
     let model = app.embedder().map(|it| it.model().to_owned());
+    let view = EmbeddingView { state: embedding_state_name(&state).to_owned(), model, ..none };
     match state {
-        State::Missing => EmbeddingView { state: "missing".to_owned(), model, ..none },
-        State::Downloading { done, total } => {
-            EmbeddingView { state: "downloading".to_owned(), model, done: Some(done), total, ..none }
-        }
-        State::Ready => EmbeddingView { state: "ready".to_owned(), model, ..none },
-        State::Failed { reason } => EmbeddingView { state: "failed".to_owned(), model, reason: Some(reason), ..none },
+        State::Missing | State::Ready => view,
+        State::Downloading { done, total } => EmbeddingView { done: Some(done), total, ..view },
+        State::Failed { reason } => EmbeddingView { reason: Some(reason), ..view },
     }
 }
 

@@ -331,7 +331,7 @@ pub(super) async fn call(
     In((id, tool)): In<(String, String)>,
     Body(body): Body<CallBody>,
 ) -> Result<Json<CallView>> {
-    let report = app.call_tool(caller.tenant.id, (&id, &tool), body.input, None).await?;
+    let report = app.call_tool(caller.tenant.id, (&id, &tool), body.input, (None, caller.groups)).await?;
     let told = report_json(&report);
     Ok(Json(match report.result {
         Ok(output) => CallView { ok: true, output, error: Value::Null, report: told },

@@ -30,6 +30,11 @@ pub(crate) struct NewRun {
 }
 
 #[derive(Serialize, ToSchema)]
+pub(crate) struct CitationList {
+    items: Vec<crate::app::citations::Citation>,
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct RunSummary {
     id: String,
     /// `workflow` or `chat`
@@ -221,6 +226,11 @@ pub(super) async fn events(
 ) -> Result<Response> {
     let run = visible(&app, &caller, id).await?;
     Ok(respond(app, caller.tenant.id, run.id, last_event_id(&headers)))
+}
+
+pub(super) async fn citations(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<CitationList>> {
+    let run = visible(&app, &caller, id).await?;
+    Ok(Json(CitationList { items: app.citations(caller.tenant.id, run.id).await? }))
 }
 
 pub(super) async fn cancel(State(app): State<App>, caller: Caller, In(id): In<RunId>) -> Result<Json<RunSummary>> {

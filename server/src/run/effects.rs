@@ -132,9 +132,13 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
         }
         Effect::Embed { texts, purpose } => Box::pin(embed::perform(&around, texts, purpose)).await,
         Effect::Search { knowledge_bases, query, top_k, min_score, mode, filter, rerank, expand } => {
-            let request = crate::app::knowledge::Search { query, top_k, min_score, mode: search::mode(mode), filter };
-            let finish = crate::app::passages::Finish { rerank, expand };
-            Box::pin(search::perform(&around, knowledge_bases, request, finish)).await
+            let mut request = crate::app::knowledge::Search::new(query, top_k);
+            request.min_score = min_score;
+            request.mode = search::mode(mode);
+            request.filter = filter;
+            request.rerank = rerank;
+            request.groups = search::groups_of(&around.user);
+            Box::pin(search::perform(&around, knowledge_bases, request, expand)).await
         }
         Effect::CallTool { plugin, tool, arguments } => {
             Box::pin(call_tool::perform(&around, node, &plugin, &tool, arguments)).await

@@ -91,7 +91,7 @@ async fn menu(app: &TestApp) -> crate::support::Client<'_> {
     author
 }
 
-const DOCUMENTS: &str = "/api/v1/knowledge-bases/menu/documents";
+const DOCUMENTS: &str = "/api/v1/knowledge-bases/menu/documents?wait=60";
 
 #[tokio::test]
 async fn gbk_is_recognised_and_a_csv_with_missing_columns_is_refused_whole() {
@@ -118,8 +118,12 @@ async fn gbk_is_recognised_and_a_csv_with_missing_columns_is_refused_whole() {
     let bad = author.upload(DOCUMENTS, "bad.csv", "菜名,价格\n甲,便宜\n乙,3\n丙,很贵\n".as_bytes()).await;
     let problem = bad.problem(422, "invalid_document");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "every bad cell is told: {problem}");
-    let documents = author.get(DOCUMENTS).await.ok();
-    assert_eq!(documents["items"].as_array().unwrap().len(), 1, "nothing half-stored: {documents}");
+    let documents = author.get("/api/v1/knowledge-bases/menu/documents").await.ok();
+    let states: Vec<_> =
+        documents["items"].as_array().unwrap().iter().map(|it| (&it["state"], &it["answering"])).collect();
+    let (failed, ready) = ((&json!("failed"), &json!(false)), (&json!("ready"), &json!(true)));
+    assert_eq!(states, [failed, failed, ready], "nothing half-stored: {documents}");
+    assert_eq!(documents["items"][0]["errors"].as_array().unwrap().len(), 2, "{documents}");
 }
 
 #[tokio::test]

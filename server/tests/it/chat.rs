@@ -199,6 +199,7 @@ async fn domain_user<'a>(app: &'a TestApp, tenant: domain::TenantId) -> Client<'
         user: Some(user),
         key: None,
         scopes: vec![],
+        groups: None,
     };
     let change = parlour::app::accounts::AccountChange {
         name: None,

@@ -27,7 +27,9 @@ async fn furnish(client: &Client<'_>) -> Things {
     let base = json!({ "name": "private_base", "fields": { "word": { "type": "text", "embed": true } } });
     client.post("/api/v1/knowledge-bases", base).await.ok();
     let records = json!({ "name": "words", "records": [{ "word": MARKER }] });
-    let document = client.post("/api/v1/knowledge-bases/private_base/documents", records).await.ok();
+    let document = client.post("/api/v1/knowledge-bases/private_base/documents?wait=60", records).await.ok();
+    let expected = json!({ "query": MARKER, "expected": [{ "document": "words.json", "ordinal": 0 }] });
+    let test = client.post("/api/v1/knowledge-bases/private_base/tests", expected).await.ok();
     client.put("/api/v1/secrets/private_desk", json!({ "value": MARKER })).await.ok();
     let run = client.post("/api/v1/workflows/private_flow/runs", json!({ "inputs": {} })).await.ok();
     let answer = client.ask("private_desk", "hello").await;
@@ -36,6 +38,7 @@ async fn furnish(client: &Client<'_>) -> Things {
     let key = client.post("/api/v1/keys", json!({ "name": MARKER })).await.ok();
     for (name, value) in [
         ("document", &document["id"]),
+        ("test", &test["id"]),
         ("run", &run["id"]),
         ("chat run", &answer["run"]["id"]),
         ("conversation", &conversations["items"][0]["id"]),
@@ -60,6 +63,7 @@ impl Things {
             _ if path.contains("/keys/") => self.id("key"),
             _ if path.contains("/triggers/") => self.id("trigger"),
             _ if path.contains("/documents/") => self.id("document"),
+            _ if path.contains("/tests/") => self.id("test"),
             _ => "private_plugin",
         };
         let name = match path {
@@ -67,7 +71,11 @@ impl Things {
             _ if path.contains("/knowledge-bases/") => "private_base",
             _ => "private_desk",
         };
-        path.replace("{id}", id).replace("{name}", name).replace("{tool}", "private_tool").replace("{effect}", "1")
+        path.replace("{id}", id)
+            .replace("{name}", name)
+            .replace("{tool}", "private_tool")
+            .replace("{effect}", "1")
+            .replace("{ordinal}", "0")
     }
 }
 
@@ -79,6 +87,10 @@ fn body(id: &str) -> Value {
         "create_conversation" => json!({ "assistant": "private_desk" }),
         "send_message" => json!({ "content": "hello" }),
         "search" => json!({ "query": MARKER }),
+        "change_knowledge_base" => json!({ "title": "theirs" }),
+        "change_document" => json!({ "groups": ["theirs"] }),
+        "add_chunk" | "change_chunk" => json!({ "text": "theirs" }),
+        "add_retrieval_test" => json!({ "query": "x", "expected": [{ "document": "words.json", "ordinal": 0 }] }),
         "put_document" => json!({ "name": "words", "records": [{ "word": "theirs" }] }),
         "openai_chat" => json!({ "model": "private_desk", "messages": [{ "role": "user", "content": "hello" }] }),
         "put_grants" => json!({ "knowledge": ["private_base"] }),

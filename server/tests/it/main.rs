@@ -19,6 +19,7 @@ mod code_python;
 mod crash;
 mod fetch;
 mod isolation;
+mod knowledge;
 mod openapi;
 mod passages;
 mod plugin_cli;

@@ -386,7 +386,7 @@ async fn rows_and_vectors_need_their_grants() {
     let base = json!({ "name": "menu", "fields": { "name": "keyword", "price": "number" } });
     client.post("/api/v1/knowledge-bases", base).await.ok();
     let table = "name,price\n麻婆豆腐,28\n水煮鱼,68\n米饭,2.5\n米饭,0.1\n";
-    client.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", table.as_bytes()).await.ok();
+    client.upload("/api/v1/knowledge-bases/menu/documents?wait=60", "menu.csv", table.as_bytes()).await.ok();
     install(&client).await;
     let query =
         json!({ "group_by": ["name"], "aggregate": { "sum": { "sum": "price" } }, "order_by": [{ "by": "sum" }] });

@@ -58,7 +58,7 @@ async fn what_was_not_granted_is_refused_with_the_grant_that_would_allow_it() {
     let base = json!({ "name": "menu", "fields": { "name": { "type": "text", "embed": true } } });
     client.post("/api/v1/knowledge-bases", base).await.ok();
     let records = json!({ "name": "dishes", "records": [{ "name": "麻婆豆腐" }] });
-    client.post("/api/v1/knowledge-bases/menu/documents", records).await.ok();
+    client.post("/api/v1/knowledge-bases/menu/documents?wait=60", records).await.ok();
     let call = json!({ "input": { "knowledge_base": "menu", "query": "豆腐" } });
     let path = "/api/v1/plugins/query_knowledge_base/tools/query_knowledge_base/call";
     assert_eq!(client.post(path, call.clone()).await.ok()["ok"], true, "shipped plugins have their grants");

@@ -94,11 +94,11 @@ async fn documents_that_one_takes_are_found_by_the_other() {
             .collect::<Vec<_>>()
     };
     assert_eq!(found(&other, "豆腐").await, [] as [&str; 0]);
-    one.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", "name\n麻婆豆腐\n扬州炒饭\n".as_bytes())
+    one.upload("/api/v1/knowledge-bases/menu/documents?wait=60", "menu.csv", "name\n麻婆豆腐\n扬州炒饭\n".as_bytes())
         .await
         .ok();
     assert_eq!(found(&other, "豆腐").await, ["麻婆豆腐"]);
-    one.upload("/api/v1/knowledge-bases/menu/documents", "menu.csv", "name\n家常豆腐\n".as_bytes()).await.ok();
+    one.upload("/api/v1/knowledge-bases/menu/documents?wait=60", "menu.csv", "name\n家常豆腐\n".as_bytes()).await.ok();
     assert_eq!(found(&other, "豆腐").await, ["家常豆腐"]);
     assert_eq!(found(&one, "豆腐").await, ["家常豆腐"]);
     let documents = one.get("/api/v1/knowledge-bases/menu/documents").await.ok();

@@ -96,7 +96,7 @@ async fn sql_over_a_knowledge_base() {
                品牌词,search,,5,2026-10-02,,文字\n\
                公众号,wechat,5,1,2026-10-03,true,视频\n\
                其他,,1,2,2026-10-03,false,\n";
-    client.upload("/api/v1/knowledge-bases/ads/documents", "ads.csv", csv.as_bytes()).await.ok();
+    client.upload("/api/v1/knowledge-bases/ads/documents?wait=60", "ads.csv", csv.as_bytes()).await.ok();
 
     let sql = "SELECT channel AS \"渠道\", SUM(spend) AS total, COUNT(*) AS n, ROUND(SUM(spend) / SUM(clicks), 2) AS cpc FROM ads \
                WHERE day BETWEEN :since AND '2026-10-03' AND channel IN (:channels) GROUP BY channel ORDER BY total DESC";

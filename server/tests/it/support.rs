@@ -42,6 +42,8 @@ pub fn config(folder: &Path) -> Config {
         // Nobody listens on the discard port: no Ollama of the machine gets into a test.
         ollama_url: "http://127.0.0.1:9".to_owned(),
         embedding: None,
+        embedding_provider: None,
+        reranker: None,
         public_url: None,
         timezone: Some("Asia/Shanghai".to_owned()),
         allowed_hosts: Vec::new(),
@@ -94,6 +96,7 @@ impl TestApp {
 
     async fn open(config: Config, folder: Option<Arc<TempDir>>) -> TestApp {
         let app = App::open(config.clone()).await.expect("the app opens");
+        app.keep_reading_documents();
         TestApp { router: parlour::router(app.clone()), app, config, folder }
     }
 
@@ -152,7 +155,8 @@ impl TestApp {
             created_at: 1,
         };
         self.app.storage().create_user(tenant.id, user.clone()).await.expect("a user");
-        let caller = parlour::app::accounts::Caller { tenant, user: Some(user), key: None, scopes: vec![] };
+        let caller =
+            parlour::app::accounts::Caller { tenant, user: Some(user), key: None, scopes: vec![], groups: None };
         let change = parlour::app::accounts::AccountChange {
             name: None,
             email: None,

@@ -111,7 +111,7 @@ async fn the_hosts_powers_answer_or_refuse() {
     let records =
         json!([{ "name": "水煮鱼", "price": 68 }, { "name": "米饭", "price": 2 }, { "name": "烤鱼", "price": 88 }]);
     let documents = json!({ "name": "dishes", "records": records });
-    client.post("/api/v1/knowledge-bases/menu/documents", documents).await.ok();
+    client.post("/api/v1/knowledge-bases/menu/documents?wait=60", documents).await.ok();
 
     let input = json!({ "url": format!("http://{host}/echo") });
     let refused = call(&client, "powers", input.clone()).await;

@@ -251,3 +251,24 @@ export const embeddingModelsQuery = queryOptions({
   queryKey: ["embedding-models"],
   queryFn: async () => (await request<Page<EmbeddingModel>>("/api/v1/embedding-models")).items,
 });
+
+/** A passage that was found while an answer was made. */
+export interface Citation {
+  id: string;
+  knowledge_base: string;
+  document: string;
+  document_id: string;
+  ordinal: number;
+  /** Its beginning. */
+  text: string;
+  position: Position;
+  score: number;
+}
+
+/** A run that is over finds nothing more. */
+export const citationsQuery = (run: string) =>
+  queryOptions({
+    queryKey: ["citations", run],
+    queryFn: async () => (await request<{ items: Citation[] }>(`/api/v1/runs/${encodeURIComponent(run)}/citations`)).items,
+    staleTime: Infinity,
+  });

@@ -67,3 +67,4 @@ id!(
 id!(PluginCallId);
 id!(AuditEntryId);
 id!(TriggerId);
+id!(RetrievalTestId);

@@ -21,10 +21,10 @@ pub use audit::AuditEntry;
 pub use conversations::{Conversation, Message, MessageRole, MessageStatus};
 pub use definitions::{Definition, DefinitionKind, Version};
 pub use ids::{
-    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginCallId, PluginId, RunId,
-    TenantId, TriggerId, UserId, VersionId,
+    ApiKeyId, AuditEntryId, ConversationId, DocumentId, KnowledgeBaseId, MessageId, PluginCallId, PluginId,
+    RetrievalTestId, RunId, TenantId, TriggerId, UserId, VersionId,
 };
-pub use knowledge::{Chunk, Document, DocumentState, KnowledgeBase};
+pub use knowledge::{Chunk, Document, DocumentState, Ingestion, KnowledgeBase, ProgressUnit, RetrievalTest};
 pub use names::UnknownName;
 pub use plugins::{Plugin, PluginCall, PluginVersion};
 pub use runs::{Run, RunEvent, RunKind, RunStatus, Wait, WaitKind};

@@ -44,3 +44,13 @@ pub(crate) fn maybe_json(row: &Row, column: &str) -> Read<Option<Value>> {
     let text = row.try_get::<Option<&str>>(column)?;
     text.map(serde_json::from_str).transpose().map_err(|error| unreadable(column, error))
 }
+
+/// A list or an object of a known shape, kept as JSON.
+pub(crate) fn typed<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Read<T> {
+    serde_json::from_str(row.try_get(column)?).map_err(|error| unreadable(column, error))
+}
+
+/// A list of texts as it is kept.
+pub(crate) fn list(texts: &[String]) -> String {
+    Value::from(texts).to_string()
+}

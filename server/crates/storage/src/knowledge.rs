@@ -1,6 +1,7 @@
 //! Knowledge bases and the documents in them; what the documents hold is in [`crate::records`].
 
-use domain::{Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
+use domain::{Document, DocumentId, Ingestion, KnowledgeBase, KnowledgeBaseId, TenantId};
+use serde_json::Value;
 
 use crate::accounts::found;
 use crate::columns::{self, Stored, parsed};
@@ -11,25 +12,33 @@ use crate::{Result, Storage};
 
 macro_rules! base_columns {
     () => {
-        "id, name, title, description, spec, created_at, updated_at"
+        "id, name, title, description, spec, embedding_model, next_embedding_model, embedding_problem, created_at, \
+         updated_at"
     };
 }
-macro_rules! document_columns {
-    () => {
-        "id, base, name, version, state, done, total, reason, records, size_bytes, content_hash, created_at, updated_at"
+/// A document with what is being made of it; the ingestion's columns come with `i_` before their names.
+macro_rules! document_select {
+    ($from:literal) => {
+        concat!(
+            "select d.tenant, d.id, d.base, d.name, d.version, d.edits, d.reason, d.records, d.size_bytes, d.content_hash, \
+             d.media_type, d.source, d.columns, d.groups, d.metadata, d.warnings, d.created_at, d.updated_at, \
+             i.version as i_version, i.state as i_state, i.done as i_done, i.total as i_total, i.unit as i_unit, \
+             i.reason as i_reason, i.problems as i_problems, i.warnings as i_warnings, i.media_type as i_media_type, i.columns as i_columns, \
+             i.source as i_source, i.content_hash as i_content_hash, i.size_bytes as i_size_bytes, \
+             i.attempts as i_attempts, i.created_at as i_created_at, i.updated_at as i_updated_at \
+             from documents d left join ingestions i on i.tenant = d.tenant and i.document = d.id ",
+            $from
+        )
     };
 }
+pub(crate) use document_select;
 
-/// How far a document has come.
-#[derive(Clone, Debug)]
-pub struct DocumentProgress {
-    pub state: DocumentState,
-    /// Of `total` records; both 0 when the state has nothing to count.
-    pub done: i64,
-    pub total: i64,
-    /// In words, when it failed or is less than complete.
-    pub reason: Option<String>,
-    pub at: i64,
+/// What a document is besides its records.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentChange {
+    pub groups: Option<Vec<String>>,
+    /// A JSON object.
+    pub metadata: Option<Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +55,9 @@ impl Stored for KnowledgeBase {
             title: row.try_get("title")?,
             description: row.try_get("description")?,
             spec: columns::json(row, "spec")?,
+            embedding_model: row.try_get("embedding_model")?,
+            next_embedding_model: row.try_get("next_embedding_model")?,
+            embedding_problem: row.try_get("embedding_problem")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         })
@@ -59,30 +71,59 @@ impl Stored for Document {
             base: parsed(row, "base")?,
             name: row.try_get("name")?,
             version: row.try_get("version")?,
-            state: parsed(row, "state")?,
-            done: row.try_get("done")?,
-            total: row.try_get("total")?,
+            edits: row.try_get("edits")?,
             reason: row.try_get("reason")?,
             records: row.try_get("records")?,
             size_bytes: row.try_get("size_bytes")?,
             content_hash: row.try_get("content_hash")?,
+            media_type: row.try_get("media_type")?,
+            source: row.try_get("source")?,
+            columns: columns::json(row, "columns")?,
+            groups: columns::typed(row, "groups")?,
+            metadata: columns::json(row, "metadata")?,
+            warnings: columns::typed(row, "warnings")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
+            ingestion: match row.try_get::<Option<i64>>("i_version")? {
+                None => None,
+                Some(version) => Some(read_ingestion(row, version)?),
+            },
         })
     }
 }
 
-struct OfTenant(TenantId, Document);
-
-impl Stored for OfTenant {
-    fn read(row: &Row) -> Result<OfTenant, sqlx::Error> {
-        Ok(OfTenant(parsed(row, "tenant")?, Document::read(row)?))
-    }
+fn read_ingestion(row: &Row, version: i64) -> Result<Ingestion, sqlx::Error> {
+    Ok(Ingestion {
+        version,
+        state: parsed(row, "i_state")?,
+        done: row.try_get("i_done")?,
+        total: row.try_get("i_total")?,
+        unit: parsed(row, "i_unit")?,
+        reason: row.try_get("i_reason")?,
+        problems: columns::json(row, "i_problems")?,
+        warnings: columns::typed(row, "i_warnings")?,
+        media_type: row.try_get("i_media_type")?,
+        columns: columns::json(row, "i_columns")?,
+        source: row.try_get("i_source")?,
+        content_hash: row.try_get("i_content_hash")?,
+        size_bytes: row.try_get("i_size_bytes")?,
+        attempts: row.try_get("i_attempts")?,
+        created_at: row.try_get("i_created_at")?,
+        updated_at: row.try_get("i_updated_at")?,
+    })
 }
 
 impl Stored for KnowledgeBaseSize {
     fn read(row: &Row) -> Result<KnowledgeBaseSize, sqlx::Error> {
         Ok(KnowledgeBaseSize { documents: row.try_get("documents")?, records: row.try_get("records")? })
+    }
+}
+
+struct Incomplete(DocumentId);
+
+impl Stored for Incomplete {
+    fn read(row: &Row) -> Result<Incomplete, sqlx::Error> {
+        Ok(Incomplete(parsed(row, "id")?))
     }
 }
 
@@ -124,11 +165,22 @@ impl Storage {
         const CREATE: Operation = Operation::new("create a knowledge base").conflict("a knowledge base with this name");
         self.write(CREATE, move |connection| {
             Box::pin(async move {
-                let KnowledgeBase { id, name, title, description, spec, created_at, updated_at } = base;
+                let KnowledgeBase {
+                    id,
+                    name,
+                    title,
+                    description,
+                    spec,
+                    embedding_model,
+                    next_embedding_model,
+                    embedding_problem,
+                    created_at,
+                    updated_at,
+                } = base;
                 let sql = concat!(
                     "insert into knowledge_bases (tenant, ",
                     base_columns!(),
-                    ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
+                    ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
                 );
                 query(sql)
                     .bind(tenant.to_string())
@@ -137,6 +189,9 @@ impl Storage {
                     .bind(title)
                     .bind(description)
                     .bind(spec.to_string())
+                    .bind(embedding_model)
+                    .bind(next_embedding_model)
+                    .bind(embedding_problem)
                     .bind(created_at)
                     .bind(updated_at)
                     .execute(connection)
@@ -147,7 +202,7 @@ impl Storage {
         .await
     }
 
-    /// Stores title, description and spec of the base with this id; name and time of creation stay.
+    /// Stores everything of the base with this id but its name and time of creation.
     ///
     /// # Errors
     /// `NotFound` when the tenant has no such knowledge base.
@@ -155,20 +210,78 @@ impl Storage {
         const UPDATE: Operation = Operation::new("change a knowledge base");
         self.write(UPDATE, move |connection| {
             Box::pin(async move {
-                let KnowledgeBase { id, name: _, title, description, spec, created_at: _, updated_at } = base;
                 let done = query(
-                    "update knowledge_bases set title = $3, description = $4, spec = $5, updated_at = $6 \
-                     where tenant = $1 and id = $2",
+                    "update knowledge_bases set title = $3, description = $4, spec = $5, embedding_model = $6, \
+                     next_embedding_model = $7, embedding_problem = $8, updated_at = $9 where tenant = $1 and id = $2",
                 )
                 .bind(tenant.to_string())
-                .bind(id.to_string())
-                .bind(title)
-                .bind(description)
-                .bind(spec.to_string())
-                .bind(updated_at)
+                .bind(base.id.to_string())
+                .bind(base.title)
+                .bind(base.description)
+                .bind(base.spec.to_string())
+                .bind(base.embedding_model)
+                .bind(base.next_embedding_model)
+                .bind(base.embedding_problem)
+                .bind(base.updated_at)
                 .execute(connection)
                 .await?;
                 found(done, "knowledge base")
+            })
+        })
+        .await
+    }
+
+    /// Says why a base does not get to its next embedding model. Nothing if that is no longer the next one.
+    pub async fn set_embedding_problem(
+        &self,
+        tenant: TenantId,
+        base: KnowledgeBaseId,
+        next: &str,
+        problem: Option<String>,
+    ) -> Result<()> {
+        const SET: Operation = Operation::new("say why a knowledge base keeps its embedding model");
+        let next = next.to_owned();
+        self.write(SET, move |connection| {
+            Box::pin(async move {
+                query(
+                    "update knowledge_bases set embedding_problem = $4 where tenant = $1 and id = $2 \
+                     and next_embedding_model = $3",
+                )
+                .bind(tenant.to_string())
+                .bind(base.to_string())
+                .bind(next)
+                .bind(problem)
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Lets a base's next embedding model answer. False when that is no longer the next one.
+    pub async fn finish_embedding_move(
+        &self,
+        tenant: TenantId,
+        base: KnowledgeBaseId,
+        next: &str,
+        at: i64,
+    ) -> Result<bool> {
+        const FINISH: Operation = Operation::new("let another embedding model answer");
+        let next = next.to_owned();
+        self.write(FINISH, move |connection| {
+            Box::pin(async move {
+                let done = query(
+                    "update knowledge_bases set embedding_model = $3, next_embedding_model = null, \
+                     embedding_problem = null, updated_at = $4 where tenant = $1 and id = $2 and next_embedding_model = $3",
+                )
+                .bind(tenant.to_string())
+                .bind(base.to_string())
+                .bind(next)
+                .bind(at)
+                .execute(connection)
+                .await?;
+                Ok(done > 0)
             })
         })
         .await
@@ -229,6 +342,7 @@ impl Storage {
         for document in documents {
             self.purge_document(tenant, document).await?;
         }
+        self.purge_files(tenant).await?;
         Ok(true)
     }
 
@@ -241,7 +355,7 @@ impl Storage {
     }
 
     pub async fn document(&self, tenant: TenantId, id: DocumentId) -> Result<Option<Document>> {
-        let sql = concat!("select ", document_columns!(), " from documents where tenant = $1 and id = $2");
+        let sql = document_select!("where d.tenant = $1 and d.id = $2");
         self.first("read a document", query(sql).bind(tenant.to_string()).bind(id.to_string())).await
     }
 
@@ -251,8 +365,7 @@ impl Storage {
         base: KnowledgeBaseId,
         name: &str,
     ) -> Result<Option<Document>> {
-        let sql =
-            concat!("select ", document_columns!(), " from documents where tenant = $1 and base = $2 and name = $3");
+        let sql = document_select!("where d.tenant = $1 and d.base = $2 and d.name = $3");
         let query = query(sql).bind(tenant.to_string()).bind(base.to_string()).bind(name.to_owned());
         self.first("look up a document", query).await
     }
@@ -266,11 +379,9 @@ impl Storage {
         limit: i64,
     ) -> Result<Page<Document>> {
         let Cursor { at, id } = Cursor::read(cursor)?;
-        let sql = concat!(
-            "select ",
-            document_columns!(),
-            " from documents where tenant = $1 and base = $2 and (created_at, id) < ($3, $4) \
-             order by created_at desc, id desc limit $5"
+        let sql = document_select!(
+            "where d.tenant = $1 and d.base = $2 and (d.created_at, d.id) < ($3, $4) \
+             order by d.created_at desc, d.id desc limit $5"
         );
         let query = query(sql)
             .bind(tenant.to_string())
@@ -284,24 +395,57 @@ impl Storage {
 
     /// # Errors
     /// `NotFound` when the tenant has no such document.
-    pub async fn set_document_state(&self, tenant: TenantId, id: DocumentId, progress: DocumentProgress) -> Result<()> {
-        const SET: Operation = Operation::new("store how far a document has come");
-        self.write(SET, move |connection| {
+    pub async fn change_document(
+        &self,
+        tenant: TenantId,
+        id: DocumentId,
+        change: DocumentChange,
+        at: i64,
+    ) -> Result<()> {
+        const CHANGE: Operation = Operation::new("change a document");
+        self.write(CHANGE, move |connection| {
             Box::pin(async move {
-                let DocumentProgress { state, done, total, reason, at } = progress;
+                let groups = change.groups.map(|it| columns::list(&it));
                 let done = query(
-                    "update documents set state = $3, done = $4, total = $5, reason = $6, updated_at = $7 \
-                     where tenant = $1 and id = $2",
+                    "update documents set groups = coalesce($3, groups), metadata = coalesce($4, metadata), \
+                     edits = edits + 1, updated_at = $5 where tenant = $1 and id = $2",
                 )
                 .bind(tenant.to_string())
                 .bind(id.to_string())
-                .bind(state.as_str())
-                .bind(done)
-                .bind(total)
-                .bind(reason)
+                .bind(groups)
+                .bind(change.metadata.map(|it| it.to_string()))
                 .bind(at)
                 .execute(connection)
                 .await?;
+                found(done, "document")
+            })
+        })
+        .await
+    }
+
+    /// Documents that answer and are less than complete.
+    pub async fn documents_with_reason(&self, tenant: TenantId, base: KnowledgeBaseId) -> Result<Vec<DocumentId>> {
+        let query = query("select id from documents where tenant = $1 and base = $2 and reason is not null")
+            .bind(tenant.to_string())
+            .bind(base.to_string());
+        let found: Vec<Incomplete> = self.all("list documents that are less than complete", query).await?;
+        Ok(found.into_iter().map(|Incomplete(it)| it).collect())
+    }
+
+    /// Says why a document is less than complete, or that it is not.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has no such document.
+    pub async fn set_document_reason(&self, tenant: TenantId, id: DocumentId, reason: Option<String>) -> Result<()> {
+        const SET: Operation = Operation::new("say why a document is less than complete");
+        self.write(SET, move |connection| {
+            Box::pin(async move {
+                let done = query("update documents set reason = $3 where tenant = $1 and id = $2")
+                    .bind(tenant.to_string())
+                    .bind(id.to_string())
+                    .bind(reason)
+                    .execute(connection)
+                    .await?;
                 found(done, "document")
             })
         })
@@ -325,19 +469,9 @@ impl Storage {
             .await?;
         if deleted {
             self.purge_document(tenant, id).await?;
+            self.purge_files(tenant).await?;
         }
         Ok(deleted)
-    }
-
-    /// Documents that are not done, the oldest first: after a start, what has to be taken up again.
-    pub async fn all_tenants_documents_in_progress(&self) -> Result<Vec<(TenantId, Document)>> {
-        let sql = concat!(
-            "select tenant, ",
-            document_columns!(),
-            " from documents where state in ('queued', 'parsing', 'embedding', 'indexing') order by created_at, id"
-        );
-        let found = self.all("list the documents in progress", query(sql)).await?;
-        Ok(found.into_iter().map(|OfTenant(tenant, document)| (tenant, document)).collect())
     }
 }
 
@@ -347,37 +481,46 @@ async fn insert_document(connection: &mut Connection, tenant: TenantId, document
         base,
         name,
         version,
-        state,
-        done,
-        total,
+        edits,
         reason,
         records,
         size_bytes,
         content_hash,
+        media_type,
+        source,
+        columns: mapping,
+        groups,
+        metadata,
+        warnings,
         created_at,
         updated_at,
+        // What becomes of it is begun by itself.
+        ingestion: _,
     } = document;
-    let sql = concat!(
-        "insert into documents (tenant, ",
-        document_columns!(),
-        ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-    );
-    query(sql)
-        .bind(tenant.to_string())
-        .bind(id.to_string())
-        .bind(base.to_string())
-        .bind(name)
-        .bind(version)
-        .bind(state.as_str())
-        .bind(done)
-        .bind(total)
-        .bind(reason)
-        .bind(records)
-        .bind(size_bytes)
-        .bind(content_hash)
-        .bind(created_at)
-        .bind(updated_at)
-        .execute(connection)
-        .await?;
+    query(
+        "insert into documents (tenant, id, base, name, version, edits, reason, records, size_bytes, content_hash, \
+         media_type, source, columns, groups, metadata, warnings, created_at, updated_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    )
+    .bind(tenant.to_string())
+    .bind(id.to_string())
+    .bind(base.to_string())
+    .bind(name)
+    .bind(version)
+    .bind(edits)
+    .bind(reason)
+    .bind(records)
+    .bind(size_bytes)
+    .bind(content_hash)
+    .bind(media_type)
+    .bind(source)
+    .bind(mapping.to_string())
+    .bind(columns::list(&groups))
+    .bind(metadata.to_string())
+    .bind(columns::list(&warnings))
+    .bind(created_at)
+    .bind(updated_at)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who drives which run. A process says so when it begins or takes up a run, and again every few seconds; a run whose
+//! Who drives which run, and who reads which document. A process says so when it begins or takes up a run, and again every few seconds; a run whose
 //! process has not said so for a while is anybody's.
 
 use domain::{Run, RunId, TenantId};
@@ -89,11 +89,14 @@ impl Storage {
     }
 
     pub async fn all_tenants_renew_leases(&self, lease: Lease) -> Result<u64> {
-        const RENEW: Operation = Operation::new("keep the runs of this process");
+        const RENEW: Operation = Operation::new("keep the work of this process");
         self.write(RENEW, move |connection| {
             Box::pin(async move {
                 let sql = "update runs set lease_until = $2 where lease_owner = $1";
-                Ok(query(sql).bind(lease.owner).bind(lease.until).execute(connection).await?)
+                let runs = query(sql).bind(lease.owner.clone()).bind(lease.until).execute(&mut *connection).await?;
+                let sql = "update ingestions set lease_until = $2 where lease_owner = $1";
+                let documents = query(sql).bind(lease.owner).bind(lease.until).execute(connection).await?;
+                Ok(runs + documents)
             })
         })
         .await
@@ -101,12 +104,15 @@ impl Storage {
 
     /// Gives away what a process held, because it stops or is known to be dead.
     pub async fn all_tenants_free_leases(&self, owner: &str) -> Result<u64> {
-        const FREE: Operation = Operation::new("give runs away");
+        const FREE: Operation = Operation::new("give work away");
         let owner = owner.to_owned();
         self.write(FREE, move |connection| {
             Box::pin(async move {
                 let sql = "update runs set lease_owner = null, lease_until = null where lease_owner = $1";
-                Ok(query(sql).bind(owner).execute(connection).await?)
+                let runs = query(sql).bind(owner.clone()).execute(&mut *connection).await?;
+                let sql = "update ingestions set lease_owner = null, lease_until = null where lease_owner = $1";
+                let documents = query(sql).bind(owner).execute(connection).await?;
+                Ok(runs + documents)
             })
         })
         .await

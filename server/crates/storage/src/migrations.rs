@@ -26,6 +26,7 @@ macro_rules! texts {
             (7, "tables", text!($folder, "0007_tables")),
             (8, "plugin_platform", text!($folder, "0008_plugin_platform")),
             (9, "published_plugins", text!($folder, "0009_published_plugins")),
+            (10, "ingestion", text!($folder, "0010_ingestion")),
         ]
     };
 }

@@ -6,6 +6,7 @@
 use domain::{Chunk, DocumentId, TenantId};
 use serde_json::Value;
 
+use crate::accounts::found;
 use crate::columns::{self, Stored, parsed};
 use crate::database::{Connection, Row, query};
 use crate::error::{Failure, Operation};
@@ -14,25 +15,33 @@ use crate::{Result, Storage, StorageError};
 /// Chunks of one write: a few milliseconds, so that a large document holds nobody up.
 const CHUNKS_AT_ONCE: usize = 250;
 
-/// The records that replace a document's.
-#[derive(Clone, Debug)]
-pub struct NewRecords {
-    pub document: DocumentId,
-    /// Higher than the document's present one.
-    pub version: i64,
-    pub records: Vec<NewRecord>,
-    pub size_bytes: i64,
-    /// Of the file that the records came from.
-    pub content_hash: String,
-    pub at: i64,
-}
-
 #[derive(Clone, Debug)]
 pub struct NewRecord {
     pub ordinal: i64,
     pub text: String,
+    pub answer: Option<String>,
     /// A JSON object.
     pub fields: Value,
+    /// A JSON object.
+    pub position: Value,
+    pub tokens: i64,
+}
+
+/// What is changed of one record; what is not there stays.
+#[derive(Clone, Debug, Default)]
+pub struct ChunkChange {
+    pub text: Option<String>,
+    /// `Some(None)` takes the answer away.
+    pub answer: Option<Option<String>>,
+    pub fields: Option<Value>,
+    pub tokens: Option<i64>,
+    pub enabled: Option<bool>,
+}
+
+macro_rules! chunk_columns {
+    () => {
+        "c.document, c.ordinal, c.version, c.text, c.answer, c.fields, c.position, c.tokens, c.enabled, c.edited"
+    };
 }
 
 impl Stored for Chunk {
@@ -42,76 +51,45 @@ impl Stored for Chunk {
             ordinal: row.try_get("ordinal")?,
             version: row.try_get("version")?,
             text: row.try_get("text")?,
+            answer: row.try_get("answer")?,
             fields: columns::json(row, "fields")?,
+            position: columns::json(row, "position")?,
+            tokens: row.try_get("tokens")?,
+            enabled: row.try_get("enabled")?,
+            edited: row.try_get("edited")?,
         })
     }
 }
 
 impl Storage {
-    /// Replaces all of a document's records. Readers see the old ones until the new ones are complete; a crash in between
-    /// leaves the old ones. Its state is left as it is.
+    /// Adds records to a version that does not count yet. The same records again change nothing.
     ///
     /// # Errors
-    /// `NotFound` when the tenant has no such document, `Conflict` when it has this version or a newer one already.
-    pub async fn replace_document_records(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
-        let (document, version) = (new.document, new.version);
-        let replaced = self.stage_and_switch(tenant, new).await;
-        if replaced.is_err() {
-            // The first error is what the caller has to hear; what this leaves, the next attempt removes.
-            let _ = self.unstage(tenant, document, version).await;
-        }
-        replaced?;
-        self.purge_document(tenant, document).await
-    }
-
-    async fn stage_and_switch(&self, tenant: TenantId, new: NewRecords) -> Result<()> {
-        const STAGE: Operation = Operation::new("store a document's records").conflict("a record with this number");
-        const SWITCH: Operation = Operation::new("put a document's new records in place");
-        let NewRecords { document, version, mut records, size_bytes, content_hash, at } = new;
-        let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
-        self.write(STAGE, move |connection| {
-            Box::pin(async move { must_be_newer(connection, (tenant, document), version).await })
-        })
-        .await?;
-        // What an earlier attempt at this version may have left.
-        self.unstage(tenant, document, version).await?;
+    /// `NotFound` when no ingestion of the document makes this version: it was deleted, or a newer one was begun.
+    pub async fn append_chunks(
+        &self,
+        tenant: TenantId,
+        document: DocumentId,
+        version: i64,
+        mut records: Vec<NewRecord>,
+    ) -> Result<()> {
+        const STAGE: Operation = Operation::new("store a document's records");
         while !records.is_empty() {
             let rest = records.split_off(records.len().min(CHUNKS_AT_ONCE));
             let piece = std::mem::replace(&mut records, rest);
             self.write(STAGE, move |connection| {
-                Box::pin(insert_chunks(connection, (tenant, document), version, piece))
+                Box::pin(async move {
+                    must_be_made(connection, (tenant, document), version).await?;
+                    insert_chunks(connection, (tenant, document), version, piece).await
+                })
             })
             .await?;
         }
-        self.write(SWITCH, move |connection| {
-            Box::pin(async move {
-                must_be_newer(connection, (tenant, document), version).await?;
-                let switched = query(
-                    "update documents set version = $3, records = $4, size_bytes = $5, content_hash = $6, updated_at = $7 \
-                     where tenant = $1 and id = $2 and $4 = \
-                     (select count(*) from chunks where tenant = $1 and document = $2 and version = $3)",
-                )
-                .bind(tenant.to_string())
-                .bind(document.to_string())
-                .bind(version)
-                .bind(count)
-                .bind(size_bytes)
-                .bind(content_hash)
-                .bind(at)
-                .execute(connection)
-                .await?;
-                if switched == 0 {
-                    // Somebody else replaces the same document at the same time, and has removed our records.
-                    return Err(StorageError::Conflict { what: "a replacement of this document in progress" }.into());
-                }
-                Ok(())
-            })
-        })
-        .await
+        Ok(())
     }
 
     /// Removes chunks of a version that its document does not have (yet).
-    async fn unstage(&self, tenant: TenantId, document: DocumentId, version: i64) -> Result<()> {
+    pub async fn unstage(&self, tenant: TenantId, document: DocumentId, version: i64) -> Result<()> {
         const UNSTAGE: Operation = Operation::new("remove a document's unfinished records");
         self.write(UNSTAGE, move |connection| {
             Box::pin(async move {
@@ -138,20 +116,146 @@ impl Storage {
         after: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Chunk>> {
-        let query = query(
-            "select c.document, c.ordinal, c.version, c.text, c.fields from documents d \
-             join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
-             where d.tenant = $1 and d.id = $2 and c.ordinal > $3 order by c.ordinal limit $4",
-        )
-        .bind(tenant.to_string())
-        .bind(document.to_string())
-        .bind(after.unwrap_or(-1))
-        .bind(limit.max(0));
+        let sql = concat!(
+            "select ",
+            chunk_columns!(),
+            " from documents d join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
+             where d.tenant = $1 and d.id = $2 and c.ordinal > $3 order by c.ordinal limit $4"
+        );
+        let query =
+            query(sql).bind(tenant.to_string()).bind(document.to_string()).bind(after.unwrap_or(-1)).bind(limit.max(0));
         self.all("read a document's records", query).await
     }
 
+    /// The same of a version that does not count yet.
+    pub async fn staged_chunks(
+        &self,
+        tenant: TenantId,
+        (document, version): (DocumentId, i64),
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Chunk>> {
+        let sql = concat!(
+            "select ",
+            chunk_columns!(),
+            " from chunks c where c.tenant = $1 and c.document = $2 and c.version = $3 and c.ordinal > $4 \
+             order by c.ordinal limit $5"
+        );
+        let query = query(sql)
+            .bind(tenant.to_string())
+            .bind(document.to_string())
+            .bind(version)
+            .bind(after.unwrap_or(-1))
+            .bind(limit.max(0));
+        self.all("read a document's new records", query).await
+    }
+
+    pub async fn chunk(&self, tenant: TenantId, document: DocumentId, ordinal: i64) -> Result<Option<Chunk>> {
+        let sql = concat!(
+            "select ",
+            chunk_columns!(),
+            " from documents d join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
+             where d.tenant = $1 and d.id = $2 and c.ordinal = $3"
+        );
+        let query = query(sql).bind(tenant.to_string()).bind(document.to_string()).bind(ordinal);
+        self.first("read a record", query).await
+    }
+
+    /// Adds a record behind the last one; answers its number.
+    ///
+    /// # Errors
+    /// `NotFound` when the tenant has no such document.
+    pub async fn add_chunk(&self, tenant: TenantId, document: DocumentId, new: NewRecord, at: i64) -> Result<i64> {
+        const ADD: Operation = Operation::new("add a record");
+        self.write(ADD, move |connection| {
+            Box::pin(async move {
+                let NewRecord { ordinal: _, text, answer, fields, position, tokens } = new;
+                let row = query(
+                    "insert into chunks (tenant, document, version, ordinal, text, answer, fields, position, tokens, edited) \
+                     select d.tenant, d.id, d.version, (select cast(coalesce(max(c.ordinal), -1) as bigint) + 1 from chunks c \
+                     where c.tenant = d.tenant and c.document = d.id and c.version = d.version), $3, $4, $5, $6, $7, true \
+                     from documents d where d.tenant = $1 and d.id = $2 returning ordinal",
+                )
+                .bind(tenant.to_string())
+                .bind(document.to_string())
+                .bind(text)
+                .bind(answer)
+                .bind(fields.to_string())
+                .bind(position.to_string())
+                .bind(tokens)
+                .fetch_optional(&mut *connection)
+                .await?
+                .ok_or(StorageError::NotFound { what: "document" })?;
+                note_edit(connection, (tenant, document), 1, at).await?;
+                Ok(row.try_get("ordinal")?)
+            })
+        })
+        .await
+    }
+
+    /// # Errors
+    /// `NotFound` when the document has no such record.
+    pub async fn change_chunk(
+        &self,
+        tenant: TenantId,
+        (document, ordinal): (DocumentId, i64),
+        change: ChunkChange,
+        at: i64,
+    ) -> Result<()> {
+        const CHANGE: Operation = Operation::new("change a record");
+        self.write(CHANGE, move |connection| {
+            Box::pin(async move {
+                let ChunkChange { text, answer, fields, tokens, enabled } = change;
+                let content = text.is_some() || answer.is_some() || fields.is_some();
+                let done = query(
+                    "update chunks set text = coalesce($4, text), answer = case when $5 then $6 else answer end, \
+                     fields = coalesce($7, fields), tokens = coalesce($8, tokens), enabled = coalesce($9, enabled), \
+                     edited = (edited or $10) where tenant = $1 and document = $2 and ordinal = $3 and version = \
+                     (select version from documents where tenant = $1 and id = $2)",
+                )
+                .bind(tenant.to_string())
+                .bind(document.to_string())
+                .bind(ordinal)
+                .bind(text)
+                .bind(answer.is_some())
+                .bind(answer.flatten())
+                .bind(fields.map(|it| it.to_string()))
+                .bind(tokens)
+                .bind(enabled)
+                .bind(content)
+                .execute(&mut *connection)
+                .await?;
+                found(done, "record")?;
+                note_edit(connection, (tenant, document), 0, at).await
+            })
+        })
+        .await
+    }
+
+    /// # Errors
+    /// `NotFound` when the document has no such record.
+    pub async fn delete_chunk(&self, tenant: TenantId, (document, ordinal): (DocumentId, i64), at: i64) -> Result<()> {
+        const DELETE: Operation = Operation::new("delete a record");
+        self.write(DELETE, move |connection| {
+            Box::pin(async move {
+                let done = query(
+                    "delete from chunks where tenant = $1 and document = $2 and ordinal = $3 and version = \
+                     (select version from documents where tenant = $1 and id = $2)",
+                )
+                .bind(tenant.to_string())
+                .bind(document.to_string())
+                .bind(ordinal)
+                .execute(&mut *connection)
+                .await?;
+                found(done, "record")?;
+                note_edit(connection, (tenant, document), -1, at).await
+            })
+        })
+        .await
+    }
+
     /// Removes chunks that no document counts any more: what a crash in the middle of a replacement or a deletion left.
-    /// Answers how many. Must not run while records are being replaced.
+    /// Answers how many.
     pub async fn all_tenants_purge_chunks(&self) -> Result<u64> {
         const PURGE: Operation = Operation::new("remove left-over records");
         let mut count = 0;
@@ -163,7 +267,9 @@ impl Storage {
                             "delete from chunks where (tenant, document, version, ordinal) in ( \
                              select c.tenant, c.document, c.version, c.ordinal from chunks c \
                              where not exists (select 1 from documents d where d.tenant = c.tenant \
-                             and d.id = c.document and d.version = c.version) limit $1)",
+                             and d.id = c.document and d.version = c.version) \
+                             and not exists (select 1 from ingestions i where i.tenant = c.tenant \
+                             and i.document = c.document and i.version = c.version) limit $1)",
                         )
                         .bind(i64::try_from(CHUNKS_AT_ONCE).unwrap_or(i64::MAX))
                         .execute(connection)
@@ -208,21 +314,35 @@ impl Storage {
     }
 }
 
-async fn must_be_newer(
+async fn must_be_made(
     connection: &mut Connection,
     (tenant, document): (TenantId, DocumentId),
     version: i64,
 ) -> Result<(), Failure> {
-    let row = query("select version from documents where tenant = $1 and id = $2")
+    let made = query("select 1 from ingestions where tenant = $1 and document = $2 and version = $3")
         .bind(tenant.to_string())
         .bind(document.to_string())
+        .bind(version)
         .fetch_optional(connection)
-        .await?
-        .ok_or(StorageError::NotFound { what: "document" })?;
-    let present: i64 = row.try_get("version")?;
-    if present >= version {
-        return Err(StorageError::Conflict { what: "this version of the document or a newer one" }.into());
-    }
+        .await?;
+    made.map(|_| ()).ok_or_else(|| StorageError::NotFound { what: "ingestion of this version" }.into())
+}
+
+async fn note_edit(
+    connection: &mut Connection,
+    (tenant, document): (TenantId, DocumentId),
+    more: i64,
+    at: i64,
+) -> Result<(), Failure> {
+    query(
+        "update documents set edits = edits + 1, records = records + $3, updated_at = $4 where tenant = $1 and id = $2",
+    )
+    .bind(tenant.to_string())
+    .bind(document.to_string())
+    .bind(more)
+    .bind(at)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -233,12 +353,16 @@ async fn insert_chunks(
     records: Vec<NewRecord>,
 ) -> Result<(), Failure> {
     let (tenant, document) = (tenant.to_string(), document.to_string());
-    let mut insert = query("insert into chunks (tenant, document, version, ordinal, text, fields) values ");
-    for (position, NewRecord { ordinal, text, fields }) in records.into_iter().enumerate() {
-        insert.push(if position > 0 { ", (" } else { "(" }).push_bind(tenant.clone());
+    let mut insert = query(
+        "insert into chunks (tenant, document, version, ordinal, text, answer, fields, position, tokens) values ",
+    );
+    for (at, NewRecord { ordinal, text, answer, fields, position, tokens }) in records.into_iter().enumerate() {
+        insert.push(if at > 0 { ", (" } else { "(" }).push_bind(tenant.clone());
         insert.push(", ").push_bind(document.clone()).push(", ").push_bind(version).push(", ").push_bind(ordinal);
-        insert.push(", ").push_bind(text).push(", ").push_bind(fields.to_string()).push(")");
+        insert.push(", ").push_bind(text).push(", ").push_bind(answer).push(", ").push_bind(fields.to_string());
+        insert.push(", ").push_bind(position.to_string()).push(", ").push_bind(tokens).push(")");
     }
+    insert.push(" on conflict do nothing");
     insert.execute(connection).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::TenantId;
-use knowledge::{BaseRef, SearchMode};
+use knowledge::SearchMode;
 use model_client::{CompletionRequest, Message, Role};
 use plugin_host::{
     Answer, Author, Completion, EmbedPurpose, EmbedRequest, Embeddings, HostError, HttpRequest, HttpResponse, KeyPage,
@@ -12,7 +12,7 @@ use plugin_host::{
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use storage::{NewPluginValue, StorageError};
 
-use crate::app::knowledge::Search;
+use crate::app::knowledge::{Search, read_text};
 use crate::app::{App, AppError};
 use crate::egress::{EgressError, Outgoing};
 
@@ -21,21 +21,21 @@ pub(crate) struct TenantAccess {
     pub app: App,
     pub tenant: TenantId,
     pub plugin: String,
+    /// Of the visitor for whom the plugin is called; none sees every document.
+    pub groups: Option<Vec<String>>,
 }
 
 impl plugin_host::ServerAccess for TenantAccess {
     fn search(&self, request: plugin_host::SearchRequest) -> Answer<'_, plugin_host::SearchResult> {
         Box::pin(async move {
-            let search = Search {
-                query: request.query,
-                top_k: request.top_k,
-                min_score: request.min_score,
-                mode: match request.mode {
-                    plugin_host::SearchMode::Hybrid => SearchMode::Hybrid,
-                    plugin_host::SearchMode::Dense => SearchMode::Dense,
-                    plugin_host::SearchMode::Lexical => SearchMode::Lexical,
-                },
-                filter: request.filter,
+            let mut search = Search::new(request.query, request.top_k);
+            search.min_score = request.min_score;
+            search.filter = request.filter;
+            search.groups.clone_from(&self.groups);
+            search.mode = match request.mode {
+                plugin_host::SearchMode::Hybrid => SearchMode::Hybrid,
+                plugin_host::SearchMode::Dense => SearchMode::Dense,
+                plugin_host::SearchMode::Lexical => SearchMode::Lexical,
             };
             let found = self.app.search(self.tenant, &[request.knowledge_base], search).await.map_err(host_error)?;
             Ok(plugin_host::SearchResult {
@@ -52,9 +52,9 @@ impl plugin_host::ServerAccess for TenantAccess {
                     .map(|hit| plugin_host::Hit {
                         score: hit.score,
                         entry: plugin_host::Entry {
+                            text: read_text(&hit),
                             id: hit.id,
                             document: hit.document,
-                            text: hit.text,
                             fields: hit.fields,
                         },
                     })
@@ -67,7 +67,11 @@ impl plugin_host::ServerAccess for TenantAccess {
         Box::pin(async move {
             let (found, _) = self.app.base(self.tenant, &base).await.map_err(host_error)?;
             self.app.catch_up(self.tenant, &found).await.map_err(host_error)?;
-            let entry = self.app.knowledge_index().get(&self.tenant.to_string(), &found.id.to_string(), &id).await;
+            let entry = self
+                .app
+                .knowledge_index()
+                .get(&self.tenant.to_string(), &found.id.to_string(), &id, self.groups.as_deref())
+                .await;
             match entry.map_err(|it| host_error(it.into()))? {
                 Some(entry) => Ok(plugin_entry(entry)),
                 None => Err(plugin_host::HostError::NotFound(format!("`{base}` has no record `{id}`"))),
@@ -77,13 +81,15 @@ impl plugin_host::ServerAccess for TenantAccess {
 
     fn list(&self, request: plugin_host::ListRequest) -> Answer<'_, plugin_host::Page> {
         Box::pin(async move {
-            let (base, spec) = self.app.base(self.tenant, &request.knowledge_base).await.map_err(host_error)?;
+            let (base, _) = self.app.base(self.tenant, &request.knowledge_base).await.map_err(host_error)?;
             self.app.catch_up(self.tenant, &base).await.map_err(host_error)?;
-            let base = BaseRef { id: base.id.to_string(), spec };
+            let base = self.app.base_ref(&base).map_err(host_error)?;
+            let plugin_host::ListRequest { filter, cursor, limit, .. } = request;
+            let wanted = knowledge::ListRequest { filter, cursor, limit, document: None, groups: self.groups.clone() };
             let page = self
                 .app
                 .knowledge_index()
-                .list(&self.tenant.to_string(), &base, request.filter, request.cursor, request.limit)
+                .list(&self.tenant.to_string(), &base, wanted)
                 .await
                 .map_err(|it| host_error(it.into()))?;
             Ok(plugin_host::Page {
@@ -95,8 +101,11 @@ impl plugin_host::ServerAccess for TenantAccess {
 
     fn query(&self, request: plugin_host::QueryRequest) -> Answer<'_, plugin_host::Rows> {
         Box::pin(async move {
-            let found =
-                self.app.query(self.tenant, &request.knowledge_base, &request.query).await.map_err(host_error)?;
+            let found = self
+                .app
+                .query(self.tenant, &request.knowledge_base, &request.query, self.groups.as_deref())
+                .await
+                .map_err(host_error)?;
             let knowledge::Rows { rows, total } = found;
             Ok(plugin_host::Rows { rows: rows.into_iter().map(serde_json::Value::Object).collect(), total })
         })

@@ -13,7 +13,8 @@ pub(super) async fn perform(
     tool: &str,
     arguments: Value,
 ) -> Outcome {
-    let report = match around.app.call_tool(around.tenant, (plugin, tool), arguments, Some((around.run, &node))).await {
+    let whence = (Some((around.run, node.as_str())), super::search::groups_of(&around.user));
+    let report = match around.app.call_tool(around.tenant, (plugin, tool), arguments, whence).await {
         Ok(report) => report,
         Err(error) => return refused(error),
     };

@@ -13,6 +13,7 @@ import { Markdown } from "@/ui/markdown";
 import { ErrorNotice, sayError } from "@/ui/problem-notice";
 import { useStepTitle } from "@/ui/step-title";
 import { OpenQuestions } from "./open-questions";
+import { Sources } from "./sources";
 import type { ChatMessage } from "./session";
 
 interface MessageViewProps {
@@ -75,6 +76,7 @@ function Answer({ message, title, reconnecting, busy, actions }: MessageViewProp
               {...(busy ? {} : { onRetry: () => actions.retry(message.key) })} retryLabel={t("chat.retry")} />
           </div>
         )}
+        {message.status === "complete" && message.run && <Sources run={message.run} />}
         {!streaming && <Footer message={message} />}
       </div>
     </article>

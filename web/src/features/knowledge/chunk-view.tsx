@@ -13,7 +13,7 @@ import { ChunkForm } from "./chunk-form";
 import { FieldValues } from "./field-values";
 import { splitAt, splitHighlights } from "./highlights";
 import { rangesOf } from "./needle";
-import { sayPosition } from "./position";
+import { sayPosition } from "@/ui/position";
 
 interface ChunkViewProps {
   base: KnowledgeBase;

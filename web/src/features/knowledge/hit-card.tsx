@@ -8,7 +8,7 @@ import { Check, Pin } from "@/ui/icons";
 import { FieldValues } from "./field-values";
 import { ordinalOf } from "./expected";
 import { splitHighlights } from "./highlights";
-import { sayPosition } from "./position";
+import { sayPosition } from "@/ui/position";
 import { barsOf } from "./stage-scores";
 import type { StageBar } from "./stage-scores";
 

@@ -24,7 +24,7 @@ pub(crate) struct Query {
 pub(crate) enum Parameter {
     Text(Option<String>),
     Integer(Option<i64>),
-    Boolean(bool),
+    Boolean(Option<bool>),
     Bytes(Vec<u8>),
 }
 
@@ -66,6 +66,12 @@ impl From<Option<i64>> for Parameter {
 
 impl From<bool> for Parameter {
     fn from(truth: bool) -> Parameter {
+        Parameter::Boolean(Some(truth))
+    }
+}
+
+impl From<Option<bool>> for Parameter {
+    fn from(truth: Option<bool>) -> Parameter {
         Parameter::Boolean(truth)
     }
 }

@@ -151,19 +151,10 @@ async fn a_replacement_that_was_cut_off_leaves_the_old_records() {
 async fn replace_until_killed(path: &Path) {
     let storage = Storage::open(path).await.unwrap();
     let a = storage.all_tenants_list_tenants().await.unwrap()[0].id;
-    let (_, document) = storage.all_tenants_documents_in_progress().await.unwrap().remove(0);
-    for version in 1.. {
-        let record =
-            |ordinal| storage::NewRecord { ordinal, text: "麻婆豆腐".into(), fields: serde_json::json!({}) };
-        let new = storage::NewRecords {
-            document: document.id,
-            version,
-            records: (0..3000).map(record).collect(),
-            size_bytes: 1,
-            content_hash: "hash".to_owned(),
-            at: version,
-        };
-        storage.replace_document_records(a, new).await.unwrap();
+    let menu = storage.knowledge_base(a, "menu").await.unwrap().unwrap();
+    let document = storage.document_by_name(a, menu.id, "menu.csv").await.unwrap().unwrap().id;
+    for _ in 0.. {
+        let version = crate::support::replace(&storage, a, document, 3000).await;
         std::io::stdout().write_all(format!("replaced {version} !\n").as_bytes()).unwrap();
     }
 }

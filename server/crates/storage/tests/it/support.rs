@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Conversation, ConversationId, Document, DocumentId, DocumentState, KnowledgeBase, KnowledgeBaseId, Message,
-    MessageId, MessageRole, MessageStatus, Role, Run, RunId, RunKind, RunStatus, Tenant, TenantId, User, UserId,
-    Version, VersionId,
+    Conversation, ConversationId, Document, DocumentId, KnowledgeBase, KnowledgeBaseId, Message, MessageId,
+    MessageRole, MessageStatus, RetrievalTest, RetrievalTestId, Role, Run, RunId, RunKind, RunStatus, Tenant, TenantId,
+    User, UserId, Version, VersionId,
 };
 use serde_json::json;
 use serde_json::value::RawValue;
-use storage::{BeginRun, BeginTurn, NewEvent, RunStep, Storage};
+use storage::{BeginRun, BeginTurn, Finished, Held, Lease, NewEvent, NewIngestion, NewRecord, RunStep, Storage};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -186,6 +186,9 @@ pub(crate) fn base(name: &str) -> KnowledgeBase {
         title: None,
         description: Some("菜单".into()),
         spec: json!({ "knowledge": name, "fields": { "name": "keyword" } }),
+        embedding_model: None,
+        next_embedding_model: None,
+        embedding_problem: None,
         created_at: 1,
         updated_at: 1,
     }
@@ -197,16 +200,76 @@ pub(crate) fn document(base: KnowledgeBaseId, name: &str, created_at: i64) -> Do
         base,
         name: name.into(),
         version: 0,
-        state: DocumentState::Queued,
-        done: 0,
-        total: 0,
+        edits: 0,
         reason: None,
         records: 0,
         size_bytes: 0,
         content_hash: None,
+        media_type: None,
+        source: None,
+        columns: json!({}),
+        groups: vec!["vip".into()],
+        metadata: json!({ "author": "老王" }),
+        warnings: Vec::new(),
         created_at,
         updated_at: created_at,
+        ingestion: None,
     }
+}
+
+pub(crate) fn ingestion(document: DocumentId, at: i64) -> NewIngestion {
+    NewIngestion {
+        document,
+        media_type: Some("text/csv".into()),
+        columns: json!({ "菜名": "name" }),
+        source: None,
+        content_hash: Some("hash".into()),
+        size_bytes: 5,
+        at,
+    }
+}
+
+pub(crate) fn record(ordinal: i64, version: i64) -> NewRecord {
+    NewRecord {
+        ordinal,
+        text: format!("第 {ordinal} 道菜 v{version}"),
+        answer: None,
+        fields: json!({ "spice_level": ordinal % 6 }),
+        position: json!({ "row": ordinal + 2 }),
+        tokens: 7,
+    }
+}
+
+pub(crate) fn lease(owner: &str, until: i64) -> Lease {
+    Lease { owner: owner.to_owned(), until }
+}
+
+pub(crate) fn retrieval_test(base: KnowledgeBaseId, query: &str) -> RetrievalTest {
+    RetrievalTest {
+        id: RetrievalTestId::from_uuid(uuid()),
+        base,
+        query: query.into(),
+        filter: Some(json!({ "price": { "lte": 30 } })),
+        expected: json!([{ "document": "menu.csv", "ordinal": 3 }]),
+        created_at: 1,
+    }
+}
+
+pub(crate) fn finished(records: i64, at: i64) -> Finished {
+    Finished { records, media_type: None, warnings: vec!["GB18030".into()], reason: None, at }
+}
+
+/// A new version of a document, from its file to the moment when it counts.
+pub(crate) async fn replace(storage: &Storage, tenant: TenantId, document: DocumentId, count: i64) -> i64 {
+    storage.put_file_piece(tenant, "hash", 0, b"bytes".to_vec()).await.unwrap();
+    let version = storage.begin_ingestion(tenant, ingestion(document, 50)).await.unwrap();
+    let claimed = storage.all_tenants_claim_ingestion(lease("reader", 1_000), 60).await.unwrap().unwrap();
+    assert_eq!((claimed.tenant, claimed.document.id), (tenant, document));
+    let records = (0..count).map(|it| record(it, version)).collect();
+    storage.append_chunks(tenant, document, version, records).await.unwrap();
+    let held = Held { document, version, owner: "reader".into() };
+    assert!(storage.finish_ingestion(tenant, held, finished(count, 50)).await.unwrap());
+    version
 }
 
 /// This very test binary, running one test again in a process of its own.

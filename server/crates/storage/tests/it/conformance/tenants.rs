@@ -4,25 +4,27 @@
 use std::fmt::Debug;
 
 use domain::{
-    ApiKey, ApiKeyId, ConversationId, DecisionTable, DefinitionKind, DocumentId, DocumentState, KnowledgeBaseId,
-    MessageId, MessageRole, MessageStatus, Role, RunId, TenantId, Tick, TickState, TriggerId, TriggerKind, UserId,
-    VersionId,
+    ApiKey, ApiKeyId, ConversationId, DecisionTable, DefinitionKind, DocumentId, DocumentState, KnowledgeBase,
+    KnowledgeBaseId, MessageId, MessageRole, MessageStatus, ProgressUnit, RetrievalTestId, Role, RunId, TenantId, Tick,
+    TickState, TriggerId, TriggerKind, UserId, VersionId,
 };
 use serde_json::json;
 use storage::{
-    BeginTurn, DocumentProgress, MessageUpdate, RunFilter, RunStep, Storage, TickClaim, TickEnd, WaitFilter,
-    WhoseConversations,
+    Advance, BeginTurn, ChunkChange, DocumentChange, Held, MessageUpdate, NewIngestion, ReadFile, RunFilter, RunStep,
+    Storage, TickClaim, TickEnd, WaitFilter, WhoseConversations,
 };
 use uuid::Uuid;
 
 use super::accounts::api_key;
-use super::knowledge::records;
 use super::plugins::{plugin, plugin_call, published, value};
 use super::secrets::secret;
 use super::settings::entry;
 use super::triggers::trigger;
-use super::waits::{answer_of, lease, wait};
-use crate::support::{answering, base, begin, conversation, document, message, run, step, tenant, user, uuid, version};
+use super::waits::{answer_of, wait};
+use crate::support::{
+    answering, base, begin, conversation, document, finished, ingestion, lease, message, record, replace,
+    retrieval_test, run, step, tenant, user, uuid, version,
+};
 
 /// Ids and names of things: either of tenant A's, or of nothing.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ struct Things {
     base: KnowledgeBaseId,
     document: DocumentId,
     trigger: TriggerId,
+    retrieval_test: RetrievalTestId,
     /// Of the workflow, the knowledge base, the plugin, the setting, the secret and the document.
     name: String,
 }
@@ -53,6 +56,7 @@ impl Things {
             base: KnowledgeBaseId::from_uuid(new()),
             document: DocumentId::from_uuid(new()),
             trigger: TriggerId::from_uuid(new()),
+            retrieval_test: RetrievalTestId::from_uuid(new()),
             name: "of_nobody".into(),
         }
     }
@@ -90,11 +94,20 @@ impl Things {
         storage.record_step(tenant, work.id, asks).await.unwrap();
         storage.answer_wait(tenant, (work.id, 2), answer_of("secret")).await.unwrap();
         storage.record_step(tenant, work.id, step(2)).await.unwrap();
-        let menu = base("secret");
+        let menu = KnowledgeBase { next_embedding_model: Some("secret".into()), ..base("secret") };
         storage.create_knowledge_base(tenant, menu.clone()).await.unwrap();
         let file = document(menu.id, "secret", 1);
         storage.create_document(tenant, file.clone()).await.unwrap();
-        storage.replace_document_records(tenant, records(file.id, 1, 3)).await.unwrap();
+        replace(storage, tenant, file.id, 3).await;
+        storage.put_file_piece(tenant, "secret", 0, b"bytes".to_vec()).await.unwrap();
+        let next = NewIngestion { content_hash: Some("secret".into()), ..ingestion(file.id, 9) };
+        storage.begin_ingestion(tenant, next).await.unwrap();
+        storage.all_tenants_claim_ingestion(lease("its reader", 99), 10).await.unwrap().unwrap();
+        storage.append_chunks(tenant, file.id, 2, vec![record(0, 2)]).await.unwrap();
+        storage.set_document_reason(tenant, file.id, Some("secret".into())).await.unwrap();
+        let test = retrieval_test(menu.id, "secret");
+        storage.add_retrieval_test(tenant, test.clone()).await.unwrap();
+        storage.add_retrieval_report(tenant, menu.id, json!({ "recall": "secret" }), 5).await.unwrap();
         storage.install_plugin(tenant, plugin("secret", "1.0.0", "hash"), vec![1]).await.unwrap();
         storage.set_grants(tenant, "secret", json!({ "knowledge": ["secret"] })).await.unwrap();
         storage.set_plugin_value(tenant, "secret", value("secret", "secret")).await.unwrap();
@@ -115,6 +128,7 @@ impl Things {
             base: menu.id,
             document: file.id,
             trigger: hook.id,
+            retrieval_test: test.id,
             name: "secret".into(),
         }
     }
@@ -163,6 +177,12 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
         ("document_by_name", said(storage.document_by_name(tenant, it.base, &it.name).await)),
         ("list_documents", said(storage.list_documents(tenant, it.base, None, 9).await)),
         ("chunks", said(storage.chunks(tenant, it.document, None, 9).await)),
+        ("documents_with_reason", said(storage.documents_with_reason(tenant, it.base).await)),
+        ("chunk", said(storage.chunk(tenant, it.document, 1).await)),
+        ("staged_chunks", said(storage.staged_chunks(tenant, (it.document, 2), None, 9).await)),
+        ("file_piece", said(storage.file_piece(tenant, &it.name, 0).await)),
+        ("retrieval_tests", said(storage.retrieval_tests(tenant, it.base).await)),
+        ("retrieval_reports", said(storage.retrieval_reports(tenant, it.base, 9).await)),
         ("list_plugins", said(storage.list_plugins(tenant).await)),
         ("plugin", said(storage.plugin(tenant, &it.name).await)),
         ("plugin_bytes", said(storage.plugin_bytes(tenant, &it.name).await)),
@@ -206,8 +226,12 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
     changed_base.id = it.base;
     let update =
         MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
-    let progress =
-        DocumentProgress { state: DocumentState::Failed, done: 9, total: 9, reason: Some("intruder".into()), at: 9 };
+    let advance = Advance { state: DocumentState::Indexing, done: 9, total: 9, unit: ProgressUnit::Records, at: 9 };
+    let held = Held { document: it.document, version: 2, owner: "its reader".into() };
+    let change = DocumentChange { groups: Some(vec!["intruder".into()]), metadata: None };
+    let chunk = ChunkChange { text: Some("intruder".into()), ..ChunkChange::default() };
+    let read = ReadFile { records: 1, media_type: "intruder".into(), warnings: vec![], at: 9 };
+    let unread = NewIngestion { content_hash: None, ..ingestion(it.document, 9) };
     let mut theirs = trigger(&it.name, TriggerKind::Schedule, 0);
     theirs.id = it.trigger;
     let tick = Tick { due_at: 1_000, run: it.run, claimed_at: 9 };
@@ -237,8 +261,38 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("release_delivery", said(storage.release_delivery(tenant, it.trigger, it.run).await)),
         ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
         ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
-        ("set_document_state", said(storage.set_document_state(tenant, it.document, progress).await)),
-        ("replace_document_records", said(storage.replace_document_records(tenant, records(it.document, 9, 2)).await)),
+        ("change_document", said(storage.change_document(tenant, it.document, change, 9).await)),
+        ("set_document_reason", said(storage.set_document_reason(tenant, it.document, None).await)),
+        ("begin_ingestion", said(storage.begin_ingestion(tenant, unread).await)),
+        ("append_chunks", said(storage.append_chunks(tenant, it.document, 2, vec![record(7, 2)]).await)),
+        ("unstage", said(storage.unstage(tenant, it.document, 2).await)),
+        ("advance_ingestion", said(storage.advance_ingestion(tenant, held.clone(), 9, advance).await)),
+        (
+            "note_fetched_file",
+            said(storage.note_fetched_file(tenant, held.clone(), ("intruder".into(), 1), None).await),
+        ),
+        ("claim_ingestion", said(storage.claim_ingestion(tenant, it.document, lease("intruder", 9), i64::MAX).await)),
+        ("note_read_file", said(storage.note_read_file(tenant, held.clone(), read).await)),
+        (
+            "fail_ingestion",
+            said(storage.fail_ingestion(tenant, held.clone(), ("intruder".into(), json!({})), (None, 9)).await),
+        ),
+        ("finish_ingestion", said(storage.finish_ingestion(tenant, held.clone(), finished(1, 9)).await)),
+        ("drop_ingestion", said(storage.drop_ingestion(tenant, held).await)),
+        ("cancel_ingestion", said(storage.cancel_ingestion(tenant, it.document, 9).await)),
+        ("retry_ingestion", said(storage.retry_ingestion(tenant, it.document, 9).await)),
+        (
+            "set_embedding_problem",
+            said(storage.set_embedding_problem(tenant, it.base, &it.name, Some("intruder".into())).await),
+        ),
+        ("finish_embedding_move", said(storage.finish_embedding_move(tenant, it.base, &it.name, 9).await)),
+        ("add_chunk", said(storage.add_chunk(tenant, it.document, record(9, 1), 9).await)),
+        ("change_chunk", said(storage.change_chunk(tenant, (it.document, 1), chunk, 9).await)),
+        ("delete_chunk", said(storage.delete_chunk(tenant, (it.document, 1), 9).await)),
+        ("add_retrieval_test", said(storage.add_retrieval_test(tenant, retrieval_test(it.base, "intruder")).await)),
+        ("add_retrieval_report", said(storage.add_retrieval_report(tenant, it.base, json!("intruder"), 9).await)),
+        ("delete_retrieval_test", said(storage.delete_retrieval_test(tenant, it.base, it.retrieval_test).await)),
+        ("purge_files", said(storage.purge_files(tenant).await)),
         ("set_plugin_enabled", said(storage.set_plugin_enabled(tenant, &it.name, false).await)),
         (
             "publish_plugin_version",
@@ -306,6 +360,7 @@ async fn additions(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'s
         ("begin_run", answer(storage.begin_run(tenant, begin(work)).await)),
         ("create_knowledge_base", answer(storage.create_knowledge_base(tenant, menu).await)),
         ("create_document", answer(storage.create_document(tenant, file).await)),
+        ("put_file_piece", answer(storage.put_file_piece(tenant, &it.name, 0, b"other".to_vec()).await)),
         (
             "install_plugin",
             answer(storage.install_plugin(tenant, plugin(&it.name, "2.0.0", &it.name), vec![2]).await.map(|_| ())),

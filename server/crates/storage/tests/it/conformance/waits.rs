@@ -3,7 +3,7 @@ use futures::future::join_all;
 use serde_json::json;
 use storage::{BeginTurn, Lease, NewAnswer, RunStep, Storage, StorageError, WaitFilter, WhoseConversations};
 
-use crate::support::{answering, begin, conversation, last_step, message, run, step, tenant, user, whole};
+use crate::support::{answering, begin, conversation, last_step, lease, message, run, step, tenant, user, whole};
 
 /// A question; the effect's number decides its time.
 pub(crate) fn wait(run: RunId, effect: i64, conversation: Option<ConversationId>) -> Wait {
@@ -27,10 +27,6 @@ pub(crate) fn wait(run: RunId, effect: i64, conversation: Option<ConversationId>
 
 pub(crate) fn answer_of(text: &str) -> NewAnswer {
     NewAnswer { outcome: json!({ "text": text }).to_string(), by: Some("me".into()), at: 500, turn: None }
-}
-
-pub(crate) fn lease(owner: &str, until: i64) -> Lease {
-    Lease { owner: owner.into(), until }
 }
 
 fn opening(number: i64, opened: Vec<Wait>) -> RunStep {

@@ -1,0 +1,112 @@
+//! The embedding models that knowledge bases can use: the one inside the server, and the provider's that the operator
+//! configured. A base names its model; who names none gets the first there is.
+
+use std::sync::{Arc, OnceLock};
+
+use domain::KnowledgeBase;
+use knowledge::{
+    CachedEmbedder, Embedder, EstimatedTokens, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalTokens,
+    OpenAiConfig, OpenAiEmbedder, Reranker, TokenCounter,
+};
+
+use super::{App, AppError, Result};
+use crate::config::Config;
+
+/// Query embeddings that are kept: about 1.5 KB each.
+const CACHED_QUERIES: usize = 10_000;
+
+pub(super) struct EmbeddingModels {
+    /// The first one is what a base without a choice uses.
+    all: Vec<Arc<dyn Embedder>>,
+    local: Option<Arc<LocalEmbedder>>,
+    /// The local model's own, once its file is there.
+    tokens: OnceLock<Arc<dyn TokenCounter>>,
+}
+
+impl EmbeddingModels {
+    /// # Errors
+    /// The provider's address cannot be used.
+    pub(super) fn new(
+        config: &Config,
+        local: Option<Arc<LocalEmbedder>>,
+        client: &reqwest::Client,
+    ) -> anyhow::Result<EmbeddingModels> {
+        let mut all: Vec<Arc<dyn Embedder>> = Vec::new();
+        let cached = |it: Arc<dyn Embedder>| Arc::new(CachedEmbedder::new(it, CACHED_QUERIES)) as Arc<dyn Embedder>;
+        if let Some(local) = &local {
+            all.push(cached(local.clone()));
+        }
+        if let Some(provider) = &config.embedding_provider {
+            let mut settings = OpenAiConfig::new(&provider.url, &provider.model);
+            settings.key.clone_from(&provider.api_key);
+            all.push(cached(Arc::new(OpenAiEmbedder::new(settings, client.clone()))));
+        }
+        Ok(EmbeddingModels { all, local, tokens: OnceLock::new() })
+    }
+}
+
+/// The reranker that the operator configured.
+pub(super) fn reranker(config: &Config, client: &reqwest::Client) -> Option<Arc<dyn Reranker>> {
+    let provider = config.reranker.as_ref()?;
+    let mut settings = HttpRerankerConfig::new(&provider.url, &provider.model);
+    settings.key.clone_from(&provider.api_key);
+    Some(Arc::new(HttpReranker::new(settings, client.clone())))
+}
+
+impl App {
+    /// What a base without a choice, and a classifier, embed with.
+    pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
+        self.0.embedding_models.all.first()
+    }
+
+    pub fn embedding_models(&self) -> &[Arc<dyn Embedder>] {
+        &self.0.embedding_models.all
+    }
+
+    pub(crate) fn embedder_named(&self, model: &str) -> Option<&Arc<dyn Embedder>> {
+        self.0.embedding_models.all.iter().find(|it| it.model() == model)
+    }
+
+    /// # Errors
+    /// `InvalidInput` with the names that there are.
+    pub(crate) fn embedder_asked_for(&self, model: &str) -> Result<&Arc<dyn Embedder>> {
+        self.embedder_named(model).ok_or_else(|| {
+            let names: Vec<String> = self.embedding_models().iter().map(|it| format!("`{}`", it.model())).collect();
+            let hint = match names.as_slice() {
+                [] => "the server runs without any; see PARLOUR_EMBEDDING and PARLOUR_EMBEDDING_BASE_URL".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            AppError::invalid(format!("there is no embedding model `{model}`")).hint(hint)
+        })
+    }
+
+    /// The model whose vectors answer for a base. None when the server has none, or no longer has the base's.
+    pub(crate) fn embedder_of(&self, base: &KnowledgeBase) -> Option<Arc<dyn Embedder>> {
+        match &base.embedding_model {
+            Some(name) => self.embedder_named(name).cloned(),
+            None => self.embedder().cloned(),
+        }
+    }
+
+    /// Of the embedding model inside the server, or about as many as it has. Reads a file the first time.
+    pub(crate) fn token_counter(&self) -> Arc<dyn TokenCounter> {
+        let models = &self.0.embedding_models;
+        if let Some(tokens) = models.tokens.get() {
+            return tokens.clone();
+        }
+        let folder = self.config().embedding.as_ref().map(|it| it.model_dir.clone());
+        match folder.map(|it| LocalTokens::open(&it)) {
+            Some(Ok(tokens)) => models.tokens.get_or_init(|| Arc::new(tokens)).clone(),
+            Some(Err(_)) | None => Arc::new(EstimatedTokens),
+        }
+    }
+
+    /// The state of the in-process embedding model; none when the server runs without.
+    pub fn embedding_state(&self) -> Option<knowledge::ModelState> {
+        self.local_model().map(|it| it.state())
+    }
+
+    pub fn local_model(&self) -> Option<&Arc<LocalEmbedder>> {
+        self.0.embedding_models.local.as_ref()
+    }
+}

@@ -1,0 +1,121 @@
+//! Work on documents in the background. What is to be done is a row beside its document (`storage::ingestion`); whoever
+//! does it holds a lease on that, as on a run, so that a crash or another server costs nothing but the step in progress.
+
+mod embed;
+mod fetch;
+mod ingest;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use domain::{DocumentId, TenantId};
+use tokio::sync::Notify;
+
+use crate::app::{App, Result};
+use ingest::Reading;
+
+pub(crate) use embed::Moves;
+pub(crate) use fetch::document_name;
+pub(crate) use ingest::{Embed, record_of};
+
+/// How long a document that another server has taken in may lie.
+const LOOK: Duration = Duration::from_secs(2);
+/// After trouble with the database.
+const BREATH: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    /// Told when there is something to do.
+    waiting: Notify,
+    /// Documents that this process reads.
+    reading: AtomicUsize,
+    /// Told when a base is to get another embedding model.
+    moving: Notify,
+}
+
+/// Counts a document for as long as it is read.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Counted<'a> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl App {
+    /// Reads what has come in, until the server stops.
+    pub fn keep_reading_documents(&self) {
+        for _ in 0..self.config().limits.concurrent_documents {
+            let app = self.clone();
+            self.spawn(async move {
+                while !app.is_stopping() {
+                    let pause = match app.read_next_document().await {
+                        Ok(true) => continue,
+                        Ok(false) => LOOK,
+                        Err(error) => {
+                            tracing::error!(error = %error, "documents that wait cannot be read");
+                            BREATH
+                        }
+                    };
+                    tokio::select! {
+                        () = app.jobs().waiting.notified() => {}
+                        () = tokio::time::sleep(pause) => {}
+                        () = app.stopping() => {}
+                    }
+                }
+            });
+        }
+        self.keep_embedding();
+    }
+
+    pub(crate) fn documents_wait(&self) {
+        self.jobs().waiting.notify_one();
+    }
+
+    pub(crate) fn is_reading_documents(&self) -> bool {
+        self.jobs().reading.load(Ordering::SeqCst) > 0
+    }
+
+    /// Reads the document that is next; false when there is none. What goes wrong with it is kept beside it.
+    pub async fn read_next_document(&self) -> Result<bool> {
+        let now = self.clock().now_ms();
+        if !self.storage().all_tenants_has_ingestion(now).await? {
+            return Ok(false);
+        }
+        let Some(claimed) = self.storage().all_tenants_claim_ingestion(self.lease(), now).await? else {
+            return Ok(false);
+        };
+        // Whoever is idle as well takes the next one meanwhile.
+        self.documents_wait();
+        let _counted = Counted::new(&self.jobs().reading);
+        let (tenant, id) = (claimed.tenant, claimed.document.id);
+        if let Some(reading) = Reading::new(self, claimed).await?
+            && let Err(error) = reading.perform(Embed::Now).await
+        {
+            tracing::info!(tenant.id = %tenant, document.id = %id, error = %error, "a document was not read");
+        }
+        Ok(true)
+    }
+
+    /// Reads a document here and now, for commands and for projects that are loaded before the server listens.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) async fn read_at_once(&self, tenant: TenantId, document: DocumentId, embed: Embed) -> Result<()> {
+        let claimed = self.storage().claim_ingestion(tenant, document, self.lease(), self.clock().now_ms()).await?;
+        // If somebody else has it already, they bring it to its end.
+        let Some(claimed) = claimed else { return Ok(()) };
+        let _counted = Counted::new(&self.jobs().reading);
+        match Reading::new(self, claimed).await? {
+            Some(reading) => reading.perform(embed).await,
+            None => Ok(()),
+        }
+    }
+}
