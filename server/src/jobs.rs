@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::app::{App, Result};
 use ingest::Reading;
 
-pub(crate) use embed::Moves;
+use embed::Moves;
 pub(crate) use fetch::document_name;
 pub(crate) use ingest::{Embed, record_of};
 
@@ -29,8 +29,9 @@ pub(crate) struct Jobs {
     waiting: Notify,
     /// Documents that this process reads.
     reading: AtomicUsize,
-    /// Told when a base is to get another embedding model.
+    /// Told when vectors are missing, or a base is to get another embedding model.
     moving: Notify,
+    pub(crate) moves: Moves,
 }
 
 /// Counts a document for as long as it is read.

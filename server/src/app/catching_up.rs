@@ -67,7 +67,7 @@ impl App {
 
     /// Brings this server's index of a base into step with the documents in the database: another server may have changed
     /// them, or the index may have been lost.
-    pub(super) async fn catch_up(&self, tenant: TenantId, base: &KnowledgeBase) -> Result<()> {
+    pub(crate) async fn catch_up(&self, tenant: TenantId, base: &KnowledgeBase) -> Result<()> {
         let key = (tenant, base.id);
         if self.is_in_step(&key) {
             return Ok(());

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::error_codes::ErrorCode;
 
-pub type Result<T> = std::result::Result<T, AppError>;
+pub type Result<T, E = AppError> = std::result::Result<T, E>;
 
 #[derive(Debug)]
 pub struct AppError {

@@ -204,7 +204,7 @@ impl App {
 
     pub fn embedding_of(&self, tenant: TenantId, base: &KnowledgeBase) -> EmbeddingStatus {
         let model = self.embedder_of(base).map(|it| it.model().to_owned());
-        let progress = self.0.moves.of(tenant, base.id);
+        let progress = self.jobs().moves.of(tenant, base.id);
         let reason = match (&base.embedding_problem, &base.embedding_model, &model) {
             (Some(problem), _, _) => Some(problem.clone()),
             (None, Some(wanted), None) => Some(format!("the server has no embedding model `{wanted}` any more")),

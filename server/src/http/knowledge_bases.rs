@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::KnowledgeBase;
-use knowledge::{BaseSpec, Expand, SearchMode};
+use knowledge::{BaseSpec, Embedder as _, Expand, SearchMode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;

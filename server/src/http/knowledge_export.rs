@@ -30,7 +30,8 @@ pub(super) async fn export(State(app): State<App>, caller: Caller, In(name): In<
     let place = app.receive_file().await?.finish().await?;
     let mut zip = ZipWriter::new(std::fs::File::create(place.path()).map_err(AppError::internal)?);
     begin(&mut zip, "knowledge.yaml")?;
-    let yaml = serde_saphyr::to_string(&spec).map_err(AppError::internal)?;
+    // JSON is YAML as well, and a project reads it.
+    let yaml = serde_json::to_string_pretty(&spec).map_err(AppError::internal)?;
     zip.write_all(yaml.as_bytes()).map_err(AppError::internal)?;
     begin(&mut zip, "documents.jsonl")?;
     for document in &documents {

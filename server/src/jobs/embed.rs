@@ -136,9 +136,9 @@ impl App {
         let before = self.embedder_of(base);
         let spec = self.base_ref(base)?.spec;
         let reference = BaseRef::new(base.id.to_string(), spec, Some(Arc::clone(&embedder)));
-        let note = |it: Progress| self.0.moves.note(tenant, base.id, it);
+        let note = |it: Progress| self.jobs().moves.note(tenant, base.id, it);
         let report = self.make_vectors(tenant, &reference, &note).await;
-        self.0.moves.forget(tenant, base.id);
+        self.jobs().moves.forget(tenant, base.id);
         let report = report?;
         if report.stopped {
             return Ok(());

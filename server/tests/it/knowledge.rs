@@ -232,7 +232,8 @@ async fn changed_fields_are_read_from_the_same_files_and_everything_is_exported(
     assert_eq!(read("chunks.jsonl").lines().count(), 2);
     let line: Value = serde_json::from_str(read("documents.jsonl").lines().next().unwrap()).unwrap();
     assert_eq!((&line["name"], &line["records"]), (&json!("menu.csv"), &json!(2)));
-    let names: Vec<_> = zip.file_names().filter(|it| it.starts_with("files/")).map(str::to_owned).collect();
+    let names: Vec<_> =
+        zip.file_names().map(|it| it.unwrap().into_owned()).filter(|it| it.starts_with("files/")).collect();
     assert!(names.len() == 1 && names[0].ends_with("menu.csv"), "{names:?}");
 }
 

@@ -23,6 +23,7 @@ pub use index::{
 };
 pub use parse::{
     ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,
-    Recognised, Record, Sink, Suggestion, TokenCounter, columns_of, parse, read_document, read_records,
+    Recognised, Record, Sink, Suggestion, TokenCounter, columns_of, parse, read_document, read_records, record_text,
+    typed_fields,
 };
 pub use spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS, Splitting};

@@ -13,6 +13,7 @@ mod output;
 mod records;
 mod rows;
 mod sentences;
+mod single;
 mod source;
 mod splitter;
 mod tokens;
@@ -29,6 +30,7 @@ pub use columns::{ColumnFound, Columns, ColumnsKind, Suggestion, columns_of};
 pub use document::{Content, DocumentText, read_document};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use single::{record_text, typed_fields};
 pub use tokens::{EstimatedTokens, TokenCounter};
 
 use crate::error::KnowledgeError;
