@@ -142,7 +142,7 @@ impl<'a> Archive<'a> {
     }
 
     pub(crate) fn failed(&self, error: &io::Error, name: &str) -> KnowledgeError {
-        if self.left == 0 {
+        if self.is_exhausted() {
             return too_large(
                 self.file,
                 format!(
@@ -153,6 +153,11 @@ impl<'a> Archive<'a> {
             );
         }
         damaged(self.file, format!("`{name}` in it is damaged: {error}"))
+    }
+
+    /// Whether something ended because too much was unpacked.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.left == 0
     }
 
     pub(crate) fn unpack(&mut self, member: &Member) -> Result<Unpacked, KnowledgeError> {

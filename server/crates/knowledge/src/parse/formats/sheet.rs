@@ -213,6 +213,10 @@ impl<'a> Rows<'a> {
         let header_at = best.map_or_else(by_width, |(_, at)| at);
         let all_columns = first.iter().skip(header_at).map(|(_, it)| it.len()).max().unwrap_or(0);
         for (at, (number, mut row)) in first.into_iter().enumerate() {
+            if at < header_at && best.is_some() {
+                // A base that knows its columns wants nothing else.
+                continue;
+            }
             if at < header_at {
                 let text = row.iter().filter(|it| !it.is_empty()).cloned().collect::<Vec<_>>().join("  ");
                 self.blocks.block(Block::Paragraph(text))?;
