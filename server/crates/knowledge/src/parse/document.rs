@@ -103,7 +103,18 @@ fn of_text(
         Format::Json => json_table(json(&text, name)?).into_iter().collect(),
         Format::JsonLines => json_table(json_lines(&text, name)?).into_iter().collect(),
         Format::Markdown => markdown_tables(&text),
-        _ => Vec::new(),
+        Format::Text
+        | Format::Unknown
+        | Format::Html
+        | Format::Pdf
+        | Format::Docx
+        | Format::Pptx
+        | Format::Xlsx
+        | Format::Xlsb
+        | Format::Xls
+        | Format::Ods
+        | Format::Epub
+        | Format::Zip => Vec::new(),
     };
     if tables.iter().flatten().map(Vec::len).sum::<usize>() > MAX_CELLS {
         return Err(too_large(name, format!("its tables have more than {MAX_CELLS} cells")));

@@ -34,28 +34,24 @@ pub(crate) fn read(input: &Input<'_>, format: Format, blocks: &mut dyn Blocks) -
     let members = archive.members()?;
     let size_of =
         |name: &str| members.iter().filter(|it| it.name.eq_ignore_ascii_case(name)).map(|it| it.size).sum::<u64>();
-    match format {
-        Format::Ods => {
-            check_size(input, size_of("content.xml"))?;
-            let book: Ods<_> = Ods::new(reader).map_err(|error| damaged(input, &error))?;
-            in_memory(input, book, blocks)
-        }
-        Format::Xlsb => {
-            check_size(input, members.iter().map(|it| it.size).sum())?;
-            let book: Xlsb<_> = Xlsb::new(reader).map_err(|error| damaged(input, &error))?;
-            in_memory(input, book, blocks)
-        }
-        _ => {
-            if size_of("xl/sharedStrings.xml") > MAX_STRINGS {
-                return Err(crate::parse::archive::too_large(
-                    input.name,
-                    format!("its texts have more than {} MB", MAX_STRINGS >> 20),
-                ));
-            }
-            let book: Xlsx<_> = Xlsx::new(reader).map_err(|error| damaged(input, &error))?;
-            streamed(input, book, blocks)
-        }
+    if format == Format::Ods {
+        check_size(input, size_of("content.xml"))?;
+        let book: Ods<_> = Ods::new(reader).map_err(|error| damaged(input, &error))?;
+        return in_memory(input, book, blocks);
     }
+    if format == Format::Xlsb {
+        check_size(input, members.iter().map(|it| it.size).sum())?;
+        let book: Xlsb<_> = Xlsb::new(reader).map_err(|error| damaged(input, &error))?;
+        return in_memory(input, book, blocks);
+    }
+    if size_of("xl/sharedStrings.xml") > MAX_STRINGS {
+        return Err(crate::parse::archive::too_large(
+            input.name,
+            format!("its texts have more than {} MB", MAX_STRINGS >> 20),
+        ));
+    }
+    let book: Xlsx<_> = Xlsx::new(reader).map_err(|error| damaged(input, &error))?;
+    streamed(input, book, blocks)
 }
 
 fn check_size(input: &Input<'_>, size: u64) -> Result<(), KnowledgeError> {
