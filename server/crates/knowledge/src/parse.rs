@@ -313,10 +313,7 @@ fn read_text(
     if let Some(warning) = &charset.warning {
         blocks.warn(warning.clone());
     }
-    let format = match format {
-        Format::Unknown => recognise_text(input, &charset, blocks)?,
-        known => known,
-    };
+    let format = if format == Format::Unknown { recognise_text(input, &charset, blocks)? } else { format };
     match format {
         Format::Table { delimiter } => formats::table::read(input, &charset, delimiter, blocks)?,
         Format::Json => formats::json::read(input, &charset, blocks)?,

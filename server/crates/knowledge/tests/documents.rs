@@ -1,5 +1,5 @@
 //! Files that are read for a workflow: their text, pages and tables, and which kinds are refused in words.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
+#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
 
 #[path = "fixtures/office.rs"]
 mod office;

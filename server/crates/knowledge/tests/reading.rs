@@ -1,5 +1,5 @@
 //! Every format that people bring, read into records with their places.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
+#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
 
 #[path = "fixtures/office.rs"]
 mod office;
@@ -65,7 +65,10 @@ fn word_documents_have_headings_lists_tables_and_pages() {
 fn a_documents_table_can_be_the_bases() {
     let body = [paragraph("", "", "本店菜单"), table(&[&["菜名", "价格"], &["鱼", "28元"], &["虾", "36"]])].concat();
     let parsed = parse(&docx(&body), "a.docx", &menu()).unwrap();
-    assert_eq!(parsed.records.iter().filter_map(|it| it.fields.get("price").cloned()).collect::<Vec<_>>(), [json!(28), json!(36)]);
+    assert_eq!(
+        parsed.records.iter().filter_map(|it| it.fields.get("price").cloned()).collect::<Vec<_>>(),
+        [json!(28), json!(36)]
+    );
 }
 
 #[test]

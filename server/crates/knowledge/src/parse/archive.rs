@@ -130,9 +130,12 @@ impl<'a> Archive<'a> {
     /// A part as a stream, with every byte counted.
     pub(crate) fn reader(&mut self, index: usize) -> Result<Counted<'_>, KnowledgeError> {
         let file = self.file;
-        let entry = self.zip.by_index(index).map_err(|error| match error {
-            ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => encrypted(file),
-            other => damaged(file, format!("it is a damaged archive: {other}")),
+        let entry = self.zip.by_index(index).map_err(|error| {
+            if matches!(error, ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED)) {
+                encrypted(file)
+            } else {
+                damaged(file, format!("it is a damaged archive: {error}"))
+            }
         })?;
         Ok(Counted { inner: Box::new(entry), left: &mut self.left })
     }

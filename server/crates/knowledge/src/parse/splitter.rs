@@ -101,7 +101,8 @@ impl<'a> Splitter<'a> {
 
     pub(crate) fn page(&mut self, page: u32) {
         // A passage goes on over the edge of a page unless it is long already, so that its page says where to look.
-        if self.page != Some(page) && self.table.is_none() && self.list.is_empty() && self.open_tokens * 2 > self.budget {
+        if self.page != Some(page) && self.table.is_none() && self.list.is_empty() && self.open_tokens * 2 > self.budget
+        {
             self.close(Keep::Overlap);
         }
         self.page = Some(page);

@@ -278,11 +278,8 @@ impl Document<'_> {
             "ilvl" => self.paragraph.level = value.parse::<usize>().unwrap_or(0).min(8),
             // List 0 takes a paragraph out of the list of its style.
             "numId" => self.paragraph.list = Some(value.to_owned()).filter(|it| it != "0"),
-            "tab" => {
-                if !self.paragraph.text.is_empty() {
-                    self.paragraph.text.push('\t');
-                }
-            }
+            // Where tabulators stand is told by an element of the same name, before there is a text.
+            "tab" if !self.paragraph.text.is_empty() => self.paragraph.text.push('\t'),
             "br" | "cr" if element.attribute("type") != Some("page") => self.paragraph.text.push('\n'),
             "noBreakHyphen" => self.paragraph.text.push('-'),
             "lastRenderedPageBreak" if self.has_pages => {

@@ -91,7 +91,7 @@ fn streamed<R: Read + Seek>(
     mut book: Xlsx<R>,
     blocks: &mut dyn Blocks,
 ) -> Result<(), KnowledgeError> {
-    let names = sheets_of(&book.sheets_metadata().to_vec(), blocks);
+    let names = sheets_of(book.sheets_metadata(), blocks);
     let total = names.len() as u64;
     for (at, name) in names.iter().enumerate() {
         let mut rows = Rows::new(name, blocks)?;
@@ -123,7 +123,7 @@ fn in_memory<R: Read + Seek, B: Reader<R>>(
 where
     B::Error: std::fmt::Display,
 {
-    let names = sheets_of(&book.sheets_metadata().to_vec(), blocks);
+    let names = sheets_of(book.sheets_metadata(), blocks);
     let total = names.len() as u64;
     for (at, name) in names.iter().enumerate() {
         let range = book.worksheet_range(name).map_err(|error| damaged(input, &error))?;
