@@ -307,24 +307,32 @@ fn read_text(
     format: Format,
     blocks: &mut dyn Blocks,
 ) -> Result<(Format, Option<String>), KnowledgeError> {
-    let charset = match format {
-        Format::Html => encoding::recognise_leniently(input.source, input.name)?,
-        _ => encoding::recognise(input.source, input.name)?,
+    let charset = if format == Format::Html {
+        encoding::recognise_leniently(input.source, input.name)?
+    } else {
+        encoding::recognise(input.source, input.name)?
     };
     if let Some(warning) = &charset.warning {
         blocks.warn(warning.clone());
     }
-    let format = match format {
-        Format::Unknown => recognise_text(input, &charset, blocks)?,
-        known => known,
-    };
+    let format = if format == Format::Unknown { recognise_text(input, &charset, blocks)? } else { format };
     match format {
         Format::Table { delimiter } => formats::table::read(input, &charset, delimiter, blocks)?,
         Format::Json => formats::json::read(input, &charset, blocks)?,
         Format::JsonLines => formats::json::read_lines(input, &charset, blocks)?,
         Format::Html => formats::html::read(input, &charset, formats::html::Title::Heading, blocks)?,
         Format::Markdown => formats::text::read(input, &charset, formats::text::Flavour::Markdown, blocks)?,
-        _ => formats::text::read(input, &charset, formats::text::Flavour::Plain, blocks)?,
+        Format::Text
+        | Format::Unknown
+        | Format::Pdf
+        | Format::Docx
+        | Format::Pptx
+        | Format::Xlsx
+        | Format::Xlsb
+        | Format::Xls
+        | Format::Ods
+        | Format::Epub
+        | Format::Zip => formats::text::read(input, &charset, formats::text::Flavour::Plain, blocks)?,
     }
     Ok((format, Some(charset.name().to_owned())))
 }

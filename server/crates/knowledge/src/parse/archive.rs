@@ -130,9 +130,12 @@ impl<'a> Archive<'a> {
     /// A part as a stream, with every byte counted.
     pub(crate) fn reader(&mut self, index: usize) -> Result<Counted<'_>, KnowledgeError> {
         let file = self.file;
-        let entry = self.zip.by_index(index).map_err(|error| match error {
-            ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => encrypted(file),
-            other => damaged(file, format!("it is a damaged archive: {other}")),
+        let entry = self.zip.by_index(index).map_err(|error| {
+            if matches!(error, ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED)) {
+                encrypted(file)
+            } else {
+                damaged(file, format!("it is a damaged archive: {error}"))
+            }
         })?;
         Ok(Counted { inner: Box::new(entry), left: &mut self.left })
     }
@@ -142,7 +145,7 @@ impl<'a> Archive<'a> {
     }
 
     pub(crate) fn failed(&self, error: &io::Error, name: &str) -> KnowledgeError {
-        if self.left == 0 {
+        if self.is_exhausted() {
             return too_large(
                 self.file,
                 format!(
@@ -153,6 +156,11 @@ impl<'a> Archive<'a> {
             );
         }
         damaged(self.file, format!("`{name}` in it is damaged: {error}"))
+    }
+
+    /// Whether something ended because too much was unpacked.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.left == 0
     }
 
     pub(crate) fn unpack(&mut self, member: &Member) -> Result<Unpacked, KnowledgeError> {

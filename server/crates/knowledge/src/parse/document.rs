@@ -103,7 +103,18 @@ fn of_text(
         Format::Json => json_table(json(&text, name)?).into_iter().collect(),
         Format::JsonLines => json_table(json_lines(&text, name)?).into_iter().collect(),
         Format::Markdown => markdown_tables(&text),
-        _ => Vec::new(),
+        Format::Text
+        | Format::Unknown
+        | Format::Html
+        | Format::Pdf
+        | Format::Docx
+        | Format::Pptx
+        | Format::Xlsx
+        | Format::Xlsb
+        | Format::Xls
+        | Format::Ods
+        | Format::Epub
+        | Format::Zip => Vec::new(),
     };
     if tables.iter().flatten().map(Vec::len).sum::<usize>() > MAX_CELLS {
         return Err(too_large(name, format!("its tables have more than {MAX_CELLS} cells")));
@@ -255,13 +266,13 @@ struct Collector<'a> {
     /// Where pages begin in the text.
     pages: Vec<usize>,
     tables: Vec<Vec<Vec<Value>>>,
-    in_table: bool,
+    in_list: bool,
     cells: usize,
 }
 
 impl<'a> Collector<'a> {
     fn new(name: &'a str) -> Collector<'a> {
-        Collector { name, text: String::new(), pages: Vec::new(), tables: Vec::new(), in_table: false, cells: 0 }
+        Collector { name, text: String::new(), pages: Vec::new(), tables: Vec::new(), in_list: false, cells: 0 }
     }
 
     fn gap(&mut self) {
@@ -271,7 +282,7 @@ impl<'a> Collector<'a> {
     }
 
     fn paragraph(&mut self, text: &str) {
-        self.in_table = false;
+        self.in_list = false;
         self.gap();
         self.text.push_str(text.trim_end());
         self.text.push('\n');
@@ -280,7 +291,7 @@ impl<'a> Collector<'a> {
     fn header(&mut self, header: &[String]) {
         self.gap();
         self.tables.push(Vec::new());
-        self.in_table = true;
+        self.in_list = false;
         self.line_of(header);
         self.text.push_str(&table_rule(header.len()));
         self.text.push('\n');
@@ -327,17 +338,17 @@ impl Blocks for Collector<'_> {
             Block::Paragraph(text) => self.paragraph(&text),
             Block::ListItem(text) => {
                 // Items stand close together.
-                if !self.text.ends_with('\n') || self.in_table {
+                if !self.in_list {
                     self.gap();
                 }
-                self.in_table = false;
+                self.in_list = true;
                 self.text.push_str(text.trim_end());
                 self.text.push('\n');
             }
             Block::Code(text) => self.paragraph(&format!("```\n{}\n```", text.trim_matches('\n'))),
             Block::TableHeader(cells) | Block::SheetHeader { cells, .. } => self.header(&cells),
             Block::TableRow(cells) | Block::SheetRow { cells, .. } => self.line_of(&cells),
-            Block::TableEnd => self.in_table = false,
+            Block::TableEnd => {}
             Block::Object { object, .. } => self.paragraph(&Value::Object(object).to_string()),
             Block::Broken { row, message } => {
                 return Err(unreadable(self.name, format!("its line {row}: {message}")));
@@ -372,7 +383,7 @@ impl Blocks for Collector<'_> {
     }
 
     fn end_member(&mut self) -> Result<Option<KnowledgeError>, KnowledgeError> {
-        self.in_table = false;
+        self.in_list = false;
         Ok(None)
     }
 }

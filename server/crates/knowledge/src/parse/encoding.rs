@@ -42,6 +42,7 @@ impl Charset {
             from: 0,
             to: 0,
             at_end: false,
+            finished: false,
         };
         Ok(Box::new(BufReader::with_capacity(CHUNK, decoding)))
     }
@@ -232,10 +233,14 @@ struct Decoding<R> {
     from: usize,
     to: usize,
     at_end: bool,
+    finished: bool,
 }
 
 impl<R: Read> Read for Decoding<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.finished {
+            return Ok(0);
+        }
         // The decoder writes whole characters only.
         if buffer.len() < 16 {
             return Err(io::Error::other("the buffer is too small to decode into"));
@@ -249,7 +254,8 @@ impl<R: Read> Read for Decoding<R> {
             let bytes = self.input.get(self.from..self.to).unwrap_or_default();
             let (result, read, written, _) = self.decoder.decode_to_utf8(bytes, buffer, self.at_end);
             self.from += read;
-            if written > 0 || (self.at_end && result == CoderResult::InputEmpty) {
+            self.finished = self.at_end && result == CoderResult::InputEmpty;
+            if written > 0 || self.finished {
                 return Ok(written);
             }
         }

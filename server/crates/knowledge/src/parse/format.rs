@@ -99,18 +99,19 @@ pub(crate) fn recognise(
         (None, Some(found)) => Ok((found, None)),
         (Some(said), None) if said.is_binary() => {
             let is_text = !head.contains(&0) && !head.is_empty();
-            match said {
+            let is_sheet = matches!(said, Format::Xls | Format::Xlsx | Format::Xlsb | Format::Ods);
+            if head.is_empty() {
+                Ok((said, None))
+            } else if is_sheet && is_text {
                 // What exports itself as a spreadsheet is often a table as text.
-                Format::Xls | Format::Xlsx | Format::Xlsb | Format::Ods if is_text => Ok((
-                    Format::Table { delimiter: None },
-                    Some(format!("its ending is `.{ending}`, but it is text; it was read as a table")),
-                )),
-                _ if head.is_empty() => Ok((said, None)),
-                _ => Err(KnowledgeError::UnreadableFile {
+                let warning = format!("its ending is `.{ending}`, but it is text; it was read as a table");
+                Ok((Format::Table { delimiter: None }, Some(warning)))
+            } else {
+                Err(KnowledgeError::UnreadableFile {
                     file: name.to_owned(),
                     message: format!("it does not begin like {}: it is damaged, or of another kind", said.title()),
                     hint: "open it in the program that made it, save it again, and upload it again".to_owned(),
-                }),
+                })
             }
         }
         (Some(said), None) => Ok((said, None)),

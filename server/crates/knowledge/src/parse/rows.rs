@@ -197,6 +197,8 @@ pub(crate) struct Seen {
     ignored: Vec<String>,
     fields: Vec<String>,
     objects: usize,
+    /// What each name is, by its place among the fields: names are compared in a way that costs more than reading them.
+    known: BTreeMap<String, Option<usize>>,
 }
 
 impl Seen {
@@ -204,7 +206,7 @@ impl Seen {
     const MOST: usize = 50;
 
     pub(crate) fn finish(self, output: &mut Output<'_>) {
-        let Seen { ignored, fields, objects } = self;
+        let Seen { ignored, fields, objects, known: _ } = self;
         let quoted = |names: &[String]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
         if output.spec.fields.is_empty() || objects == 0 {
             return;
@@ -230,6 +232,21 @@ impl Seen {
         }
     }
 
+    fn target<'a>(&mut self, name: &str, output: &Output<'a>) -> Option<&'a FieldSpec> {
+        /// An export with an id for a name has as many names as objects.
+        const REMEMBERED: usize = 1000;
+        let spec = output.spec;
+        if let Some(known) = self.known.get(name) {
+            return known.and_then(|at| spec.fields.get(at));
+        }
+        let found = target(spec, output.columns, name);
+        if self.known.len() < REMEMBERED {
+            let at = found.and_then(|field| spec.fields.iter().position(|it| it.name == field.name));
+            self.known.insert(name.to_owned(), at);
+        }
+        found
+    }
+
     /// The values of one object, typed; what does not fit becomes a problem.
     pub(crate) fn read_object(
         &mut self,
@@ -242,7 +259,7 @@ impl Seen {
         let mut fields = Map::new();
         let mut bad = false;
         for (name, given) in object {
-            let Some(field) = target(spec, output.columns, name) else {
+            let Some(field) = self.target(name, output) else {
                 if self.ignored.len() < Self::MOST && !is_left_out(output.columns, name) && !self.ignored.contains(name)
                 {
                     self.ignored.push(name.clone());

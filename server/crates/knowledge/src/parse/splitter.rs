@@ -100,6 +100,11 @@ impl<'a> Splitter<'a> {
     }
 
     pub(crate) fn page(&mut self, page: u32) {
+        // A passage goes on over the edge of a page unless it is long already, so that its page says where to look.
+        if self.page != Some(page) && self.table.is_none() && self.list.is_empty() && self.open_tokens * 2 > self.budget
+        {
+            self.close(Keep::Overlap);
+        }
         self.page = Some(page);
     }
 
@@ -216,9 +221,14 @@ impl<'a> Splitter<'a> {
     pub(crate) fn code(&mut self, text: &str) {
         self.end_table();
         self.end_list();
-        let mut atoms = Vec::new();
+        let mut atoms: Vec<Atom> = Vec::new();
         for line in text.trim_matches('\n').split_inclusive('\n') {
-            self.pieces(line.trim_end_matches('\n'), false, "\n", &mut atoms);
+            let line = line.trim_end_matches('\n');
+            match atoms.last_mut() {
+                // An empty line is part of the one before.
+                Some(last) if line.trim().is_empty() => last.text.push('\n'),
+                Some(_) | None => self.pieces(line, false, "\n", &mut atoms),
+            }
         }
         self.add(atoms, Cut::IfItMust);
     }

@@ -7,6 +7,10 @@ pub trait TokenCounter: Send + Sync {
 
 /// For when the model is not there: a guess by the kinds of letters, made to be rather too high than too low, since a text
 /// that is too long is cut by the model and one that is a little short loses nothing.
+///
+/// Against the tokenizer of multilingual-e5-small: English prose and source code 7 % too high, mixed technical texts 3 to 12 %,
+/// Chinese prose 15 %, rows of a Chinese menu, whose words are rare, 10 % too low (`measure_reading --tokens`). That model
+/// reads 510, so the usual 400 are safe with either.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EstimatedTokens;
 
@@ -49,7 +53,7 @@ const WORD_BEGIN: usize = 90;
 const LATIN_LETTER: usize = 16;
 const DIGIT: usize = 45;
 const OTHER_LETTER: usize = 30;
-const CHINESE_LETTER: usize = 75;
+const CHINESE_LETTER: usize = 85;
 const SIGN: usize = 100;
 
 fn is_chinese(it: char) -> bool {

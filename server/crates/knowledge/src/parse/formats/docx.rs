@@ -6,7 +6,6 @@ use super::Input;
 use crate::error::KnowledgeError;
 use crate::parse::archive::Archive;
 use crate::parse::block::{Block, Blocks};
-use crate::parse::source::unreadable;
 use crate::parse::xml::{Element, Node, XmlReader, elements};
 
 const DOCUMENT: &str = "word/document.xml";
@@ -25,8 +24,8 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
     let notes = archive.part("word/footnotes.xml")?;
     let Some(index) = archive.index_of(DOCUMENT) else { return Err(damaged(format!("`{DOCUMENT}` is missing"))) };
     let has_pages = {
-        let mut reader = archive.reader(index)?;
-        contains(&mut reader, DRAWN_PAGE).map_err(|error| unreadable(input.name, &error))?
+        let found = contains(&mut archive.reader(index)?, DRAWN_PAGE);
+        found.map_err(|error| archive.failed(&error, DOCUMENT))?
     };
     let mut document = Document {
         styles,
@@ -279,11 +278,8 @@ impl Document<'_> {
             "ilvl" => self.paragraph.level = value.parse::<usize>().unwrap_or(0).min(8),
             // List 0 takes a paragraph out of the list of its style.
             "numId" => self.paragraph.list = Some(value.to_owned()).filter(|it| it != "0"),
-            "tab" => {
-                if !self.paragraph.text.is_empty() {
-                    self.paragraph.text.push('\t');
-                }
-            }
+            // Where tabulators stand is told by an element of the same name, before there is a text.
+            "tab" if !self.paragraph.text.is_empty() => self.paragraph.text.push('\t'),
             "br" | "cr" if element.attribute("type") != Some("page") => self.paragraph.text.push('\n'),
             "noBreakHyphen" => self.paragraph.text.push('-'),
             "lastRenderedPageBreak" if self.has_pages => {

@@ -195,7 +195,10 @@ impl<'a> Page<'a> {
             return Ok(());
         }
         match name {
-            b"title" => self.in_title = self.takes_title && self.title.is_none(),
+            b"title" => {
+                self.close()?;
+                self.in_title = true;
+            }
             b"article" | b"main" => self.articles += 1,
             b"br" => self.text_mut().push('\n'),
             b"table" => return self.start_table(),
@@ -260,7 +263,7 @@ impl<'a> Page<'a> {
             b"title" if self.in_title => {
                 self.in_title = false;
                 let title = collapsed(&std::mem::take(&mut self.text));
-                if !title.is_empty() {
+                if !title.is_empty() && self.takes_title && self.title.is_none() {
                     self.title = Some(title.clone());
                     self.blocks.block(Block::Heading { level: 0, text: title })?;
                 }
@@ -440,7 +443,7 @@ impl<'a> Page<'a> {
         }
         let text = cell.lines().map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n");
         if table.rowspan > 1 && table.hanging.len() < MAX_COLUMNS {
-            table.hanging.push((table.row.len(), table.rowspan - 1, text.clone()));
+            table.hanging.push((table.row.len(), table.rowspan, text.clone()));
         }
         table.row.push(text);
         (1..table.columns).for_each(|_| table.row.push(String::new()));

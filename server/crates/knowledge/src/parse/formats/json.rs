@@ -220,7 +220,7 @@ impl Elements<'_> {
         let number = self.number;
         let block = match item {
             Value::Object(object) => Block::Object { number, object },
-            other => {
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
                 let message = format!("an object is wanted, and it is {}", value::shape(&other));
                 Block::Broken { row: number, message }
             }

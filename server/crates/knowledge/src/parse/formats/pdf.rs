@@ -58,6 +58,7 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
     reader.read_to_end(&mut bytes).map_err(|error| unreadable(input.name, &error))?;
     drop(reader);
     streams::refuse_bombs(&bytes, input.name)?;
+    refuse_cut_off(&bytes, input.name)?;
     let stopped = Arc::new(AtomicBool::new(false));
     let _stop = StopWhenDropped(stopped.clone());
     let (sender, receiver) = sync_channel(PAGES_AHEAD);
@@ -68,6 +69,13 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
         .spawn(move || interpret(&bytes, &stopped, &sender))
         .map_err(|error| unreadable(input.name, &error))?;
     receive(input, &receiver, blocks)
+}
+
+/// A PDF is read from its end. Pages can be searched for without one, but then nobody knows how many are missing.
+fn refuse_cut_off(bytes: &[u8], file: &str) -> Result<(), KnowledgeError> {
+    const LOOKED_AT: usize = 64 << 10;
+    let end = bytes.get(bytes.len().saturating_sub(LOOKED_AT)..).unwrap_or_default();
+    if end.windows(9).any(|it| it == b"startxref") { Ok(()) } else { Err(damaged(file, "its end is missing")) }
 }
 
 /// Tells the interpreting thread that nobody listens any more.

@@ -34,28 +34,24 @@ pub(crate) fn read(input: &Input<'_>, format: Format, blocks: &mut dyn Blocks) -
     let members = archive.members()?;
     let size_of =
         |name: &str| members.iter().filter(|it| it.name.eq_ignore_ascii_case(name)).map(|it| it.size).sum::<u64>();
-    match format {
-        Format::Ods => {
-            check_size(input, size_of("content.xml"))?;
-            let book: Ods<_> = Ods::new(reader).map_err(|error| damaged(input, &error))?;
-            in_memory(input, book, blocks)
-        }
-        Format::Xlsb => {
-            check_size(input, members.iter().map(|it| it.size).sum())?;
-            let book: Xlsb<_> = Xlsb::new(reader).map_err(|error| damaged(input, &error))?;
-            in_memory(input, book, blocks)
-        }
-        _ => {
-            if size_of("xl/sharedStrings.xml") > MAX_STRINGS {
-                return Err(crate::parse::archive::too_large(
-                    input.name,
-                    format!("its texts have more than {} MB", MAX_STRINGS >> 20),
-                ));
-            }
-            let book: Xlsx<_> = Xlsx::new(reader).map_err(|error| damaged(input, &error))?;
-            streamed(input, book, blocks)
-        }
+    if format == Format::Ods {
+        check_size(input, size_of("content.xml"))?;
+        let book: Ods<_> = Ods::new(reader).map_err(|error| damaged(input, &error))?;
+        return in_memory(input, book, blocks);
     }
+    if format == Format::Xlsb {
+        check_size(input, members.iter().map(|it| it.size).sum())?;
+        let book: Xlsb<_> = Xlsb::new(reader).map_err(|error| damaged(input, &error))?;
+        return in_memory(input, book, blocks);
+    }
+    if size_of("xl/sharedStrings.xml") > MAX_STRINGS {
+        return Err(crate::parse::archive::too_large(
+            input.name,
+            format!("its texts have more than {} MB", MAX_STRINGS >> 20),
+        ));
+    }
+    let book: Xlsx<_> = Xlsx::new(reader).map_err(|error| damaged(input, &error))?;
+    streamed(input, book, blocks)
 }
 
 fn check_size(input: &Input<'_>, size: u64) -> Result<(), KnowledgeError> {
@@ -95,7 +91,7 @@ fn streamed<R: Read + Seek>(
     mut book: Xlsx<R>,
     blocks: &mut dyn Blocks,
 ) -> Result<(), KnowledgeError> {
-    let names = sheets_of(&book.sheets_metadata().to_vec(), blocks);
+    let names = sheets_of(book.sheets_metadata(), blocks);
     let total = names.len() as u64;
     for (at, name) in names.iter().enumerate() {
         let mut rows = Rows::new(name, blocks)?;
@@ -127,7 +123,7 @@ fn in_memory<R: Read + Seek, B: Reader<R>>(
 where
     B::Error: std::fmt::Display,
 {
-    let names = sheets_of(&book.sheets_metadata().to_vec(), blocks);
+    let names = sheets_of(book.sheets_metadata(), blocks);
     let total = names.len() as u64;
     for (at, name) in names.iter().enumerate() {
         let range = book.worksheet_range(name).map_err(|error| damaged(input, &error))?;
@@ -213,6 +209,10 @@ impl<'a> Rows<'a> {
         let header_at = best.map_or_else(by_width, |(_, at)| at);
         let all_columns = first.iter().skip(header_at).map(|(_, it)| it.len()).max().unwrap_or(0);
         for (at, (number, mut row)) in first.into_iter().enumerate() {
+            if at < header_at && best.is_some() {
+                // A base that knows its columns wants nothing else.
+                continue;
+            }
             if at < header_at {
                 let text = row.iter().filter(|it| !it.is_empty()).cloned().collect::<Vec<_>>().join("  ");
                 self.blocks.block(Block::Paragraph(text))?;

@@ -40,10 +40,8 @@ pub(crate) fn read(
         meter.begin_record();
         rows.read_record(record).map_err(|error| KnowledgeError::UnreadableFile {
             file: input.name.to_owned(),
-            message: match error.into_kind() {
-                csv::ErrorKind::Io(error) => error.to_string(),
-                other => format!("{other:?}"),
-            },
+            // What is wrong with the reading is said without the parser's own words around it.
+            message: if let csv::ErrorKind::Io(inner) = error.kind() { inner.to_string() } else { error.to_string() },
             hint: "save the table again as “CSV UTF-8”".to_owned(),
         })
     };

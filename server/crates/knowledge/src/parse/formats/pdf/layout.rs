@@ -87,7 +87,8 @@ fn segments(glyphs: Vec<Glyph>) -> Vec<Segment> {
         let Some(segment) = here else {
             // A stroke repeats the letters that were filled before.
             let is_again = segments.last().is_some_and(|it| (it.y - y).abs() < 0.1 && x0 >= it.x0 - 0.1 && x0 < it.x1);
-            if !is_space && !(is_stroke && is_again) {
+            let is_repeated = is_stroke && is_again;
+            if !is_space && !is_repeated {
                 last = Some((x0, text.clone()));
                 segments.push(Segment { text: clean(&text), x0, x1, y, size });
             }
