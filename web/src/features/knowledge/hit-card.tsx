@@ -86,7 +86,7 @@ function Text({ hit }: { hit: SearchHit }) {
 function Stage({ bar }: { bar: StageBar }) {
   const { t, i18n } = useTranslation();
   return (
-    <div className="grid grid-cols-[3.5rem_1fr_7rem] items-center gap-2 text-xs" title={t("knowledge.stage_bar")}>
+    <div className="grid grid-cols-[4rem_1fr_7rem] items-center gap-2 text-xs" title={t("knowledge.stage_bar")}>
       <dt className="truncate text-quiet">{t(`knowledge.stage_${bar.stage}`)}</dt>
       <dd className="contents">
         <svg aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none" className="h-1.5 w-full overflow-hidden rounded-full bg-line">
