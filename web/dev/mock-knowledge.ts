@@ -111,7 +111,7 @@ export async function routeKnowledge(request: IncomingMessage, response: ServerR
   const type = request.headers["content-type"] ?? "";
   const form = type.startsWith("multipart/") ? readForm(raw, type) : null;
   const body = form || raw.length === 0 ? {} : (JSON.parse(raw.toString("utf8")) as Body);
-  if (place === "embedding-models") return json(response, 200, { items: models });
+  if (place === "embedding-models") return json(response, 200, { items: models, reranker: "bge-reranker-v2-m3" });
   if (!name) {
     if (method === "GET") return json(response, 200, { items: [...bases.values()].map(viewOf) });
     if (bases.has(String(body["name"]))) return problem(response, 409, "conflict", `There is a knowledge base \`${String(body["name"])}\` already.`, "Choose another name.");
@@ -166,7 +166,7 @@ function routeDocuments(response: ServerResponse, method: string, base: MockBase
   if (address) return json(response, 202, documentView(bring(base, address, 900, [chunkOf(0, "A page.")], { source: { url: address } })));
   if (body["sitemap"]) return json(response, 202, { items: ["a", "b", "c"].map((page) => new URL(page, String(body["sitemap"])).href).map((page) => documentView(bring(base, page, 900, [chunkOf(0, "A page.")], { source: { url: page } }))) });
   const records = (body["records"] ?? []) as { question?: string; text?: string; answer?: string }[];
-  json(response, 202, documentView(bring(base, String(body["name"]), 900, records.map((one, at) => chunkOf(at, one.question ?? one.text ?? "", { answer: one.answer ?? null })))));
+  json(response, 202, documentView(bring(base, `${String(body["name"])}.json`, 900, records.map((one, at) => chunkOf(at, one.question ?? one.text ?? "", { answer: one.answer ?? null })))));
 }
 
 function routeChunks(response: ServerResponse, method: string, document: MockDocument, ordinal: string | undefined, url: URL, body: Body): void {

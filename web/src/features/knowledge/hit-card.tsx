@@ -78,6 +78,7 @@ function Text({ hit }: { hit: SearchHit }) {
       </p>
       {long && <button type="button" aria-expanded={whole} className="mt-1 text-sm text-quiet underline decoration-line underline-offset-4 hover:text-ink" onClick={() => setWhole(!whole)}>{t(whole ? "runs.collapse" : "runs.expand")}</button>}
       {(hit.merged?.length ?? 0) > 1 && <p className="mt-1 text-sm text-faint">{t("knowledge.merged", { count: hit.merged?.length ?? 0 })}</p>}
+      {(hit.also?.length ?? 0) > 0 && <p className="mt-1 text-sm text-faint">{t("knowledge.also", { count: hit.also?.length ?? 0 })}</p>}
     </div>
   );
 }
