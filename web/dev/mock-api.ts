@@ -1,11 +1,12 @@
 // An in-memory stand-in for the server, for looking at the page while the real one is not at hand. It speaks the same
-// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok|slow, assistants=none, plugins=none, session=end,
+// API, streams at a human pace, and takes switches at /mock/set (model=none|offer|ok|slow, assistants=none, plugins=none, knowledge=none, session=end,
 // drop=1 breaks the next stream in the middle). It is loaded only in Vite's mode `mock` and is in no build.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Connect, Plugin } from "vite";
 import { assistants, graph, script, workflows } from "./mock-data.ts";
 import { json, problem } from "./mock-http.ts";
+import { clearKnowledge, routeKnowledge } from "./mock-knowledge.ts";
 import { clearPlugins, routePlugins, uploadPlugin } from "./mock-plugins.ts";
 import { dropNext, routeRuns, routeWaits, runs, start, stream } from "./mock-runs.ts";
 import type { Message } from "./mock-runs.ts";
@@ -43,6 +44,10 @@ const handle: Connect.NextHandleFunction = (request, response, next) => {
     if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_authenticated", "Nobody is signed in.");
     return void uploadPlugin(request, response);
   }
+  if (/^\/api\/v1\/(knowledge-bases|embedding-models)(\/|$)/.test(url.pathname)) {
+    if (!world.sessions.has(cookieOf(request))) return problem(response, 401, "not_authenticated", "Nobody is signed in.");
+    return void routeKnowledge(request, response, url).catch(() => problem(response, 500, "internal", "The stand-in stumbled."));
+  }
   void read(request).then((body) => route(request, response, url, body)).catch(() => problem(response, 500, "internal", "The stand-in stumbled."));
 };
 
@@ -50,6 +55,7 @@ function set(parameters: URLSearchParams, response: ServerResponse): void {
   if (parameters.has("model")) world.model = parameters.get("model") ?? "ok";
   if (parameters.has("assistants")) world.empty = parameters.get("assistants") === "none";
   if (parameters.get("plugins") === "none") clearPlugins();
+  if (parameters.get("knowledge") === "none") clearKnowledge();
   if (parameters.get("session") === "end") world.sessions.clear();
   if (parameters.get("token") === "fresh") world.tokenUsed = false;
   dropNext(parameters.get("drop") === "1");

@@ -179,8 +179,8 @@ test("questions with answers are written in a form", { skip }, async () => {
   await form.getByLabel("问题", { exact: true }).fill("可以开发票吗？");
   await form.getByLabel("标准答案").fill("可以，结账时告诉店员抬头即可。");
   await form.getByRole("button", { name: "保存" }).click();
-  await ready("常见问题");
-  await row("常见问题").getByRole("link").first().click();
+  await ready("常见问题.json");
+  await row("常见问题.json").getByRole("link").first().click();
   await page.getByTestId("chunk").first().waitFor();
   assert.match(await page.getByTestId("chunk").first().innerText(), /可以开发票吗[\s\S]*告诉店员抬头/);
 });

@@ -41,6 +41,8 @@ export interface KnowledgeBase {
   title?: string | null;
   description?: string | null;
   fields: KnowledgeFields;
+  /** The text of a record, `{field}` standing for values; the searched fields' values where there is none. */
+  embed_template?: string | null;
   splitting: Splitting;
   embedding: EmbeddingUse;
   documents: number;
@@ -64,9 +66,13 @@ export interface KnowledgeDocument {
   source?: { url: string } | null;
   groups: string[];
   metadata: Record<string, unknown>;
+  /** Why it failed; of one that is ready, what it still lacks. */
   reason?: string | null;
+  hint?: string | null;
+  /** What is wrong with the file, where it is several things. */
+  errors?: { message: string; line?: number | null; column?: number | null }[] | null;
   warnings: string[];
-  /** An older version answers until this one is complete. */
+  /** A version of it is found, be it an older one. */
   answering: boolean;
   created_at?: Timestamp | null;
   updated_at?: Timestamp | null;
@@ -115,6 +121,8 @@ export interface SearchHit {
   highlights?: [number, number][] | null;
   /** Ordinals of the passages that were put together in this hit. */
   merged?: number[] | null;
+  /** Further hits that say exactly the same and were left out for this one. */
+  also?: string[] | null;
 }
 
 export interface SearchResult {
@@ -148,6 +156,7 @@ export interface TestCase {
   recall: number;
   reciprocal_rank: number;
   status: string;
+  reason?: string | null;
 }
 
 export interface TestReport {
@@ -169,6 +178,12 @@ export interface EmbeddingModel {
   title?: string | null;
   dimensions?: number | null;
   state?: string | null;
+}
+
+export interface EmbeddingModels {
+  items: EmbeddingModel[];
+  /** What can put hits into a better order; null where the server has nothing that can. */
+  reranker?: string | null;
 }
 
 export interface TableColumn {
@@ -249,7 +264,7 @@ export const testsQuery = (base: string) =>
 
 export const embeddingModelsQuery = queryOptions({
   queryKey: ["embedding-models"],
-  queryFn: async () => (await request<Page<EmbeddingModel>>("/api/v1/embedding-models")).items,
+  queryFn: () => request<EmbeddingModels>("/api/v1/embedding-models"),
 });
 
 /** A passage that was found while an answer was made. */

@@ -8,7 +8,7 @@ describe("the address of a retrieval test", () => {
   });
 
   it("brings the settings back as they were", () => {
-    const settings = { mode: "hybrid", topK: 20, minScore: 0, dense: 2, lexical: 0.5, rerank: true, expand: "parent", groups: ["sales"], filter: { price: { lte: 30 } } };
+    const settings = { mode: "hybrid", topK: 20, minScore: 0, dense: 2, lexical: 0.5, rerank: true, expand: "none", groups: ["sales"], filter: { price: { lte: 30 } } };
     expect(settingsOf(readSearch(searchOf("x", settings) as Record<string, unknown>))).toEqual(settings);
   });
 

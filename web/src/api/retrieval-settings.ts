@@ -9,7 +9,8 @@ export interface RetrievalSettings {
   dense: number | null;
   lexical: number | null;
   rerank: boolean;
-  expand: string;
+  /** As the base's splitting says, where null. */
+  expand: string | null;
   /** Searches as somebody of these groups; null sees everything. */
   groups: string[] | null;
   filter: Record<string, unknown> | null;
@@ -30,7 +31,7 @@ export interface RetrievalSearch {
 
 export const MODES = ["hybrid", "dense", "lexical"] as const;
 export const EXPANSIONS = ["none", "neighbours", "parent"] as const;
-export const DEFAULTS: RetrievalSettings = { mode: "hybrid", topK: 8, minScore: null, dense: null, lexical: null, rerank: false, expand: "none", groups: null, filter: null };
+export const DEFAULTS: RetrievalSettings = { mode: "hybrid", topK: 8, minScore: null, dense: null, lexical: null, rerank: false, expand: null, groups: null, filter: null };
 /** The server refuses more. */
 export const MOST_HITS = 100;
 
@@ -67,7 +68,7 @@ export function settingsOf(search: RetrievalSearch): RetrievalSettings {
     dense: search.dense ?? null,
     lexical: search.lexical ?? null,
     rerank: search.rerank ?? false,
-    expand: search.expand ?? DEFAULTS.expand,
+    expand: search.expand ?? null,
     groups: search.groups ?? null,
     filter: search.filter ?? null,
   };
@@ -84,7 +85,7 @@ export function searchOf(query: string, settings: RetrievalSettings): RetrievalS
     dense: settings.dense ?? undefined,
     lexical: settings.lexical ?? undefined,
     rerank: settings.rerank || undefined,
-    expand: said(settings.expand, DEFAULTS.expand),
+    expand: settings.expand ?? undefined,
     groups: settings.groups ?? undefined,
     filter: settings.filter && Object.keys(settings.filter).length > 0 ? settings.filter : undefined,
   });
@@ -99,7 +100,7 @@ export function bodyOf(settings: RetrievalSettings): Record<string, unknown> {
     ...(settings.minScore === null ? {} : { min_score: settings.minScore }),
     ...(weighed ? { weights: { dense: settings.dense ?? 1, lexical: settings.lexical ?? 1 } } : {}),
     ...(settings.rerank ? { rerank: true } : {}),
-    ...(settings.expand === DEFAULTS.expand ? {} : { expand: settings.expand }),
+    ...(settings.expand === null ? {} : { expand: settings.expand }),
     ...(settings.groups === null ? {} : { groups: settings.groups }),
     ...(settings.filter === null ? {} : { filter: settings.filter }),
   };

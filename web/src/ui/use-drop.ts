@@ -1,7 +1,8 @@
 // Takes files that are dropped anywhere in the window, and tells while some are held over it.
 import { useEffect, useRef, useState } from "react";
+import { droppedFiles } from "./dropped-files";
 
-export function useDrop(take: (files: FileList) => void): boolean {
+export function useDrop(take: (files: File[]) => void): boolean {
   const [over, setOver] = useState(false);
   const latest = useRef(take);
   useEffect(() => { latest.current = take; });
@@ -17,7 +18,7 @@ export function useDrop(take: (files: FileList) => void): boolean {
       event.preventDefault();
       depth = 0;
       setOver(false);
-      latest.current(event.dataTransfer.files);
+      void droppedFiles(event.dataTransfer).then((files) => latest.current(files));
     };
     const listeners = [["dragenter", enter], ["dragleave", leave], ["dragover", hold], ["drop", drop]] as const;
     for (const [name, listener] of listeners) addEventListener(name, listener);

@@ -30,8 +30,8 @@ export function AddDocuments({ base, documents, first, known }: AddDocumentsProp
   const chooser = useRef<HTMLInputElement>(null);
   const [open, setOpen] = useState<Open>(first === "questions" || first === "address" ? first : null);
   const [table, setTable] = useState<File | null>(null);
-  const take = (list: FileList | null) => {
-    const files = [...(list ?? [])];
+  const take = (list: ArrayLike<File> | null) => {
+    const files = Array.from(list ?? []);
     const [only] = files;
     if (!only || table) return;
     if (files.length === 1 && known && documents.length === 0 && looksLikeTable(only)) return setTable(only);

@@ -1,6 +1,6 @@
 // One passage of a document.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { baseQuery, documentAddress, documentQuery } from "@/api/knowledge";
@@ -28,10 +28,17 @@ interface ChunkViewProps {
 export function ChunkView({ base, document, chunk, marked, needle }: ChunkViewProps) {
   const { t, i18n } = useTranslation();
   const [editing, setEditing] = useState(false);
+  const article = useRef<HTMLElement>(null);
+  const wasEditing = useRef(false);
+  useEffect(() => {
+    // The form that had the focus is gone; whoever works by keyboard goes on at the passage.
+    if (wasEditing.current && !editing) article.current?.focus();
+    wasEditing.current = editing;
+  }, [editing]);
   const { place, headings } = sayPosition(t, i18n.language, chunk.position);
   if (editing) return <ChunkForm base={base} document={document} chunk={chunk} onDone={() => setEditing(false)} />;
   return (
-    <article id={`chunk-${chunk.ordinal}`} tabIndex={-1} data-testid="chunk" data-ordinal={chunk.ordinal} aria-current={marked ? "true" : undefined}
+    <article ref={article} id={`chunk-${chunk.ordinal}`} tabIndex={-1} data-testid="chunk" data-ordinal={chunk.ordinal} aria-current={marked ? "true" : undefined}
       className={`scroll-mt-20 rounded-xl border px-4 py-3 outline-none ${marked ? "border-brass bg-brass-wash ring-2 ring-brass/40" : chunk.enabled ? "border-line bg-raised" : "border-dashed border-faint/60 bg-wall"}`}>
       <div className="flex flex-wrap items-baseline gap-x-3 gap-y-0.5 text-sm text-faint tabular-nums">
         <a href={`#chunk-${chunk.ordinal}`} aria-label={t("knowledge.chunk_link", { number: chunk.ordinal })} className="font-mono text-xs hover:text-ink hover:underline">#{chunk.ordinal}</a>

@@ -25,7 +25,7 @@ export function DocumentMenu({ base, document, onReplace, onAbout, onReadAgain, 
       <Dropdown.Portal>
         <Dropdown.Content align="end" sideOffset={4} className="z-50 min-w-48 rounded-xl border border-line bg-raised p-1.5 text-ink shadow-desk">
           <Dropdown.Item className={ITEM} onSelect={onAbout}>{t("knowledge.about_edit")}</Dropdown.Item>
-          <Dropdown.Item className={ITEM} onSelect={onReplace}>{t("knowledge.replace")}</Dropdown.Item>
+          <Dropdown.Item className={ITEM} onSelect={onReplace}>{t(document.source ? "knowledge.fetch_again" : "knowledge.replace")}</Dropdown.Item>
           <Dropdown.Item className={ITEM} disabled={isWorkedOn(document)} onSelect={onReadAgain}>{t("knowledge.read_again")}</Dropdown.Item>
           <Dropdown.Item className={ITEM} asChild><a href={documentAddress(base, document.id, "file")} download={document.name}>{t("knowledge.download")}</a></Dropdown.Item>
           <Dropdown.Separator className="my-1 h-px bg-line" />

@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
-import { baseQuery, documentAddress, isWorkedOn } from "@/api/knowledge";
+import { baseAddress, baseQuery, documentAddress, isWorkedOn } from "@/api/knowledge";
 import type { KnowledgeDocument } from "@/api/knowledge";
 import { millis } from "@/api/run-progress";
 import { Button } from "@/ui/button";
@@ -70,6 +70,8 @@ export function Work({ document }: { document: KnowledgeDocument }) {
   const { t, i18n } = useTranslation();
   const part = partDone(document);
   const words = sayProgress(t, i18n.language, document);
+  // Where only one thing is wrong, the reason often says it already.
+  const errors = (document.errors ?? []).map((one) => one.message).filter((message) => message !== document.reason);
   return (
     <>
       {isWorkedOn(document) && (
@@ -79,8 +81,13 @@ export function Work({ document }: { document: KnowledgeDocument }) {
         </div>
       )}
       {document.state === "failed" && (
-        <p data-testid="document-reason" className="mt-1.5 text-sm text-seal"><Words text={document.reason || t("errors.unknown_text")} />{document.answering && <span className="text-quiet"> {t("knowledge.answering_failed")}</span>}</p>
+        <div data-testid="document-reason" className="mt-1.5 text-sm">
+          <p className="text-seal"><Words text={document.reason || t("errors.unknown_text")} />{document.answering && <span className="text-quiet"> {t("knowledge.answering_failed")}</span>}</p>
+          {errors.length > 0 && <ul className="mt-1 max-h-40 list-disc space-y-0.5 overflow-auto ps-5 text-quiet">{errors.map((error, index) => <li key={index}><Words text={error} /></li>)}</ul>}
+          {document.hint && <p className="mt-1 text-quiet"><span className="font-medium text-ink">{t("errors.hint")}</span> · <Words text={document.hint} /></p>}
+        </div>
       )}
+      {document.state === "ready" && document.reason && <p className="mt-1.5 text-sm text-brass-ink"><Words text={document.reason} /></p>}
       {document.warnings.length > 0 && (
         <details className="mt-1.5 text-sm">
           <summary className="w-fit text-brass-ink">{t("knowledge.warnings", { count: document.warnings.length })}</summary>
@@ -121,7 +128,10 @@ export function useDocumentActs(base: string, document: KnowledgeDocument, onDel
   const [about, setAbout] = useState(false);
   const changed = () => queries.invalidateQueries({ queryKey: baseQuery(base).queryKey });
   const act = useMutation({
-    mutationFn: (what: "retry" | "cancel") => request<unknown>(documentAddress(base, document.id, what), { method: "POST" }),
+    mutationFn: (what: "retry" | "cancel" | "fetch") =>
+      what === "fetch"
+        ? request<unknown>(baseAddress(base, "documents"), { method: "POST", body: { url: document.source?.url, name: document.name } })
+        : request<unknown>(documentAddress(base, document.id, what), { method: "POST" }),
     onSettled: changed,
   });
   const remove = useMutation({
@@ -141,5 +151,6 @@ export function useDocumentActs(base: string, document: KnowledgeDocument, onDel
       <AboutDialog base={base} document={document} open={about} onClose={() => setAbout(false)} />
     </>
   );
-  return { act, parts, replace: () => chooser.current?.click(), askAbout: () => setAbout(true), askDelete: () => setDeleting(true) };
+  return { act, parts, /** What came from the web is fetched from there once more; of a file another is asked for. */
+    replace: () => (document.source ? act.mutate("fetch") : chooser.current?.click()), askAbout: () => setAbout(true), askDelete: () => setDeleting(true) };
 }

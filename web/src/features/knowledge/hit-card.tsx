@@ -78,6 +78,7 @@ function Text({ hit }: { hit: SearchHit }) {
       </p>
       {long && <button type="button" aria-expanded={whole} className="mt-1 text-sm text-quiet underline decoration-line underline-offset-4 hover:text-ink" onClick={() => setWhole(!whole)}>{t(whole ? "runs.collapse" : "runs.expand")}</button>}
       {(hit.merged?.length ?? 0) > 1 && <p className="mt-1 text-sm text-faint">{t("knowledge.merged", { count: hit.merged?.length ?? 0 })}</p>}
+      {(hit.also?.length ?? 0) > 0 && <p className="mt-1 text-sm text-faint">{t("knowledge.also", { count: hit.also?.length ?? 0 })}</p>}
     </div>
   );
 }
@@ -86,7 +87,7 @@ function Text({ hit }: { hit: SearchHit }) {
 function Stage({ bar }: { bar: StageBar }) {
   const { t, i18n } = useTranslation();
   return (
-    <div className="grid grid-cols-[3.5rem_1fr_7rem] items-center gap-2 text-xs" title={t("knowledge.stage_bar")}>
+    <div className="grid grid-cols-[4rem_1fr_7rem] items-center gap-2 text-xs" title={t("knowledge.stage_bar")}>
       <dt className="truncate text-quiet">{t(`knowledge.stage_${bar.stage}`)}</dt>
       <dd className="contents">
         <svg aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none" className="h-1.5 w-full overflow-hidden rounded-full bg-line">

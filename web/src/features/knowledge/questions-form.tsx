@@ -30,7 +30,8 @@ export function QuestionsForm({ base, documents, onDone }: QuestionsFormProps) {
   const [tried, setTried] = useState(false);
   const filled = pairs.filter((pair) => pair.question.trim() !== "" || pair.answer.trim() !== "");
   const complete = filled.length > 0 && filled.every((pair) => pair.question.trim() !== "" && pair.answer.trim() !== "");
-  const present = documents.find((document) => document.name === name.trim());
+  // The server keeps records as a JSON file.
+  const present = documents.find((document) => document.name === name.trim() || document.name === `${name.trim()}.json`);
   const save = useMutation({
     mutationFn: async () => {
       const said = filled.map(({ question, answer }) => ({ question: question.trim(), answer: answer.trim() }));

@@ -1,7 +1,9 @@
 // How it is searched. Whatever is chosen searches again at once; a number does when it is left or sent with Enter.
+import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { embeddingModelsQuery } from "@/api/knowledge";
 import type { KnowledgeBase } from "@/api/knowledge";
 import { DEFAULTS, EXPANSIONS, MODES, MOST_HITS } from "@/api/retrieval-settings";
 import type { RetrievalSettings } from "@/api/retrieval-settings";
@@ -21,6 +23,8 @@ export function RetrievalPanel({ base, settings, onChange }: RetrievalPanelProps
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   const change = (next: Partial<RetrievalSettings>) => onChange({ ...settings, ...next });
+  const reranker = useQuery(embeddingModelsQuery);
+  const canRerank = Boolean(reranker.data?.reranker);
   const usual = JSON.stringify(settings) === JSON.stringify(DEFAULTS);
   return (
     <section aria-label={t("knowledge.how")} data-testid="retrieval-settings" className="rounded-xl border border-line bg-raised">
@@ -40,10 +44,13 @@ export function RetrievalPanel({ base, settings, onChange }: RetrievalPanelProps
           <NumberInput label={t("knowledge.top_k")} value={settings.topK} placeholder={String(DEFAULTS.topK)} least={1} most={MOST_HITS} whole onCommit={(topK) => change({ topK: topK ?? DEFAULTS.topK })} />
           <NumberInput label={t("knowledge.min_score")} value={settings.minScore} placeholder={t("knowledge.none")} least={0} onCommit={(minScore) => change({ minScore })} />
         </div>
-        <Choice label={t("knowledge.expand")} value={settings.expand} options={EXPANSIONS.map((expand) => [expand, t(`knowledge.expand_${expand}`)])} onChange={(expand) => change({ expand })} />
-        <label className="flex min-h-9 items-center gap-2 text-sm" title={t("knowledge.rerank_text")}>
-          <input type="checkbox" className="size-4 accent-lacquer" checked={settings.rerank} onChange={(event) => change({ rerank: event.target.checked })} />{t("knowledge.rerank")}
-        </label>
+        <Choice label={t("knowledge.expand")} value={settings.expand ?? ""} options={[["", t("knowledge.expand_usual")], ...EXPANSIONS.map((expand) => [expand, t(`knowledge.expand_${expand}`)] as const)]} onChange={(expand) => change({ expand: expand || null })} />
+        <div>
+          <label className={`flex min-h-9 items-center gap-2 text-sm ${canRerank ? "" : "opacity-60"}`} title={t("knowledge.rerank_text")}>
+            <input type="checkbox" className="size-4 accent-lacquer" checked={settings.rerank} disabled={!canRerank && !settings.rerank} onChange={(event) => change({ rerank: event.target.checked })} />{t("knowledge.rerank")}
+          </label>
+          {reranker.isSuccess && <p className="text-xs wrap-anywhere text-faint">{canRerank ? reranker.data.reranker : t("knowledge.rerank_none")}</p>}
+        </div>
         <FilterEditor fields={base.fields} filter={settings.filter} onCommit={(filter) => change({ filter })} />
         <Groups groups={settings.groups} onCommit={(groups) => change({ groups })} />
         {!usual && <Button weight="bare" className="-ms-2" onClick={() => onChange(DEFAULTS)}>{t("knowledge.how_usual")}</Button>}

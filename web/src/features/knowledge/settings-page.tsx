@@ -99,11 +99,17 @@ function FieldsPanel({ base }: { base: KnowledgeBase }) {
   const save = useSave(base);
   const names = rows.map((row) => row.name);
   const wrong = rows.some((row) => problemOf(row.name, names) !== null);
-  const dirty = touched !== null && JSON.stringify(fieldsOf(touched)) !== JSON.stringify(fieldsOf(rowsOf(base.fields)));
+  const [template, setTemplate] = useState(base.embed_template ?? "");
+  const otherTemplate = template.trim() !== (base.embed_template ?? "");
+  const dirty = otherTemplate || (touched !== null && JSON.stringify(fieldsOf(touched)) !== JSON.stringify(fieldsOf(rowsOf(base.fields))));
   return (
     <Panel title={t("knowledge.fields")} text={rows.length > 0 ? t("knowledge.fields_text") : t("knowledge.fields_none")}>
-      <form noValidate data-testid="base-fields" onSubmit={(event) => { event.preventDefault(); setTried(true); if (!wrong) save.mutate({ fields: fieldsOf(rows) }); }}>
+      <form noValidate data-testid="base-fields" onSubmit={(event) => { event.preventDefault(); setTried(true); if (!wrong) save.mutate({ fields: fieldsOf(rows), ...(otherTemplate ? { embed_template: template.trim() || null } : {}) }); }}>
         <FieldsTable rows={rows} onChange={(next) => { if (!save.isPending) save.reset(); setTouched(next); }} tried={tried} />
+        {rows.length > 0 && (
+          <Field className="mt-4 [&_input]:font-mono [&_input]:text-sm" label={t("knowledge.template")} hint={t("knowledge.template_hint")} placeholder={rows.filter((row) => row.embed).map((row) => `{${row.name}}`).join(" ")} value={template}
+            onChange={(event) => { if (!save.isPending) save.reset(); setTemplate(event.target.value); }} />
+        )}
         {dirty && base.documents > 0 && <p className="mt-3 text-sm text-brass-ink">{t("knowledge.reads_again", { count: base.documents })}</p>}
         <SaveRow save={save} dirty={dirty} />
       </form>
@@ -144,7 +150,7 @@ function EmbeddingPanel({ base }: { base: KnowledgeBase }) {
   const [chosen, setChosen] = useState<string | null>(null);
   const save = useSave(base, () => setChosen(null));
   const model = chosen ?? current;
-  const items = models.data ?? [];
+  const items = models.data?.items ?? [];
   // The base may be embedded by a model that is no longer offered.
   const known = current === "" || items.some((one) => one.model === current);
   return (
@@ -152,13 +158,13 @@ function EmbeddingPanel({ base }: { base: KnowledgeBase }) {
       {models.isPending && <Loading label={t("common.loading")} />}
       {models.isError && !models.data && <ProblemNotice problem={asProblem(models.error)} onRetry={() => void models.refetch()} />}
       {models.data && (
-        <form noValidate data-testid="base-embedding" onSubmit={(event) => { event.preventDefault(); save.mutate({ embedding_model: model || null }); }}>
+        <form noValidate data-testid="base-embedding" onSubmit={(event) => { event.preventDefault(); if (model) save.mutate({ embedding_model: model }); }}>
           <label htmlFor={id} className="mb-1.5 block text-sm font-medium">{t("knowledge.embedding_model")}</label>
           <select id={id} className={`${INPUT} max-w-xl`} value={model} onChange={(event) => setChosen(event.target.value)}>
-            <option value="">{t("knowledge.embedding_none")}</option>
+            {current === "" && <option value="">{t("knowledge.embedding_none")}</option>}
             {!known && <option value={current}>{current}</option>}
             {items.map((one) => (
-              <option key={one.model} value={one.model}>{[one.title || one.model, ...(one.dimensions ? [t("knowledge.dimensions", { number: one.dimensions })] : []), ...(one.state && one.state !== "ready" ? [t(`knowledge.model_${one.state as "failed"}`, { defaultValue: one.state })] : [])].join(" · ")}</option>
+              <option key={one.model} value={one.model}>{[one.title || one.model, ...(one.dimensions ? [t("knowledge.dimensions", { number: one.dimensions })] : []), ...(one.state && one.state !== "ready" && one.state !== "provider" ? [t(`knowledge.model_${one.state as "failed"}`, { defaultValue: one.state })] : [])].join(" · ")}</option>
             ))}
           </select>
           {model !== current && base.records > 0 && <p className="mt-3 text-sm text-brass-ink">{t("knowledge.embeds_again", { count: base.records, number: base.records.toLocaleString() })}</p>}

@@ -16,7 +16,8 @@ export function splittingOf(texts: SplittingTexts): { splitting: Splitting } | {
   const overlap = Number(texts.overlap.trim().replace(/\s*[%％]$/, "") || NaN);
   const parent = texts.parent.trim() === "" ? null : whole(texts.parent);
   if (!(tokens >= 1)) errors.add("tokens");
-  if (!(overlap >= 0 && overlap < 100)) errors.add("overlap");
+  // Half of a passage: with more, the pieces grow without end.
+  if (!(overlap >= 0 && overlap <= 50)) errors.add("overlap");
   // A larger passage that is not larger than the passage is none.
   if (parent !== null && !(parent > tokens)) errors.add("parent");
   return errors.size > 0 ? { errors } : { splitting: { tokens, overlap: overlap / 100, parent } };

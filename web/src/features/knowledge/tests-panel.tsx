@@ -28,7 +28,8 @@ export function TestsPanel({ base, settings, onShow }: TestsPanelProps) {
   const queries = useQueryClient();
   const tests = useQuery(testsQuery(base));
   const run = useMutation({
-    mutationFn: () => request<TestReport>(baseAddress(base, "tests", "run"), { method: "POST", body: bodyOf(settings) }),
+    // The filter belongs to the question that is being asked; each test has its own.
+    mutationFn: () => request<TestReport>(baseAddress(base, "tests", "run"), { method: "POST", body: bodyOf({ ...settings, filter: null }) }),
     onSuccess: (last) => {
       queries.setQueryData(testsQuery(base).queryKey, (known) => (known ? { ...known, last } : known));
     },
@@ -128,7 +129,8 @@ function Row({ base, test, result, onShow }: RowProps) {
         {result && (
           <p className="mt-1 text-xs text-faint tabular-nums">
             {t("knowledge.recall")} {sayShare(result.recall, i18n.language)} · {t("knowledge.reciprocal_rank")} {sayFigure(result.reciprocal_rank, i18n.language)}
-            {result.status !== "ok" && ` · ${t(`knowledge.status_${result.status as "empty"}`, { defaultValue: result.status })}`}
+            {result.reason && ` · ${result.reason}`}
+            {!result.reason && result.status !== "ok" && ` · ${t(`knowledge.status_${result.status as "empty"}`, { defaultValue: result.status })}`}
           </p>
         )}
         {remove.error && <div className="mt-2"><ProblemNotice problem={asProblem(remove.error)} /></div>}

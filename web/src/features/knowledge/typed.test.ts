@@ -99,7 +99,7 @@ describe("splitting", () => {
   });
 
   it("names every field that is wrong", () => {
-    expect(splittingOf({ tokens: "0", overlap: "120", parent: "x" })).toEqual({ errors: new Set(["tokens", "overlap", "parent"]) });
+    expect(splittingOf({ tokens: "0", overlap: "51", parent: "x" })).toEqual({ errors: new Set(["tokens", "overlap", "parent"]) });
     expect(splittingOf({ tokens: "400", overlap: "", parent: "300" })).toEqual({ errors: new Set(["overlap", "parent"]) });
   });
 });

@@ -20,8 +20,8 @@ export function UploadBox({ label, onInstalled }: UploadBoxProps) {
   const { install, sent } = useInstall();
   const chooser = useRef<HTMLInputElement>(null);
   const [several, setSeveral] = useState(false);
-  const take = (files: FileList | null) => {
-    const [file, second] = files ?? [];
+  const take = (files: ArrayLike<File> | null) => {
+    const [file, second] = Array.from(files ?? []);
     setSeveral(second !== undefined);
     // Told here and not by the hook: whoever has left the page meanwhile is not led away from where they are.
     if (file && !second && !install.isPending) install.mutate(file, { onSuccess: onInstalled });
