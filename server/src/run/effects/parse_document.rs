@@ -176,7 +176,7 @@ mod tests {
         }
         assert_eq!(
             outcome(json!({ "name": "a.pdf", "base64": "JVBERg==" })).await,
-            Err("unsupported_document".to_owned())
+            Err("invalid_document".to_owned())
         );
     }
 }
