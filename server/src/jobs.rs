@@ -11,7 +11,8 @@ use std::time::Duration;
 use domain::{DocumentId, TenantId};
 use tokio::sync::Notify;
 
-use crate::app::{App, Result};
+use crate::app::{App, AppError, Result};
+use crate::error_codes::ErrorCode;
 use ingest::Reading;
 
 use embed::Moves;
@@ -20,6 +21,8 @@ pub(crate) use ingest::{Embed, record_of};
 
 /// How long a document that another server has taken in may lie.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a project that is loaded waits for a document that somebody else reads.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// After trouble with the database.
 const BREATH: Duration = Duration::from_secs(5);
 
@@ -112,11 +115,27 @@ impl App {
     pub(crate) async fn read_at_once(&self, tenant: TenantId, document: DocumentId, embed: Embed) -> Result<()> {
         let claimed = self.storage().claim_ingestion(tenant, document, self.lease(), self.clock().now_ms()).await?;
         // If somebody else has it already, they bring it to its end.
-        let Some(claimed) = claimed else { return Ok(()) };
+        let Some(claimed) = claimed else { return self.wait_for_reader(tenant, document).await };
         let _counted = Counted::new(&self.jobs().reading);
         match Reading::new(self, claimed).await? {
             Some(reading) => reading.perform(embed).await,
             None => Ok(()),
         }
+    }
+
+    async fn wait_for_reader(&self, tenant: TenantId, document: DocumentId) -> Result<()> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < until && !self.is_stopping() {
+            let found = self.storage().document(tenant, document).await?;
+            match found.and_then(|it| it.ingestion) {
+                Some(it) if it.state.is_in_progress() => tokio::time::sleep(LOOK / 40).await,
+                Some(it) => {
+                    let reason = it.reason.unwrap_or_else(|| "it was stopped".to_owned());
+                    return Err(AppError::new(ErrorCode::InvalidDocument, reason));
+                }
+                None => return Ok(()),
+            }
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::KnowledgeBase;
-use knowledge::{BaseSpec, Embedder as _, Expand, SearchMode};
+use knowledge::{BaseSpec, Embedder as _, Expand, SearchMode, Timings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ pub(crate) struct SplittingBody {
     tokens: Option<u32>,
     /// The part of a passage that repeats the end of the one before, from 0 to 0.5; 0.15 if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    overlap: Option<f32>,
+    overlap: Option<f64>,
     /// Tokens of the larger passage that is given for a hit; none where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<u32>,
@@ -347,8 +347,13 @@ pub(super) async fn search(
     search.groups = search.groups.or_else(|| caller.groups.clone());
     let found = app.search(caller.tenant.id, &[name], search).await?;
     let hits = found.hits.iter().filter_map(|it| serde_json::to_value(it).ok()).collect();
-    let mut stages = serde_json::to_value(&found.timings).map_err(AppError::internal)?;
-    let took_ms = stages.as_object_mut().and_then(|it| it.remove("total_ms")).and_then(|it| it.as_f64()).unwrap_or(0.0);
+    let Timings { total_ms, embed_ms, dense_ms, lexical_ms, rerank_ms } = found.timings;
+    // A hundredth of a millisecond is finer than one can trust.
+    let rounded = |it: f64| (it * 100.0).round() / 100.0;
+    let took_ms = rounded(total_ms);
+    let all = [("embed_ms", embed_ms), ("dense_ms", dense_ms), ("lexical_ms", lexical_ms), ("rerank_ms", rerank_ms)];
+    let stages = all.into_iter().filter_map(|(name, it)| Some((name.to_owned(), json!(rounded(it?))))).collect();
+    let stages = Value::Object(stages);
     Ok(Json(SearchView { status: found.status.as_str().to_owned(), reason: found.reason, took_ms, stages, hits }))
 }
 

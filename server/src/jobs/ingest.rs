@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::{Chunk, Document, DocumentState, Ingestion, KnowledgeBase, ProgressUnit, TenantId};
-use knowledge::{BaseRef, DocumentRef, KnowledgeError, Progress, ReadOptions, Recognised, Record, Sink, TokenCounter};
+use knowledge::{
+    BaseRef, Completed, DocumentRef, KnowledgeError, Progress, ReadOptions, Recognised, Record, Sink, TokenCounter,
+};
 use serde_json::{Map, Value, json};
 use storage::{Advance, ClaimedIngestion, Finished, Held, NewRecord, ReadFile};
 use tokio::sync::mpsc;
@@ -287,7 +289,11 @@ impl Reading {
         let total = self.ingestion.total;
         self.advance(DocumentState::Indexing, (0, total), ProgressUnit::Records).await?;
         let (tenant, document) = (self.tenant.to_string(), self.indexed());
-        self.app.knowledge_index().complete(&tenant, &self.reference, &document).await?;
+        match self.app.knowledge_index().complete(&tenant, &self.reference, &document).await? {
+            Completed::Visible | Completed::Superseded => {}
+            // The index was lost meanwhile; the next attempt puts the records there again.
+            Completed::Gone => return Err(AppError::internal("the index does not have the new records").into()),
+        }
         let waits = reason.is_some();
         let finished = Finished {
             records: total,

@@ -34,7 +34,7 @@ async fn neighbours_are_put_around_hits_and_joined_where_they_meet() {
     let client = app.key("main", &[parlour::app::accounts::Scope::Manage]).await;
     let tenant = app.app.first_tenant().await.unwrap().id;
     let base = json!({ "name": "handbook", "fields": { "passage": { "type": "text", "embed": true } },
-        "splitting": { "tokens": 100, "overlap": 0.0 } });
+        "splitting": { "tokens": 120, "overlap": 0.0 } });
     client.post("/api/v1/knowledge-bases", base).await.ok();
     let upload = "/api/v1/knowledge-bases/handbook/documents?wait=60";
     assert_eq!(client.upload(upload, "handbook.md", document().as_bytes()).await.ok()["records"], 10);

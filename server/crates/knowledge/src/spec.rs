@@ -93,7 +93,7 @@ pub struct Splitting {
     /// The most that one record has.
     pub tokens: u32,
     /// The share of a record that may repeat the end of the one before.
-    pub overlap: f32,
+    pub overlap: f64,
     /// The most that a larger passage has, whose records are searched one by one and read together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<u32>,
@@ -109,7 +109,7 @@ impl Splitting {
     /// Fewer than this is no passage any more; more is an average of many subjects, whatever the model can read.
     const TOKENS: std::ops::RangeInclusive<u32> = 50..=2000;
     /// A larger share would store every sentence three times.
-    const MOST_OVERLAP: f32 = 0.5;
+    const MOST_OVERLAP: f64 = 0.5;
     /// What a language model is given of one document at once has its bounds.
     const MOST_PARENT: u32 = 20_000;
 

@@ -174,9 +174,6 @@ mod tests {
         ] {
             assert_eq!(outcome(wrong.clone()).await, Err("invalid_input".to_owned()), "{wrong}");
         }
-        assert_eq!(
-            outcome(json!({ "name": "a.pdf", "base64": "JVBERg==" })).await,
-            Err("invalid_document".to_owned())
-        );
+        assert_eq!(outcome(json!({ "name": "a.pdf", "base64": "JVBERg==" })).await, Err("invalid_document".to_owned()));
     }
 }

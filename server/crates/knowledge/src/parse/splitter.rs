@@ -71,7 +71,7 @@ pub(crate) struct Splitter<'a> {
 impl<'a> Splitter<'a> {
     pub(crate) fn new(splitting: Splitting, counter: &'a dyn TokenCounter) -> Splitter<'a> {
         let limit = splitting.tokens.max(1) as usize;
-        let overlap = if splitting.parent.is_some() { 0.0 } else { f64::from(splitting.overlap) * limit as f64 };
+        let overlap = if splitting.parent.is_some() { 0.0 } else { splitting.overlap * limit as f64 };
         Splitter {
             counter,
             limit,

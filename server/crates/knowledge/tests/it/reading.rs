@@ -1,17 +1,13 @@
 //! Every format that people bring, read into records with their places.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
-
-#[path = "fixtures/office.rs"]
-mod office;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::office::{docx, epub, paragraph, pptx, table, xlsx, zipped};
 use knowledge::{
     BaseSpec, ColumnsKind, EstimatedTokens, KnowledgeError, Parsed, ReadOptions, Record, Sink, columns_of, parse,
     read_records,
 };
-use office::{docx, epub, paragraph, pptx, table, xlsx, zipped};
 use serde_json::{Map, Value, json};
 
 fn base() -> BaseSpec {
@@ -175,7 +171,7 @@ fn what_a_file_is_wins_over_its_name() {
 
 #[test]
 fn pdfs_with_chinese_fonts_of_their_own_are_read() {
-    let parsed = read(include_bytes!("fixtures/documents/chinese.pdf"), "a.pdf");
+    let parsed = read(include_bytes!("../fixtures/documents/chinese.pdf"), "a.pdf");
     let text = all_text(&parsed);
     assert!(text.contains("七天内未拆封的商品可以无理由退货，请保留购物小票。退货时由客服核对订单，"), "{text}");
     assert!(!text.contains("员工手册"), "the header stands on every page: {text}");
@@ -186,7 +182,7 @@ fn pdfs_with_chinese_fonts_of_their_own_are_read() {
 
 #[test]
 fn pdfs_without_their_chinese_font_are_read() {
-    let parsed = read(include_bytes!("fixtures/documents/chinese_not_embedded.pdf"), "a.pdf");
+    let parsed = read(include_bytes!("../fixtures/documents/chinese_not_embedded.pdf"), "a.pdf");
     assert_eq!(parsed.records[0].position.headings, ["麻婆豆腐的做法"]);
     assert!(parsed.records[0].text.contains("捞出沥干备用。锅中放油"), "{}", parsed.records[0].text);
     assert!(parsed.records.iter().any(|it| it.text.contains("清蒸鲈鱼")));
@@ -194,14 +190,14 @@ fn pdfs_without_their_chinese_font_are_read() {
 
 #[test]
 fn columns_of_a_pdf_are_read_one_after_the_other() {
-    let parsed = read(include_bytes!("fixtures/documents/english.pdf"), "a.pdf");
+    let parsed = read(include_bytes!("../fixtures/documents/english.pdf"), "a.pdf");
     let text = all_text(&parsed);
     assert!(text.contains("Goods may be sent back within seven days, e.g. by post, if the seal is unbroken"), "{text}");
     assert!(!text.contains("confidential") && !text.contains("Page 1 of"), "{text}");
     let chapter = |it: &str| parsed.records.iter().position(|record| record.position.headings == [it]).unwrap();
     assert!(chapter("Chapter 1: Returns") < chapter("Chapter 2: Delivery"));
     assert!(chapter("Chapter 2: Delivery") < chapter("Chapter 3: Warranty"));
-    let parsed = read(include_bytes!("fixtures/documents/hyphens.pdf"), "a.pdf");
+    let parsed = read(include_bytes!("../fixtures/documents/hyphens.pdf"), "a.pdf");
     assert_eq!(
         parsed.records[0].text,
         "A document that was set with narrow columns has many hyphenated words, and every single one of them must be one \
@@ -212,13 +208,13 @@ fn columns_of_a_pdf_are_read_one_after_the_other() {
 #[test]
 fn protected_and_scanned_pdfs_are_told() {
     let error = |bytes: &[u8]| parse(bytes, "a.pdf", &base()).unwrap_err();
-    let protected = error(include_bytes!("fixtures/documents/encrypted.pdf"));
+    let protected = error(include_bytes!("../fixtures/documents/encrypted.pdf"));
     assert!(protected.to_string().contains("protected by a password") && protected.hint().is_some(), "{protected}");
-    let open = read(include_bytes!("fixtures/documents/owner_password.pdf"), "a.pdf");
+    let open = read(include_bytes!("../fixtures/documents/owner_password.pdf"), "a.pdf");
     assert!(all_text(&open).contains("清蒸鲈鱼"), "an empty password is tried");
-    let scanned = error(include_bytes!("fixtures/documents/scanned.pdf"));
+    let scanned = error(include_bytes!("../fixtures/documents/scanned.pdf"));
     assert!(scanned.to_string().contains("scanned") && scanned.hint().unwrap().contains("OCR"), "{scanned}");
-    let whole = include_bytes!("fixtures/documents/chinese.pdf");
+    let whole = include_bytes!("../fixtures/documents/chinese.pdf");
     let cut = parse(&whole[..whole.len() / 3], "a.pdf", &base());
     assert!(cut.is_err_and(|it| it.to_string().contains("damaged") || it.to_string().contains("no text")));
 }

@@ -1,14 +1,10 @@
 //! Bytes of people who mean no good, or whose disk was full: each is an error in words, none is a panic, a flood of memory or
 //! an endless wait.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
-
-#[path = "fixtures/office.rs"]
-mod office;
 
 use std::time::{Duration, Instant};
 
+use crate::office::{docx, epub, paragraph, pptx, table, xlsx, zipped};
 use knowledge::{BaseSpec, KnowledgeError, parse};
-use office::{docx, epub, paragraph, pptx, table, xlsx, zipped};
 
 fn base() -> BaseSpec {
     BaseSpec::from_yaml("knowledge: handbook\n").unwrap()
@@ -185,10 +181,10 @@ fn no_damage_makes_a_reader_panic_or_hang() {
         ("a.xlsx", xlsx(&[("一", &[&["a", "b"], &["1", "x"]])])),
         ("a.epub", epub("书", &["<h1>一</h1><p>二"])),
         ("a.zip", zipped(&[("a.txt", b"text"), ("b.csv", b"a,b\n1,2\n")])),
-        ("a.pdf", stored(include_bytes!("fixtures/documents/chinese.pdf"))),
-        ("b.pdf", stored(include_bytes!("fixtures/documents/chinese_not_embedded.pdf"))),
-        ("c.pdf", stored(include_bytes!("fixtures/documents/english.pdf"))),
-        ("d.pdf", stored(include_bytes!("fixtures/documents/owner_password.pdf"))),
+        ("a.pdf", stored(include_bytes!("../fixtures/documents/chinese.pdf"))),
+        ("b.pdf", stored(include_bytes!("../fixtures/documents/chinese_not_embedded.pdf"))),
+        ("c.pdf", stored(include_bytes!("../fixtures/documents/english.pdf"))),
+        ("d.pdf", stored(include_bytes!("../fixtures/documents/owner_password.pdf"))),
     ];
     let mut random = Random(11);
     let mut slowest = (Duration::ZERO, String::new());

@@ -1,17 +1,13 @@
 //! How well a menu of 68 dishes is searched with the real model, in the words of guests, Chinese and English. The bars are
 //! what was measured, less a margin for rounding on other processors: a change that makes search worse fails here.
-#![expect(clippy::print_stdout, reason = "a test's own functions fail and tell like its tests")]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{ask, menu, menu_of, names, search};
 use knowledge::{
     BaseRef, BaseSpec, DocumentIn, Embedder, Knowledge, LocalEmbedder, LocalModelConfig, ModelState, SearchMode,
     SearchStatus,
 };
-use support::{ask, menu, menu_of, names, search};
 
 /// A query, and dishes that answer it. The menu has no English.
 const CHINESE: &[(&str, &[&str])] = &[
@@ -100,7 +96,7 @@ async fn the_menu_is_searched_well_in_both_languages() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let model: Arc<dyn Embedder> = support::real_model().await;
+    let model: Arc<dyn Embedder> = crate::support::real_model().await;
     let index = Knowledge::open(dir.path().to_owned()).unwrap();
     let base = menu_of(Some(model.clone()));
     let report = index.put_document("tenant-a", &base, menu(), &|_| {}).await.unwrap();
@@ -134,7 +130,7 @@ async fn the_menu_is_searched_well_in_both_languages() {
 async fn a_model_that_is_not_there_degrades_search_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let nowhere = LocalModelConfig::new(dir.path().join("models"));
-    let local = Arc::new(LocalEmbedder::new(nowhere, support::client()));
+    let local = Arc::new(LocalEmbedder::new(nowhere, crate::support::client()));
     assert_eq!(local.state(), ModelState::Missing);
     let knowledge = Knowledge::open(dir.path().join("index")).unwrap();
     let base = menu_of(Some(local));

@@ -1,5 +1,4 @@
 //! Passages: nothing of a text is lost, none is too long or empty, and structure is kept where it can be.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
 
 use knowledge::{BaseSpec, EstimatedTokens, Record, TokenCounter as _, parse};
 

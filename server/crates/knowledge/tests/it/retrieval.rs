@@ -1,23 +1,15 @@
 //! What a search makes of the records that it found: weights, texts that say the same, what stands around a hit, marks, and
 //! bases whose models differ.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test's own functions fail and tell like its tests"
-)]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, DocumentIn, Embedder, Expand, Hit, Knowledge, Position, Record, SearchMode, SearchRequest,
     SearchStatus, Weights,
 };
 use serde_json::json;
-use support::{Hashing, ask, search};
 
 const TENANT: &str = "tenant-a";
 

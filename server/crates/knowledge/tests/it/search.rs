@@ -1,16 +1,12 @@
 //! The index: what is found, what is told when less could be found, and that replacing, deleting, failing and crashing
 //! leave it whole. Vectors are hashed character pairs here; `ranking.rs` asks the real model.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail and tell like its tests")]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::support::{Hashing, ask, menu, menu_base, menu_of, names, rows, search};
 use knowledge::{BaseRef, BaseSpec, Embedder, Knowledge, ListRequest, SearchMode, SearchRequest, SearchStatus};
 use serde_json::{Value, json};
-use support::{Hashing, ask, menu, menu_base, menu_of, names, rows, search};
 
 const TENANT: &str = "tenant-a";
 
@@ -65,12 +61,12 @@ async fn the_scan_finds_what_comparing_everything_finds() {
     for query in ["清蒸鱼", "红油凉菜", "酸甜的汤", "牛肉"] {
         let response =
             search(&it.knowledge, SearchRequest { top_k: 10, ..ask(&it.base, query, SearchMode::Dense) }).await;
-        let vector = support::hashed(query);
+        let vector = crate::support::hashed(query);
         let mut exact: Vec<(f64, String)> = menu()
             .records
             .iter()
             .map(|record| {
-                let other = support::hashed(&record.text);
+                let other = crate::support::hashed(&record.text);
                 let cosine = vector.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(b)).sum();
                 (cosine, record.fields["name"].as_str().unwrap().to_owned())
             })

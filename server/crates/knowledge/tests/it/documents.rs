@@ -1,8 +1,4 @@
 //! Files that are read for a workflow: their text, pages and tables, and which kinds are refused in words.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
-
-#[path = "fixtures/office.rs"]
-mod office;
 
 use knowledge::{Content, DocumentText, KnowledgeError, read_document};
 use serde_json::{Value, json};
@@ -69,27 +65,27 @@ fn text_has_its_pages_and_markdown_its_tables() {
 #[test]
 fn office_files_and_pages_become_markdown() {
     let body = [
-        office::paragraph("h1", "", "退货政策"),
-        office::paragraph("", "", "七天内可以退货。"),
-        office::paragraph("", "2", "保留小票"),
-        office::paragraph("", "2", "不要拆封"),
-        office::table(&[&["型号", "价格"], &["E102", "20"]]),
+        crate::office::paragraph("h1", "", "退货政策"),
+        crate::office::paragraph("", "", "七天内可以退货。"),
+        crate::office::paragraph("", "2", "保留小票"),
+        crate::office::paragraph("", "2", "不要拆封"),
+        crate::office::table(&[&["型号", "价格"], &["E102", "20"]]),
     ]
     .concat();
-    let document = read(&office::docx(&body), "a.docx");
+    let document = read(&crate::office::docx(&body), "a.docx");
     assert_eq!(
         document.text,
         "# 退货政策\n\n七天内可以退货。\n\n- 保留小票\n- 不要拆封\n\n| 型号 | 价格 |\n|---|---|\n| E102 | 20 |\n"
     );
     assert_eq!(json!(document.tables), json!([[["型号", "价格"], ["E102", "20"]]]));
     assert!(document.media_type.ends_with("wordprocessingml.document"));
-    let slides = read(&office::pptx(&[("开场", &["你好"]), ("结束", &["再见"])]), "a.pptx");
+    let slides = read(&crate::office::pptx(&[("开场", &["你好"]), ("结束", &["再见"])]), "a.pptx");
     assert_eq!(slides.pages, ["# 开场\n\n- 你好", "# 结束\n\n- 再见\n\n备注在这里"]);
-    let book = read(&office::xlsx(&[("菜单", &[&["菜", "价"], &["面", "8"]])]), "a.xlsx");
+    let book = read(&crate::office::xlsx(&[("菜单", &[&["菜", "价"], &["面", "8"]])]), "a.xlsx");
     assert_eq!(json!(book.tables), json!([[["菜", "价"], ["面", "8"]]]));
     let page = read(b"<!doctype html><title>T</title><p>One<p>Two", "a");
     assert_eq!((page.text.as_str(), page.media_type.as_str()), ("# T\n\nOne\n\nTwo\n", "text/html"));
-    let pdf = read(include_bytes!("fixtures/documents/chinese_not_embedded.pdf"), "a.pdf");
+    let pdf = read(include_bytes!("../fixtures/documents/chinese_not_embedded.pdf"), "a.pdf");
     assert_eq!(pdf.pages.len(), 2);
     assert!(pdf.pages[1].contains("清蒸鲈鱼"), "{}", pdf.pages[1]);
 }

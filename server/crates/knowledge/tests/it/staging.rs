@@ -1,20 +1,16 @@
 //! Versions put together beside the one that answers: nothing half is seen, nothing done is lost, and a text has one vector
 //! wherever it stands. The process may end between any two calls, which is what dropping and opening again is for here.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail and tell like its tests")]
-
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, Knowledge, Position, Record, SearchMode,
     SearchStatus,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use support::{Hashing, ask, search};
 
 const TENANT: &str = "tenant-a";
 const NEVER: &(dyn Fn() -> bool + Send + Sync) = &|| false;
@@ -387,7 +383,7 @@ async fn a_file_of_version_1_keeps_its_vectors() {
             .await
             .unwrap();
         if row != 41 {
-            let vector: Vec<u8> = support::hashed(text).iter().flat_map(|it| it.to_le_bytes()).collect();
+            let vector: Vec<u8> = crate::support::hashed(text).iter().flat_map(|it| it.to_le_bytes()).collect();
             sqlx::query("INSERT INTO vectors VALUES ($1, 1, $2)").bind(row).bind(vector).execute(&pool).await.unwrap();
         }
         sqlx::query("INSERT INTO words_1 (rowid, words, characters) VALUES ($1, 'alt', 'alt')")

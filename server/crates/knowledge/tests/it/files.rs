@@ -1,6 +1,5 @@
 //! Files as people save them: every usual encoding and delimiter is read to the same records, and everything that does not
 //! fit is told at once with row and column.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own functions fail like its tests")]
 
 use knowledge::{BaseSpec, KnowledgeError, Parsed, parse};
 use serde_json::json;

@@ -1,12 +1,8 @@
 //! Rows and sums over a base's typed fields.
-#![expect(clippy::unwrap_used, reason = "a test's own functions fail like its tests")]
 
-#[path = "fixtures/support.rs"]
-mod support;
-
+use crate::support::rows;
 use knowledge::{BaseRef, BaseSpec, Knowledge, KnowledgeError, Rows};
 use serde_json::{Value, json};
-use support::rows;
 
 const TENANT: &str = "tenant-a";
 

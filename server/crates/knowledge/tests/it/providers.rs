@@ -1,26 +1,16 @@
 //! Models behind HTTP: what is sent, what is waited for, and that every answer which cannot be used is told in words that
 //! hold no key.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test's own functions fail and tell like its tests"
-)]
-
-#[path = "fixtures/server.rs"]
-mod server;
-#[path = "fixtures/support.rs"]
-mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::server::{Answer, Asked, Server, json as answer, status};
+use crate::support::{Hashing, ask, client, menu, menu_of, search};
 use knowledge::{
     EmbedError, Embedder, HttpReranker, HttpRerankerConfig, Knowledge, OpenAiConfig, OpenAiEmbedder, Purpose,
     RerankError, Reranker, SearchMode, SearchRequest, SearchStatus,
 };
 use serde_json::{Value, json};
-use server::{Answer, Asked, Server, json as answer, status};
-use support::{Hashing, ask, client, menu, menu_of, search};
 
 const KEY: &str = "sk-very-secret-1234";
 

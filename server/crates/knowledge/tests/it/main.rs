@@ -1,0 +1,28 @@
+//! The knowledge crate's integration tests: one binary, one module per subject, beside what several of them use.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that panics has failed, as it should"
+)]
+
+mod documents;
+mod fetch;
+mod files;
+mod groups;
+mod hostile;
+mod model;
+mod office;
+mod providers;
+mod query;
+mod ranking;
+mod reading;
+mod retrieval;
+mod search;
+mod server;
+mod splitting;
+mod staging;
+mod support;
