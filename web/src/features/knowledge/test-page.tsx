@@ -104,7 +104,7 @@ function Hits({ base, query, settings, result, tests }: HitsProps) {
       <p role="status" className="flex flex-wrap gap-x-3 text-sm text-quiet tabular-nums">
         <span>{t("knowledge.hits_count", { count: hits.length })}</span>
         {typeof result.took_ms === "number" && <span>{formatDuration(result.took_ms, i18n.language)}</span>}
-        {times.length > 0 && <span className="text-faint">{times.join(" · ")}</span>}
+        {times.map((time) => <span key={time} className="whitespace-nowrap text-faint">{time}</span>)}
       </p>
       {result.status !== "ok" && (
         <div role="note" data-testid="search-status" className="mt-3 rounded-xl border border-brass/50 bg-brass-wash px-4 py-2.5 text-sm">
