@@ -83,6 +83,9 @@ function QueryForm({ query, busy, onSend }: { query: string; busy: boolean; onSe
   );
 }
 
+/** In the order in which they happen. */
+const TIMED = ["embed", "dense", "lexical", "rerank"] as const;
+
 interface HitsProps {
   base: KnowledgeBase;
   query: string;
@@ -95,9 +98,9 @@ function Hits({ base, query, settings, result, tests }: HitsProps) {
   const { t, i18n } = useTranslation();
   const expectations = useExpectations({ base: base.name, query, filter: settings.filter }, tests);
   const { hits } = result;
-  const times = Object.entries(result.stages ?? {}).flatMap(([stage, ms]) => {
-    const name = t(`knowledge.time_${stage.replace(/_ms$/, "") as "embed"}`, { defaultValue: stage });
-    return ms === null || ms === undefined ? [] : [`${name} ${formatDuration(ms, i18n.language)}`];
+  const times = TIMED.flatMap((stage) => {
+    const ms = result.stages?.[`${stage}_ms`];
+    return ms === null || ms === undefined ? [] : [`${t(`knowledge.time_${stage}`)} ${formatDuration(ms, i18n.language)}`];
   });
   return (
     <section aria-label={t("knowledge.hits")} data-testid="hits" data-status={result.status}>
