@@ -261,7 +261,7 @@ test("a base that an assistant uses is not deleted, and the page names who uses 
   await remove("menu");
   const notice = page.getByTestId("error-notice");
   await notice.waitFor();
-  assert.match(await notice.innerText(), /huangmenji|restaurant/);
+  assert.match(await notice.innerText(), /huangmenji|recommend_dishes/);
   await shot("knowledge-08-in-use");
 });
 

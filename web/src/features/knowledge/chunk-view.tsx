@@ -56,7 +56,7 @@ export function ChunkView({ base, document, chunk, marked, needle }: ChunkViewPr
             <p className="break-words whitespace-pre-wrap">{chunk.answer}</p>
           </div>
         )}
-        <FieldValues fields={base.fields} values={chunk.fields} />
+        <FieldValues fields={base.fields} values={chunk.fields} text={chunk.text} />
       </div>
       <Acts base={base.name} document={document} chunk={chunk} onEdit={() => setEditing(true)} />
     </article>

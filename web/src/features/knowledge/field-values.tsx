@@ -3,10 +3,17 @@ import { useTranslation } from "react-i18next";
 import type { KnowledgeFields } from "@/api/knowledge";
 import { textOfValue } from "./field-types";
 
-export function FieldValues({ fields, values }: { fields: KnowledgeFields; values: Record<string, unknown> }) {
+interface FieldValuesProps {
+  fields: KnowledgeFields;
+  values: Record<string, unknown>;
+  /** The record's text: what it says already is not said again. */
+  text: string;
+}
+
+export function FieldValues({ fields, values, text }: FieldValuesProps) {
   const { t } = useTranslation();
   const names = [...Object.keys(fields).filter((name) => name in values), ...Object.keys(values).filter((name) => !(name in fields))];
-  const filled = names.filter((name) => textOfValue(values[name]) !== "");
+  const filled = names.filter((name) => textOfValue(values[name]) !== "" && !(fields[name]?.embed && text.includes(textOfValue(values[name]))));
   if (filled.length === 0) return null;
   const say = (value: unknown) => (typeof value === "boolean" ? t(value ? "form.yes" : "form.no") : textOfValue(value));
   return (

@@ -83,6 +83,9 @@ function QueryForm({ query, busy, onSend }: { query: string; busy: boolean; onSe
   );
 }
 
+/** In the order in which they happen. */
+const TIMED = ["embed", "dense", "lexical", "rerank"] as const;
+
 interface HitsProps {
   base: KnowledgeBase;
   query: string;
@@ -95,16 +98,16 @@ function Hits({ base, query, settings, result, tests }: HitsProps) {
   const { t, i18n } = useTranslation();
   const expectations = useExpectations({ base: base.name, query, filter: settings.filter }, tests);
   const { hits } = result;
-  const times = Object.entries(result.stages ?? {}).flatMap(([stage, ms]) => {
-    const name = t(`knowledge.time_${stage.replace(/_ms$/, "") as "embed"}`, { defaultValue: stage });
-    return ms === null || ms === undefined ? [] : [`${name} ${formatDuration(ms, i18n.language)}`];
+  const times = TIMED.flatMap((stage) => {
+    const ms = result.stages?.[`${stage}_ms`];
+    return ms === null || ms === undefined ? [] : [`${t(`knowledge.time_${stage}`)} ${formatDuration(ms, i18n.language)}`];
   });
   return (
     <section aria-label={t("knowledge.hits")} data-testid="hits" data-status={result.status}>
       <p role="status" className="flex flex-wrap gap-x-3 text-sm text-quiet tabular-nums">
         <span>{t("knowledge.hits_count", { count: hits.length })}</span>
         {typeof result.took_ms === "number" && <span>{formatDuration(result.took_ms, i18n.language)}</span>}
-        {times.length > 0 && <span className="text-faint">{times.join(" · ")}</span>}
+        {times.map((time) => <span key={time} className="whitespace-nowrap text-faint">{time}</span>)}
       </p>
       {result.status !== "ok" && (
         <div role="note" data-testid="search-status" className="mt-3 rounded-xl border border-brass/50 bg-brass-wash px-4 py-2.5 text-sm">
