@@ -12,6 +12,20 @@ use unicode_normalization::UnicodeNormalization as _;
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
 
+/// The traditional characters that have a simplified one: those of the two blocks that texts are written in.
+static SIMPLIFIED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+    let han = ('\u{3400}'..='\u{4DBF}').chain('\u{4E00}'..='\u{9FFF}');
+    han.filter_map(|it| {
+        let simple = hanconv::t2s(it.to_string());
+        let mut characters = simple.chars();
+        match (characters.next(), characters.next()) {
+            (Some(simple), None) if simple != it => Some((it, simple)),
+            _ => None,
+        }
+    })
+    .collect()
+});
+
 /// More distinct words in a question only cost time.
 const MAX_QUERY_WORDS: usize = 48;
 /// A longer run without a space is data, not a word.
@@ -224,14 +238,22 @@ pub(crate) fn terms_of_query(query: &str, pieces: Pieces, names: &Names) -> Term
 }
 
 fn normalised(text: &str) -> String {
-    text.nfkc().flat_map(char::to_lowercase).collect()
+    text.nfkc().flat_map(char::to_lowercase).map(simplified).collect()
+}
+
+/// Character by character, so that places stay: 麵 and 面 are one word, whoever wrote it. What a phrase would decide
+/// otherwise (乾 in 乾隆) is folded in texts and queries alike, so they meet all the same.
+fn simplified(it: char) -> char {
+    if is_chinese(it) { SIMPLIFIED.get(&it).copied().unwrap_or(it) } else { it }
 }
 
 /// A text as it is searched, and for each of its characters the place of the one that it came of. Characters are
 /// composed one by one here, which differs from [`normalised`] only where a letter and its accent are written apart.
 pub(crate) fn normalised_with_places(text: &str) -> Vec<(char, u32)> {
     let places = text.chars().zip(0u32..);
-    places.flat_map(|(it, place)| it.nfkc().flat_map(char::to_lowercase).map(move |it| (it, place))).collect()
+    places
+        .flat_map(|(it, place)| it.nfkc().flat_map(char::to_lowercase).map(move |it| (simplified(it), place)))
+        .collect()
 }
 
 enum Run {
@@ -409,6 +431,16 @@ mod tests {
         assert!(meet("鸡", "老街黄焖鸡"));
         assert!(meet("面", "牛肉面"));
         assert!(!meet("鱼", "麻婆豆腐"));
+    }
+
+    #[test]
+    fn traditional_and_simplified_characters_are_one() {
+        assert_eq!(words("售後服務電話"), words("售后服务电话"));
+        for (query, text) in [("牛肉麵", "招牌牛肉面"), ("发票", "開立發票"), ("乾隆", "乾隆皇帝"), ("頭髮", "头发")]
+        {
+            assert!(meet(query, text), "{query} should find {text}");
+        }
+        assert_eq!(SIMPLIFIED.get(&'面'), None);
     }
 
     #[test]
