@@ -302,6 +302,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/citations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The passages that were found while a run's answer was made */
+        get: operations["list_citations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/waits/{effect}": {
         parameters: {
             query?: never;
@@ -544,6 +561,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/embedding-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Embedding models that knowledge bases can use */
+        get: operations["list_embedding_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/knowledge-bases": {
         parameters: {
             query?: never;
@@ -577,6 +611,41 @@ export interface paths {
         delete: operations["delete_knowledge_base"];
         options?: never;
         head?: never;
+        /** Change a knowledge base; its documents are read or embedded again where that makes a difference */
+        patch: operations["change_knowledge_base"];
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything of a knowledge base as a zip */
+        get: operations["export_knowledge_base"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a table's columns could be; nothing is stored */
+        post: operations["read_columns"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -587,10 +656,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A knowledge base's documents */
+        /** A knowledge base's documents and how far they are, newest first */
         get: operations["list_documents"];
         put?: never;
-        /** Add a file (CSV, JSON, JSONL, text) or records; the same name replaces */
+        /** Add a file, records, an address or a sitemap; the same name replaces. `?wait=SECONDS` waits until it is read */
         post: operations["put_document"];
         delete?: never;
         options?: never;
@@ -605,14 +674,103 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One document and how far it is */
+        get: operations["get_document"];
         put?: never;
         post?: never;
         /** Delete a document */
         delete: operations["delete_document"];
         options?: never;
         head?: never;
+        /** Change who may see a document, and its metadata */
+        patch: operations["change_document"];
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/documents/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a document again that failed, was stopped, or is ready */
+        post: operations["retry_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/documents/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop reading a document; the version that answers stays */
+        post: operations["cancel_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/documents/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document's file as it came */
+        get: operations["get_document_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/documents/{id}/chunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document's records in their order */
+        get: operations["list_chunks"];
+        put?: never;
+        /** Add a record to a document */
+        post: operations["add_chunk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/documents/{id}/chunks/{ordinal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a record */
+        delete: operations["delete_chunk"];
+        options?: never;
+        head?: never;
+        /** Change a record, or switch it on or off */
+        patch: operations["change_chunk"];
         trace?: never;
     };
     "/api/v1/knowledge-bases/{name}/query": {
@@ -643,6 +801,58 @@ export interface paths {
         put?: never;
         /** Search a knowledge base; every hit with the scores of each stage */
         post: operations["search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Queries with what they should find */
+        get: operations["list_retrieval_tests"];
+        put?: never;
+        /** Keep a query with the passages that it should find */
+        post: operations["add_retrieval_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/tests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a test of retrieval */
+        delete: operations["delete_retrieval_test"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge-bases/{name}/tests/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run all tests with these settings: recall and mean reciprocal rank */
+        post: operations["run_retrieval_tests"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1040,8 +1250,29 @@ export interface components {
             version: number;
             yaml?: string | null;
         };
+        BaseEmbeddingView: {
+            /** @description Records that have vectors of `next`, of all. */
+            done: number;
+            /** @description The model whose vectors answer. */
+            model?: string | null;
+            next?: string | null;
+            reason?: string | null;
+            /** @description `ready`, `working` (on its way to `next`), `failed` or `off` */
+            state: string;
+            total: number;
+        };
         BaseList: {
             items: components["schemas"]["BaseView"][];
+        };
+        /** @description What is not given stays. */
+        BasePatch: {
+            description?: string | null;
+            embed_template?: string | null;
+            embedding_model?: string | null;
+            fields: Record<string, never>;
+            splitting?: components["schemas"]["SplittingBody"] | null;
+            /** @description `null` takes it away. */
+            title?: string | null;
         };
         BaseView: {
             /** Format: int64 */
@@ -1049,11 +1280,24 @@ export interface components {
             description?: string | null;
             /** Format: int64 */
             documents: number;
+            embed_template?: string | null;
+            embedding: components["schemas"]["BaseEmbeddingView"];
             fields: Record<string, never>;
             name: string;
             /** Format: int64 */
             records: number;
+            splitting: Record<string, never>;
             title?: string | null;
+            /** Format: int64 */
+            updated_at: number;
+        };
+        Before: {
+            /** Format: int64 */
+            at: number;
+            /** Format: double */
+            mrr: number;
+            /** Format: double */
+            recall: number;
         };
         CallBody: {
             input: Record<string, never>;
@@ -1064,6 +1308,74 @@ export interface components {
             output: Record<string, never>;
             /** @description Log lines, times in microseconds, peak memory in bytes. */
             report: Record<string, never>;
+        };
+        /** @description What came of one test. */
+        CaseReport: {
+            /** @description The rank of each expected passage, from 1; `null` for one that was not found. */
+            found: (number | null)[];
+            id: string;
+            query: string;
+            reason?: string | null;
+            /** Format: double */
+            recall: number;
+            /**
+             * Format: double
+             * @description Of the best of them; 0 if none was found.
+             */
+            reciprocal_rank: number;
+            /** @description Of the search, or `error`. */
+            status: string;
+        };
+        ChunkBody: {
+            /** @description `null` takes it away. */
+            answer?: string | null;
+            /** @description Records that are switched off are not searched. */
+            enabled?: boolean | null;
+            fields: Record<string, never>;
+            text?: string | null;
+        };
+        ChunkList: {
+            items: components["schemas"]["ChunkView"][];
+            next_cursor?: string | null;
+        };
+        ChunkView: {
+            /** @description The standard answer, where the text is a question. */
+            answer?: string | null;
+            /** @description Whether a person wrote or changed it. */
+            edited: boolean;
+            enabled: boolean;
+            fields: Record<string, never>;
+            /** Format: int64 */
+            ordinal: number;
+            /** @description `page`, `headings`, `part`, `row`, `parent`, `overlap`, as far as the format has them. */
+            position: Record<string, never>;
+            text: string;
+            /** Format: int64 */
+            tokens: number;
+        };
+        /** @description A passage that was found while an answer was made. */
+        Citation: {
+            document: string;
+            document_id: string;
+            /** @description The record: `<document id>:<ordinal>`. */
+            id: string;
+            knowledge_base: string;
+            /** Format: int32 */
+            ordinal: number;
+            /** @description `page`, `headings`, `part`, `row`, as far as the format has them. */
+            position: Record<string, never>;
+            /** Format: double */
+            score: number;
+            /** @description The beginning of the passage. */
+            text: string;
+        };
+        CitationList: {
+            items: components["schemas"]["Citation"][];
+        };
+        ColumnsView: {
+            columns: Record<string, never>[];
+            /** @description `table`, `questions` or `text` */
+            kind: string;
         };
         ConfigBody: {
             /** @description By the manifest's `config` schema. A secret that is left out stays; null takes a setting away. */
@@ -1097,22 +1409,65 @@ export interface components {
         };
         DocumentList: {
             items: components["schemas"]["DocumentView"][];
+            next_cursor?: string | null;
+        };
+        DocumentPatch: {
+            groups?: string[] | null;
+            metadata: Record<string, never>;
         };
         DocumentView: {
+            /** @description Whether a version of it is found by searches, be it an older one. */
+            answering: boolean;
+            columns: Record<string, never>;
             /** Format: int64 */
             created_at: number;
+            /**
+             * Format: int64
+             * @description Of `total`, in the present state.
+             */
+            done: number;
+            /** @description What is wrong with the file, with rows and columns. */
+            errors: components["schemas"]["Problem"][];
+            /** @description Whose visitors may see it; everybody if there are none. */
+            groups: string[];
+            hint?: string | null;
             id: string;
+            media_type?: string | null;
+            metadata: Record<string, never>;
             name: string;
             /** @description Why it failed, or what is missing (for example: not embedded yet). */
             reason?: string | null;
             /** Format: int64 */
             records: number;
-            /** @description `queued`, `parsing`, `embedding`, `indexing`, `ready` or `failed` */
+            /** Format: int64 */
+            size_bytes: number;
+            source?: components["schemas"]["SourceView"] | null;
+            /** @description `queued`, `parsing`, `embedding`, `indexing`, `ready`, `failed` or `cancelled` */
             state: string;
+            /** Format: int64 */
+            total: number;
+            /** @description What `done` and `total` count: `bytes` or `records`. */
+            unit: string;
             /** Format: int64 */
             updated_at: number;
             /** Format: int64 */
             version: number;
+            warnings: string[];
+        };
+        EmbeddingModelList: {
+            items: components["schemas"]["EmbeddingModelView"][];
+            /** @description The reranker that searches can use. */
+            reranker?: string | null;
+        };
+        EmbeddingModelView: {
+            /** @description Whether bases use it that have chosen none. */
+            default: boolean;
+            /** @description None while the model has not answered yet. */
+            dimensions?: number | null;
+            model: string;
+            /** @description `ready`, `missing`, `downloading`, `failed`, or `provider`, which is asked when it is needed. */
+            state: string;
+            title: string;
         };
         EmbeddingView: {
             /**
@@ -1129,6 +1484,14 @@ export interface components {
         };
         EnabledBody: {
             enabled: boolean;
+        };
+        /** @description A passage that a query should find: a record of a document by its number, or any of it that has a text in it. */
+        Expected: {
+            contains?: string | null;
+            /** @description The document's name. */
+            document: string;
+            /** Format: int32 */
+            ordinal?: number | null;
         };
         GrantsBody: {
             /** @description Hosts as the manifest writes them; where it asks for many, also some of them. */
@@ -1204,22 +1567,35 @@ export interface components {
         /** @description A knowledge base in the form of `knowledge.yaml`. */
         NewBase: {
             description?: string | null;
+            /** @description The text of a record, `{field}` standing for values. */
+            embed_template?: string | null;
+            /** @description One of `GET /embedding-models`; the server's first one if not given. */
+            embedding_model?: string | null;
             /**
              * @description Field names with their type (`text`, `number`, `boolean`, `date`, `keyword`, `list`), or an object with `type`,
              *     `embed`, `filter`, `show`, `title`.
+             *     None for a base of plain documents.
              */
             fields: Record<string, never>;
             name: string;
+            splitting?: components["schemas"]["SplittingBody"] | null;
             title?: string | null;
         };
         NewConversation: {
             /** @description The assistant's name. */
             assistant: string;
         };
-        /** @description Records instead of a file. */
+        /** @description Records, an address or a sitemap instead of a file. */
         NewDocument: {
-            name: string;
+            groups?: string[] | null;
+            metadata: Record<string, never>;
+            /** @description Of the document with these records; for an address, what it is to be called. */
+            name?: string | null;
             records: Record<string, never>[];
+            /** @description A sitemap, each of whose pages becomes a document. */
+            sitemap?: string | null;
+            /** @description A page or file to fetch. */
+            url?: string | null;
         };
         NewKey: {
             name: string;
@@ -1228,6 +1604,11 @@ export interface components {
         };
         NewMessage: {
             content: string;
+        };
+        NewRetrievalTest: {
+            expected: components["schemas"]["Expected"][];
+            filter: Record<string, never>;
+            query: string;
         };
         NewRun: {
             /** @description The workflow's inputs by name. */
@@ -1402,6 +1783,18 @@ export interface components {
             /** @description With the version that is published now, instead of the one that the run used. */
             latest?: boolean;
         };
+        RetrievalTestList: {
+            items: components["schemas"]["RetrievalTestView"][];
+            last?: components["schemas"]["TestReport"] | null;
+        };
+        RetrievalTestView: {
+            /** Format: int64 */
+            created_at: number;
+            expected: components["schemas"]["Expected"][];
+            filter: Record<string, never>;
+            id: string;
+            query: string;
+        };
         RowsView: {
             rows: Record<string, never>[];
             /**
@@ -1490,24 +1883,38 @@ export interface components {
             waiting_for: components["schemas"]["WaitView"][];
         };
         SearchBody: {
+            /**
+             * @description `none`, `neighbours` (hits next to each other become one) or `parent` (the larger passage); as the base's splitting
+             *     says if not given.
+             */
+            expand?: string | null;
             /** @description For example `{"spice_level": {"gte": 2}}` */
             filter: Record<string, never>;
+            /** @description Search as a visitor of these groups; every document if not given. */
+            groups?: string[] | null;
             /** Format: double */
             min_score?: number | null;
             /** @description `hybrid` (default), `dense` or `lexical` */
             mode?: string | null;
             query: string;
+            /** @description Put the hits into a better order with the server's reranker. */
+            rerank?: boolean | null;
             /**
              * Format: int32
              * @description 1 to 100; 8 if not given.
              */
             top_k?: number | null;
+            weights?: components["schemas"]["WeightsBody"] | null;
         };
         SearchView: {
             hits: Record<string, never>[];
             reason?: string | null;
+            /** @description Milliseconds of each stage that took part. */
+            stages: Record<string, never>;
             /** @description `ok`, `empty`, `below_threshold` or `degraded` */
             status: string;
+            /** Format: double */
+            took_ms: number;
         };
         SecretBody: {
             /** @description Kept sealed and never shown again. */
@@ -1538,6 +1945,27 @@ export interface components {
         SetupToken: {
             token: string;
         };
+        SourceView: {
+            url: string;
+        };
+        /** @description How long texts are split. */
+        SplittingBody: {
+            /**
+             * Format: double
+             * @description The part of a passage that repeats the end of the one before, from 0 to 0.5; 0.15 if not given.
+             */
+            overlap?: number | null;
+            /**
+             * Format: int32
+             * @description Tokens of the larger passage that is given for a hit; none where not given.
+             */
+            parent?: number | null;
+            /**
+             * Format: int32
+             * @description Tokens of a passage; 400 if not given.
+             */
+            tokens?: number | null;
+        };
         /** @description A run that was started and is not waited for. */
         StartedRun: {
             run: string;
@@ -1560,6 +1988,31 @@ export interface components {
             id: string;
             name: string;
             slug: string;
+        };
+        /** @description What came of all of a base's tests at one moment. */
+        TestReport: {
+            /** Format: int64 */
+            at: number;
+            before?: components["schemas"]["Before"] | null;
+            cases: components["schemas"]["CaseReport"][];
+            /** Format: double */
+            mrr: number;
+            /** Format: double */
+            recall: number;
+            settings: Record<string, never>;
+        };
+        /** @description The settings of a search without its query. */
+        TestSettings: {
+            expand?: string | null;
+            filter: Record<string, never>;
+            groups?: string[] | null;
+            /** Format: double */
+            min_score?: number | null;
+            mode?: string | null;
+            rerank?: boolean | null;
+            /** Format: int32 */
+            top_k?: number | null;
+            weights?: components["schemas"]["WeightsBody"] | null;
         };
         TriggerBody: {
             enabled: boolean;
@@ -1662,6 +2115,12 @@ export interface components {
             title: string;
             /** @description The least role that may answer; none is whoever the conversation is with. */
             who?: string | null;
+        };
+        WeightsBody: {
+            /** Format: double */
+            dense?: number | null;
+            /** Format: double */
+            lexical?: number | null;
         };
         WorkflowList: {
             items: components["schemas"]["WorkflowSummary"][];
@@ -2498,6 +2957,37 @@ export interface operations {
             };
         };
     };
+    list_citations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The passages that were found while a run's answer was made */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CitationList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     answer_wait: {
         parameters: {
             query?: never;
@@ -3072,6 +3562,35 @@ export interface operations {
             };
         };
     };
+    list_embedding_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Embedding models that knowledge bases can use */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingModelList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_knowledge_bases: {
         parameters: {
             query?: never;
@@ -3194,6 +3713,110 @@ export interface operations {
             };
         };
     };
+    change_knowledge_base: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BasePatch"];
+            };
+        };
+        responses: {
+            /** @description Change a knowledge base; its documents are read or embedded again where that makes a difference */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaseView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    export_knowledge_base: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything of a knowledge base as a zip */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    read_columns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What a table's columns could be; nothing is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColumnsView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_documents: {
         parameters: {
             query?: never;
@@ -3205,7 +3828,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A knowledge base's documents */
+            /** @description A knowledge base's documents and how far they are, newest first */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3244,7 +3867,39 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Add a file (CSV, JSON, JSONL, text) or records; the same name replaces */
+            /** @description Add a file, records, an address or a sitemap; the same name replaces. `?wait=SECONDS` waits until it is read */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One document and how far it is */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3282,6 +3937,274 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    change_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentPatch"];
+            };
+        };
+        responses: {
+            /** @description Change who may see a document, and its metadata */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    retry_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read a document again that failed, was stopped, or is ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    cancel_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stop reading a document; the version that answers stays */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_document_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A document's file as it came */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_chunks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A document's records in their order */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChunkList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    add_chunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChunkBody"];
+            };
+        };
+        responses: {
+            /** @description Add a record to a document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChunkView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    delete_chunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+                ordinal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    change_chunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+                ordinal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChunkBody"];
+            };
+        };
+        responses: {
+            /** @description Change a record, or switch it on or off */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChunkView"];
+                };
             };
             /** @description Refused, with the reason */
             default: {
@@ -3351,6 +4274,137 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_retrieval_tests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Queries with what they should find */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetrievalTestList"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    add_retrieval_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRetrievalTest"];
+            };
+        };
+        responses: {
+            /** @description Keep a query with the passages that it should find */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetrievalTestView"];
+                };
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    delete_retrieval_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused, with the reason */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    run_retrieval_tests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestSettings"];
+            };
+        };
+        responses: {
+            /** @description Run all tests with these settings: recall and mean reciprocal rank */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestReport"];
                 };
             };
             /** @description Refused, with the reason */

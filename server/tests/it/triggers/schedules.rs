@@ -169,7 +169,11 @@ async fn a_tick_without_room_waits_and_one_that_cannot_run_says_why() {
     let client = app.key("main", &Scope::ALL).await;
     look(&app, NINE + MINUTE).await;
     assert_eq!(ended_runs(&client).await.len(), 1, "there is room now");
-    assert_eq!(client.delete("/api/v1/knowledge-bases/menu").await.status, 204);
+    assert_eq!(client.delete("/api/v1/knowledge-bases/menu").await.status, 409, "a workflow uses it");
+    // As another server would, which has not heard of the workflow yet; this one looks once a second.
+    let tenant = app.app.first_tenant().await.unwrap().id;
+    assert!(app.app.storage().delete_knowledge_base(tenant, "menu").await.unwrap());
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     look(&app, NINE + HOUR).await;
     assert_eq!(ended_runs(&client).await.len(), 1);
     let shown = triggers(&client).await.remove(1);
