@@ -257,15 +257,14 @@ impl App {
     /// `NotFound`; `Conflict` while it is being read; the original file is not kept.
     pub async fn read_again(&self, tenant: TenantId, base: &KnowledgeBase, id: DocumentId) -> Result<Document> {
         let document = self.document(tenant, base, id).await?;
-        match document.state() {
-            state if state.is_in_progress() => {
-                return Err(AppError::new(ErrorCode::Conflict, format!("`{}` is being read", document.name))
-                    .hint("wait for it, or stop it first"));
-            }
-            DocumentState::Ready => self.begin_again(tenant, &document).await?,
-            _ => {
-                self.storage().retry_ingestion(tenant, id, self.clock().now_ms()).await?;
-            }
+        if document.state().is_in_progress() {
+            return Err(AppError::new(ErrorCode::Conflict, format!("`{}` is being read", document.name))
+                .hint("wait for it, or stop it first"));
+        }
+        if document.state() == DocumentState::Ready {
+            self.begin_again(tenant, &document).await?;
+        } else {
+            self.storage().retry_ingestion(tenant, id, self.clock().now_ms()).await?;
         }
         self.documents_wait();
         self.document(tenant, base, id).await

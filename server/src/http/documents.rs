@@ -282,16 +282,16 @@ pub(super) async fn put(
         }
         None => document,
     };
-    match document.state() {
-        state if state.is_in_progress() => Ok((StatusCode::ACCEPTED, Json(document_view(document))).into_response()),
-        // Whoever waited for it hears it as an error; it stays listed, with a way to try again.
-        DocumentState::Failed if wait.is_some() => {
-            let (hint, errors) = document.ingestion.as_ref().map(problems_of).unwrap_or_default();
-            let reason = document.ingestion.and_then(|it| it.reason).unwrap_or_default();
-            Err(AppError::new(ErrorCode::InvalidDocument, reason).maybe_hint(hint).errors(errors))
-        }
-        _ => Ok(Json(document_view(document)).into_response()),
+    if document.state().is_in_progress() {
+        return Ok((StatusCode::ACCEPTED, Json(document_view(document))).into_response());
     }
+    if document.state() == DocumentState::Failed && wait.is_some() {
+        // Whoever waited for it hears it as an error; it stays listed, with a way to try again.
+        let (hint, errors) = document.ingestion.as_ref().map(problems_of).unwrap_or_default();
+        let reason = document.ingestion.and_then(|it| it.reason).unwrap_or_default();
+        return Err(AppError::new(ErrorCode::InvalidDocument, reason).maybe_hint(hint).errors(errors));
+    }
+    Ok(Json(document_view(document)).into_response())
 }
 
 async fn put_address(

@@ -253,7 +253,7 @@ async fn base_view(app: &App, caller: &Caller, base: &KnowledgeBase) -> Result<B
         description: base.description.clone(),
         fields: base.spec.get("fields").cloned().unwrap_or_else(|| json!({})),
         embed_template: spec.embed_template.clone(),
-        splitting: serde_json::to_value(&spec.splitting).map_err(AppError::internal)?,
+        splitting: serde_json::to_value(spec.splitting).map_err(AppError::internal)?,
         embedding: BaseEmbeddingView { model, state: state.to_owned(), done, total, reason, next },
         documents: size.documents,
         records: size.records,

@@ -391,10 +391,7 @@ pub(crate) fn record_of(chunk: Chunk) -> Record {
         ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
         text,
         answer,
-        fields: match fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        },
+        fields: if let Value::Object(fields) = fields { fields } else { Map::new() },
         position: serde_json::from_value(position).unwrap_or_default(),
     }
 }

@@ -1,6 +1,7 @@
 // What the page expects must be what the server's OpenAPI document says it sends: `tsc` fails here when the two part.
 // Fields that the document leaves open (statuses as plain text, values of any shape) are compared by the page at run time.
 
+import type { Citation, Chunk, KnowledgeBase, KnowledgeDocument } from "./knowledge";
 import type { InstalledPlugin, PluginCall, PluginVersion, ToolResult } from "./plugins";
 import type { components } from "./schema";
 import type {
@@ -30,4 +31,8 @@ export type Contract = [
   Accepts<PluginVersion, Sent["VersionView"]>,
   Accepts<Omit<PluginCall, Open>, Sent["PluginCallView"]>,
   Accepts<Omit<ToolResult, Open>, Sent["CallView"]>,
+  Accepts<Omit<KnowledgeBase, Open | "splitting" | "embedding">, Sent["BaseView"]>,
+  Accepts<Omit<KnowledgeDocument, Open | "state" | "unit" | "metadata" | "columns" | "errors">, Sent["DocumentView"]>,
+  Accepts<Omit<Chunk, Open | "position">, Sent["ChunkView"]>,
+  Accepts<Omit<Citation, "position">, Sent["Citation"]>,
 ];

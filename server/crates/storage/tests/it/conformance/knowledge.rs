@@ -237,7 +237,7 @@ pub(crate) async fn retrieval_tests_and_their_reports(storage: &Storage) {
     storage.add_retrieval_test(a, one.clone()).await.unwrap();
     let error = storage.add_retrieval_test(a, retrieval_test(base("x").id, "x")).await.unwrap_err();
     assert!(matches!(error, StorageError::NotFound { what: "knowledge base" }), "{error}");
-    assert_eq!(storage.retrieval_tests(a, menu.id).await.unwrap(), [one.clone()]);
+    assert_eq!(storage.retrieval_tests(a, menu.id).await.unwrap(), std::slice::from_ref(&one));
     for at in 0..55 {
         storage.add_retrieval_report(a, menu.id, json!({ "at": at }), at).await.unwrap();
     }

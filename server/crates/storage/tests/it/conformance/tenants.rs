@@ -205,62 +205,15 @@ async fn looks(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'stati
     ]
 }
 
-/// Every answer of every method that changes something which is there already or refers to it.
-async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
-    let kind = DefinitionKind::Workflow;
-    let mut person = user(tenant, None, Role::Owner);
-    person.id = it.user;
-    let key = ApiKey { id: it.key, ..api_key("unused", None) };
-    let turn = BeginTurn {
-        conversation: it.conversation,
-        user_message: message(it.conversation, MessageRole::User, "intruder"),
-        assistant_message: message(it.conversation, MessageRole::Assistant, "intruder"),
-        title: Some("intruder".into()),
-    };
-    let answer = answering(turn, run("intruder", 5));
-    let [mut with_version, mut with_parent, mut with_conversation] = [(); 3].map(|()| run("intruder", 5));
-    with_version.version = Some(it.version);
-    with_parent.parent_run = Some(it.run);
-    with_conversation.conversation = Some(it.conversation);
-    let mut changed_base = base("intruder");
-    changed_base.id = it.base;
-    let update =
-        MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
+/// Of those that change documents, what is being made of them, and tests of retrieval.
+async fn changes_of_documents(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
     let advance = Advance { state: DocumentState::Indexing, done: 9, total: 9, unit: ProgressUnit::Records, at: 9 };
     let held = Held { document: it.document, version: 2, owner: "its reader".into() };
     let change = DocumentChange { groups: Some(vec!["intruder".into()]), metadata: None };
     let chunk = ChunkChange { text: Some("intruder".into()), ..ChunkChange::default() };
     let read = ReadFile { records: 1, media_type: "intruder".into(), warnings: vec![], at: 9 };
     let unread = NewIngestion { content_hash: None, ..ingestion(it.document, 9) };
-    let mut theirs = trigger(&it.name, TriggerKind::Schedule, 0);
-    theirs.id = it.trigger;
-    let tick = Tick { due_at: 1_000, run: it.run, claimed_at: 9 };
-    let claim = TickClaim { tick: Some(tick), next_at: None };
-    let end = TickEnd { state: TickState::Failed, error: None };
-    let mut answers = vec![
-        ("update_user", said(storage.update_user(tenant, person).await)),
-        ("touch_api_key", said(storage.touch_api_key(tenant, &key, 999_999).await)),
-        ("create_conversation", said(storage.create_conversation(tenant, conversation(Some(it.user), 5)).await)),
-        ("set_conversation_state", said(storage.set_conversation_state(tenant, it.conversation, json!(9)).await)),
-        ("rename_conversation", said(storage.rename_conversation(tenant, it.conversation, "intruder").await)),
-        ("touch_conversation", said(storage.touch_conversation(tenant, it.conversation, 99).await)),
-        ("begin_run of a turn", said(storage.begin_run(tenant, answer).await)),
-        ("update_message", said(storage.update_message(tenant, update, None).await)),
-        ("begin_run of a version", said(storage.begin_run(tenant, begin(with_version)).await)),
-        ("begin_run under a run", said(storage.begin_run(tenant, begin(with_parent)).await)),
-        ("begin_run in a conversation", said(storage.begin_run(tenant, begin(with_conversation)).await)),
-        ("record_step", said(storage.record_step(tenant, it.run, step(3)).await)),
-        ("park_run", said(storage.park_run(tenant, it.run, (step(3), vec![])).await)),
-        ("answer_wait", said(storage.answer_wait(tenant, (it.run, 1), answer_of("intruder")).await)),
-        ("claim_run", said(storage.claim_run(tenant, it.run, lease("intruder", 9), i64::MAX).await)),
-        ("update_trigger", said(storage.update_trigger(tenant, theirs.clone()).await)),
-        ("note_trigger_run", said(storage.note_trigger_run(tenant, it.trigger, it.run, 9).await)),
-        ("claim_tick", said(storage.claim_tick(tenant, &theirs, claim).await)),
-        ("end_tick", said(storage.end_tick(tenant, it.trigger, 1_000, end).await)),
-        ("claim_delivery", said(storage.claim_delivery(tenant, it.trigger, "intruder", (it.run, 9)).await)),
-        ("release_delivery", said(storage.release_delivery(tenant, it.trigger, it.run).await)),
-        ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
-        ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
+    vec![
         ("change_document", said(storage.change_document(tenant, it.document, change, 9).await)),
         ("set_document_reason", said(storage.set_document_reason(tenant, it.document, None).await)),
         ("begin_ingestion", said(storage.begin_ingestion(tenant, unread).await)),
@@ -293,6 +246,59 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("add_retrieval_report", said(storage.add_retrieval_report(tenant, it.base, json!("intruder"), 9).await)),
         ("delete_retrieval_test", said(storage.delete_retrieval_test(tenant, it.base, it.retrieval_test).await)),
         ("purge_files", said(storage.purge_files(tenant).await)),
+    ]
+}
+
+/// Every answer of every method that changes something which is there already or refers to it.
+async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'static str, String)> {
+    let kind = DefinitionKind::Workflow;
+    let mut person = user(tenant, None, Role::Owner);
+    person.id = it.user;
+    let key = ApiKey { id: it.key, ..api_key("unused", None) };
+    let turn = BeginTurn {
+        conversation: it.conversation,
+        user_message: message(it.conversation, MessageRole::User, "intruder"),
+        assistant_message: message(it.conversation, MessageRole::Assistant, "intruder"),
+        title: Some("intruder".into()),
+    };
+    let answer = answering(turn, run("intruder", 5));
+    let [mut with_version, mut with_parent, mut with_conversation] = [(); 3].map(|()| run("intruder", 5));
+    with_version.version = Some(it.version);
+    with_parent.parent_run = Some(it.run);
+    with_conversation.conversation = Some(it.conversation);
+    let mut changed_base = base("intruder");
+    changed_base.id = it.base;
+    let update =
+        MessageUpdate { id: it.message, content: "intruder".into(), status: MessageStatus::Failed, error: None };
+    let mut theirs = trigger(&it.name, TriggerKind::Schedule, 0);
+    theirs.id = it.trigger;
+    let tick = Tick { due_at: 1_000, run: it.run, claimed_at: 9 };
+    let claim = TickClaim { tick: Some(tick), next_at: None };
+    let end = TickEnd { state: TickState::Failed, error: None };
+    let mut answers = vec![
+        ("update_user", said(storage.update_user(tenant, person).await)),
+        ("touch_api_key", said(storage.touch_api_key(tenant, &key, 999_999).await)),
+        ("create_conversation", said(storage.create_conversation(tenant, conversation(Some(it.user), 5)).await)),
+        ("set_conversation_state", said(storage.set_conversation_state(tenant, it.conversation, json!(9)).await)),
+        ("rename_conversation", said(storage.rename_conversation(tenant, it.conversation, "intruder").await)),
+        ("touch_conversation", said(storage.touch_conversation(tenant, it.conversation, 99).await)),
+        ("begin_run of a turn", said(storage.begin_run(tenant, answer).await)),
+        ("update_message", said(storage.update_message(tenant, update, None).await)),
+        ("begin_run of a version", said(storage.begin_run(tenant, begin(with_version)).await)),
+        ("begin_run under a run", said(storage.begin_run(tenant, begin(with_parent)).await)),
+        ("begin_run in a conversation", said(storage.begin_run(tenant, begin(with_conversation)).await)),
+        ("record_step", said(storage.record_step(tenant, it.run, step(3)).await)),
+        ("park_run", said(storage.park_run(tenant, it.run, (step(3), vec![])).await)),
+        ("answer_wait", said(storage.answer_wait(tenant, (it.run, 1), answer_of("intruder")).await)),
+        ("claim_run", said(storage.claim_run(tenant, it.run, lease("intruder", 9), i64::MAX).await)),
+        ("update_trigger", said(storage.update_trigger(tenant, theirs.clone()).await)),
+        ("note_trigger_run", said(storage.note_trigger_run(tenant, it.trigger, it.run, 9).await)),
+        ("claim_tick", said(storage.claim_tick(tenant, &theirs, claim).await)),
+        ("end_tick", said(storage.end_tick(tenant, it.trigger, 1_000, end).await)),
+        ("claim_delivery", said(storage.claim_delivery(tenant, it.trigger, "intruder", (it.run, 9)).await)),
+        ("release_delivery", said(storage.release_delivery(tenant, it.trigger, it.run).await)),
+        ("update_knowledge_base", said(storage.update_knowledge_base(tenant, changed_base).await)),
+        ("create_document", said(storage.create_document(tenant, document(it.base, "intruder", 1)).await)),
         ("set_plugin_enabled", said(storage.set_plugin_enabled(tenant, &it.name, false).await)),
         (
             "publish_plugin_version",
@@ -302,6 +308,7 @@ async fn changes(storage: &Storage, tenant: TenantId, it: &Things) -> Vec<(&'sta
         ("note_plugin_call", said(storage.note_plugin_call(tenant, plugin_call(&it.name)).await)),
         ("set_grants", said(storage.set_grants(tenant, &it.name, json!({ "knowledge": ["*"] })).await)),
     ];
+    answers.extend(changes_of_documents(storage, tenant, it).await);
     answers.extend([
         ("delete_api_key", said(storage.delete_api_key(tenant, it.key).await)),
         ("delete_definition", said(storage.delete_definition(tenant, kind, &it.name).await)),

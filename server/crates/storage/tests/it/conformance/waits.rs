@@ -1,7 +1,7 @@
 use domain::{ConversationId, MessageRole, MessageStatus, Role, RunId, RunStatus, UserId, Wait, WaitKind};
 use futures::future::join_all;
 use serde_json::json;
-use storage::{BeginTurn, Lease, NewAnswer, RunStep, Storage, StorageError, WaitFilter, WhoseConversations};
+use storage::{BeginTurn, NewAnswer, RunStep, Storage, StorageError, WaitFilter, WhoseConversations};
 
 use crate::support::{answering, begin, conversation, last_step, lease, message, run, step, tenant, user, whole};
 
