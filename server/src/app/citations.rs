@@ -79,7 +79,11 @@ fn citation(hit: &Value) -> Option<Citation> {
     let members = position.as_object_mut()?;
     let knowledge_base = members.remove("knowledge_base")?.as_str()?.to_owned();
     members.remove("document_id");
+    let headings = position.get("headings").and_then(Value::as_array);
+    let headings: Vec<&str> = headings.into_iter().flatten().filter_map(Value::as_str).collect();
     let passage = text("passage").or_else(|| text("text"))?;
+    // They are told apart from the text.
+    let passage = passage.strip_prefix(&headings.join(" › ")).map_or(passage.as_str(), str::trim_start);
     Some(Citation {
         document_id: document_id.to_owned(),
         ordinal: ordinal.parse().ok()?,

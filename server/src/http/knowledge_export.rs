@@ -16,6 +16,7 @@ use zip::write::SimpleFileOptions;
 use super::body::In;
 use super::documents::exported;
 use crate::app::accounts::Caller;
+use crate::app::incoming::Incoming;
 use crate::app::{App, AppError, Result};
 
 const CHUNKS_AT_ONCE: i64 = 1_000;
@@ -24,7 +25,27 @@ type Zip = ZipWriter<std::fs::File>;
 
 pub(super) async fn export(State(app): State<App>, caller: Caller, In(name): In<String>) -> Result<Response> {
     let tenant = caller.tenant.id;
-    let (base, spec) = app.base(tenant, &name).await?;
+    app.base(tenant, &name).await?;
+    // Compressing is work for a thread that nobody else waits for.
+    let (here, base) = (tokio::runtime::Handle::current(), name.clone());
+    let written = tokio::task::spawn_blocking(move || here.block_on(write(&app, tenant, &base))).await;
+    let place = written.map_err(AppError::internal)??;
+    let file = tokio::fs::File::open(place.path()).await.map_err(AppError::internal)?;
+    // The file goes when it has been sent.
+    let body = Body::from_stream(futures::StreamExt::map(ReaderStream::new(file), move |it| {
+        let _kept = &place;
+        it
+    }));
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}.zip\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+async fn write(app: &App, tenant: TenantId, name: &str) -> Result<Incoming> {
+    let (base, spec) = app.base(tenant, name).await?;
     let documents = app.documents(tenant, base.id).await?;
     let tests = app.storage().retrieval_tests(tenant, base.id).await?;
     let place = app.receive_file().await?.finish().await?;
@@ -39,7 +60,7 @@ pub(super) async fn export(State(app): State<App>, caller: Caller, In(name): In<
     }
     begin(&mut zip, "chunks.jsonl")?;
     for document in &documents {
-        write_chunks(&app, tenant, document, &mut zip).await?;
+        write_chunks(app, tenant, document, &mut zip).await?;
     }
     begin(&mut zip, "tests.jsonl")?;
     for test in tests {
@@ -47,21 +68,10 @@ pub(super) async fn export(State(app): State<App>, caller: Caller, In(name): In<
         writeln!(zip, "{line}").map_err(AppError::internal)?;
     }
     for document in &documents {
-        write_file(&app, tenant, document, &mut zip).await?;
+        write_file(app, tenant, document, &mut zip).await?;
     }
     zip.finish().map_err(AppError::internal)?;
-    let file = tokio::fs::File::open(place.path()).await.map_err(AppError::internal)?;
-    // On every system an open file can be read to its end after it was removed, or is removed when it is closed.
-    let body = Body::from_stream(futures::StreamExt::map(ReaderStream::new(file), move |it| {
-        let _kept = &place;
-        it
-    }));
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}.zip\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    Ok(response)
+    Ok(place)
 }
 
 fn begin(zip: &mut Zip, name: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{KnowledgeBase, KnowledgeBaseId, TenantId};
 use knowledge::{BaseRef, Progress};
@@ -11,6 +11,8 @@ use crate::app::{App, AppError, Result};
 
 /// How often somebody looks whether a model that could not be used can be used again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How often the local model is fetched once more that could not be had.
+const FETCH_AGAIN: Duration = Duration::from_secs(600);
 
 /// How far bases have come on their way to another model, in records. It lives as long as the process: what is done is in
 /// the index and is not done again.
@@ -36,19 +38,24 @@ impl App {
     pub(super) fn keep_embedding(&self) {
         let app = self.clone();
         self.spawn(async move {
+            let (mut fetch_at, mut told) = (Instant::now(), None::<String>);
             loop {
-                if let Some(local) = app.local_model().cloned() {
+                if let Some(local) = app.local_model().cloned().filter(|_| Instant::now() >= fetch_at) {
                     let fetched = tokio::select! {
                         fetched = local.ensure(&|_| {}) => fetched,
                         () = app.stopping() => return,
                     };
                     if let Err(error) = fetched {
                         tracing::warn!(error = %error, "the embedding model cannot be had; search goes by words only");
+                        fetch_at = Instant::now() + FETCH_AGAIN;
                     }
                 }
-                if let Err(error) = app.embed_everything().await {
-                    tracing::warn!(error = %error, "not everything could be embedded; it will be tried again");
+                let trouble = app.embed_everything().await.err().map(|it| it.to_string());
+                // The same trouble every minute is told once.
+                if let Some(error) = trouble.as_ref().filter(|it| told.as_ref() != Some(it)) {
+                    tracing::warn!(error, "not everything could be embedded; it will be tried again");
                 }
+                told = trouble;
                 tokio::select! {
                     () = app.jobs().moving.notified() => {}
                     () = tokio::time::sleep(AGAIN) => {}

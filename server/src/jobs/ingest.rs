@@ -236,8 +236,9 @@ impl Reading {
             let chunks = self.app.storage().staged_chunks(self.tenant, place, after, RECORDS_AT_ONCE).await?;
             let Some(last) = chunks.last() else { return Ok(()) };
             after = Some(last.ordinal);
+            let done = last.ordinal + 1;
             knowledge.stage(&tenant, &self.reference, &document, chunks.into_iter().map(record_of).collect()).await?;
-            self.advance(DocumentState::Embedding, (0, self.ingestion.total), ProgressUnit::Records).await?;
+            self.advance(DocumentState::Indexing, (done, self.ingestion.total), ProgressUnit::Records).await?;
         }
     }
 
