@@ -132,27 +132,43 @@ pub(crate) fn read_row(
     columns: &[Column],
     output: &mut Output<'_>,
 ) -> Option<Map<String, Value>> {
-    let mut fields = Map::new();
-    let mut bad = false;
+    let mut values = Values::default();
     for (column, cell) in columns.iter().zip(cells) {
         let Column::Field(field) = column else { continue };
-        if let Some(problem) = too_long(number, &field.name, cell) {
-            bad = true;
-            output.problem(problem);
-            continue;
-        }
-        match value::from_cell(field.kind, cell) {
+        let value = match too_long(number, &field.name, cell) {
+            Some(problem) => Err(problem),
+            None => value::from_cell(field.kind, cell).map_err(|it| Problem::at(number, &field.name, it)),
+        };
+        values.take(field, value, output);
+    }
+    values.finish()
+}
+
+/// The values of one row or object, with whether all of them were of their fields' types.
+#[derive(Default)]
+struct Values {
+    fields: Map<String, Value>,
+    bad: bool,
+}
+
+impl Values {
+    fn take(&mut self, field: &FieldSpec, value: Result<Option<Value>, Problem>, output: &mut Output<'_>) {
+        match value {
             Ok(None) => {}
             Ok(Some(value)) => {
-                fields.insert(field.name.clone(), value);
+                self.fields.insert(field.name.clone(), value);
             }
-            Err(message) => {
-                bad = true;
-                output.problem(Problem::at(number, &field.name, message));
+            Err(problem) => {
+                self.bad = true;
+                output.problem(problem);
             }
         }
     }
-    (!bad).then_some(fields)
+
+    /// None where something was not.
+    fn finish(self) -> Option<Map<String, Value>> {
+        (!self.bad).then_some(self.fields)
+    }
 }
 
 /// A row of a base without fields: a line for each cell that is not empty.
@@ -256,8 +272,7 @@ impl Seen {
     ) -> Option<Map<String, Value>> {
         self.objects += 1;
         let spec = output.spec;
-        let mut fields = Map::new();
-        let mut bad = false;
+        let mut values = Values::default();
         for (name, given) in object {
             let Some(field) = self.target(name, output) else {
                 if self.ignored.len() < Self::MOST && !is_left_out(output.columns, name) && !self.ignored.contains(name)
@@ -269,23 +284,13 @@ impl Seen {
             if !self.fields.contains(&field.name) {
                 self.fields.push(field.name.clone());
             }
-            if let Some(problem) = given.as_str().and_then(|it| too_long(number, &field.name, it)) {
-                bad = true;
-                output.problem(problem);
-                continue;
-            }
-            match value::from_json(field.kind, given) {
-                Ok(None) => {}
-                Ok(Some(value)) => {
-                    fields.insert(field.name.clone(), value);
-                }
-                Err(message) => {
-                    bad = true;
-                    output.problem(Problem::at(number, &field.name, message));
-                }
-            }
+            let value = match given.as_str().and_then(|it| too_long(number, &field.name, it)) {
+                Some(problem) => Err(problem),
+                None => value::from_json(field.kind, given).map_err(|it| Problem::at(number, &field.name, it)),
+            };
+            values.take(field, value, output);
         }
-        (!bad).then(|| in_order_of(spec, fields))
+        values.finish().map(|it| in_order_of(spec, it))
     }
 }
 
