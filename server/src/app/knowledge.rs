@@ -50,7 +50,7 @@ pub struct BaseChange {
     /// `Some(None)` takes it away.
     pub title: Option<Option<String>>,
     pub description: Option<Option<String>>,
-    /// The rest of the specification, in the form of `knowledge.yaml`: `fields`, `splitting`, `embed_template`.
+    /// The rest of the specification, in the form of `knowledge.yaml`: `fields`, `splitting`, `embed_template`, `words`.
     pub spec: Map<String, Value>,
     pub embedding_model: Option<String>,
 }
@@ -153,7 +153,10 @@ impl App {
                 let Value::Object(mut members) = serde_json::to_value(spec).map_err(AppError::internal)? else {
                     return Err(AppError::invalid("a knowledge base is an object"));
                 };
+                // What is not said is what the file takes away.
                 members.entry("embed_template").or_insert(Value::Null);
+                members.entry("words").or_insert_with(|| json!([]));
+                members.entry("splitting").or_insert_with(|| json!({}));
                 let change = BaseChange { title, description, spec: members, embedding_model: None };
                 self.change_base(tenant, &spec.name, change).await.map(|_| ())
             }
@@ -328,6 +331,7 @@ fn makes_other_records(before: &BaseSpec, after: &BaseSpec) -> bool {
     before.fields != after.fields
         || before.embed_template != after.embed_template
         || before.splitting != after.splitting
+        || before.words != after.words
 }
 
 pub(crate) fn unreadable(error: knowledge::KnowledgeError) -> AppError {

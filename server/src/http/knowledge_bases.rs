@@ -29,6 +29,8 @@ pub(crate) struct NewBase {
     /// The text of a record, `{field}` standing for values.
     embed_template: Option<String>,
     splitting: Option<SplittingBody>,
+    /// Names of products and people that count as one word.
+    words: Option<Vec<String>>,
     /// One of `GET /embedding-models`; the server's first one if not given.
     embedding_model: Option<String>,
 }
@@ -65,6 +67,7 @@ pub(crate) struct BasePatch {
     #[schema(value_type = Option<String>)]
     embed_template: Option<Option<String>>,
     splitting: Option<SplittingBody>,
+    words: Option<Vec<String>>,
     embedding_model: Option<String>,
 }
 
@@ -100,6 +103,7 @@ pub(crate) struct BaseView {
     embed_template: Option<String>,
     #[schema(value_type = Object)]
     splitting: Value,
+    words: Vec<String>,
     embedding: BaseEmbeddingView,
     documents: i64,
     records: i64,
@@ -254,6 +258,7 @@ async fn base_view(app: &App, caller: &Caller, base: &KnowledgeBase) -> Result<B
         fields: base.spec.get("fields").cloned().unwrap_or_else(|| json!({})),
         embed_template: spec.embed_template.clone(),
         splitting: serde_json::to_value(spec.splitting).map_err(AppError::internal)?,
+        words: spec.words,
         embedding: BaseEmbeddingView { model, state: state.to_owned(), done, total, reason, next },
         documents: size.documents,
         records: size.records,
@@ -275,11 +280,12 @@ pub(super) async fn create(
     caller: Caller,
     Body(body): Body<NewBase>,
 ) -> Result<Json<BaseView>> {
-    let NewBase { name, title, description, fields, embed_template, splitting, embedding_model } = body;
+    let NewBase { name, title, description, fields, embed_template, splitting, words, embedding_model } = body;
     let mut spec = json!({ "knowledge": name, "title": title, "description": description });
     let rest = [
         ("fields", fields),
         ("embed_template", embed_template.map(Value::from)),
+        ("words", words.map(Value::from)),
         ("splitting", splitting.map(serde_json::to_value).transpose().map_err(AppError::internal)?),
     ];
     if let Some(members) = spec.as_object_mut() {
@@ -296,10 +302,11 @@ pub(super) async fn change(
     In(name): In<String>,
     Body(body): Body<BasePatch>,
 ) -> Result<Json<BaseView>> {
-    let BasePatch { title, description, fields, embed_template, splitting, embedding_model } = body;
+    let BasePatch { title, description, fields, embed_template, splitting, words, embedding_model } = body;
     let rest = [
         ("fields", fields),
         ("embed_template", embed_template.map(|it| json!(it))),
+        ("words", words.map(Value::from)),
         ("splitting", splitting.map(serde_json::to_value).transpose().map_err(AppError::internal)?),
     ];
     let spec = rest.into_iter().filter_map(|(member, value)| Some((member.to_owned(), value?))).collect();

@@ -1273,6 +1273,7 @@ export interface components {
             splitting?: components["schemas"]["SplittingBody"] | null;
             /** @description `null` takes it away. */
             title?: string | null;
+            words?: string[] | null;
         };
         BaseView: {
             /** Format: int64 */
@@ -1290,6 +1291,7 @@ export interface components {
             title?: string | null;
             /** Format: int64 */
             updated_at: number;
+            words: string[];
         };
         Before: {
             /** Format: int64 */
@@ -1580,6 +1582,8 @@ export interface components {
             name: string;
             splitting?: components["schemas"]["SplittingBody"] | null;
             title?: string | null;
+            /** @description Names of products and people that count as one word. */
+            words?: string[] | null;
         };
         NewConversation: {
             /** @description The assistant's name. */

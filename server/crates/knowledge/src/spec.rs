@@ -11,6 +11,10 @@ pub const RESERVED_FIELDS: [&str; 7] = ["id", "document", "text", "score", "any"
 /// A record with more columns than this is a data warehouse's row, not knowledge.
 const MAX_FIELDS: usize = 128;
 const MAX_NAME_BYTES: usize = 63;
+/// A catalogue's names; a dictionary is another thing.
+const MAX_WORDS: usize = 5_000;
+/// A single character is a word already; a longer name than this is a sentence.
+const WORD_CHARS: std::ops::RangeInclusive<usize> = 2..=64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +88,9 @@ pub struct BaseSpec {
     /// How long texts become records.
     #[serde(default, skip_serializing_if = "Splitting::is_usual")]
     pub splitting: Splitting,
+    /// Names of products and people that count as one word, however a dictionary would cut them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 /// How long texts are cut into records. Sizes are in tokens of the embedding model.
@@ -204,7 +211,20 @@ impl BaseSpec {
         if let Some(template) = &self.embed_template {
             problems.extend(self.check_template(template));
         }
+        problems.extend(self.check_words());
         problems.extend(self.splitting.check());
+        problems
+    }
+
+    fn check_words(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.words.len() > MAX_WORDS {
+            problems.push(format!("there are {} `words`; a knowledge base has at most {MAX_WORDS}", self.words.len()));
+        }
+        if let Some(word) = self.words.iter().find(|it| !WORD_CHARS.contains(&it.trim().chars().count())) {
+            let (least, most) = (WORD_CHARS.start(), WORD_CHARS.end());
+            problems.push(format!("`{word}` among the `words` has not {least} to {most} characters"));
+        }
         problems
     }
 
@@ -423,6 +443,9 @@ mod tests {
             assert!(all.contains(expected), "{expected} is missing in {all}");
         }
         assert!(BaseSpec::from_yaml("knowledge: a\nsplitting: { tokens: 400, overlap: .nan }\n").is_err());
+        assert_eq!(BaseSpec::from_yaml("knowledge: a\nwords: [小炒黄]\n").unwrap().words, ["小炒黄"]);
+        let error = BaseSpec::from_yaml("knowledge: a\nwords: [黄]\n").unwrap_err();
+        assert!(error.to_string().contains("2 to 64"), "{error}");
     }
 
     #[test]

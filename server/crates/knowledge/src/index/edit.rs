@@ -30,7 +30,7 @@ impl Knowledge {
         super::stage::check_ordinals(std::slice::from_ref(&record))?;
         let index = self.tenant(tenant).await?;
         let text = vec![record.searched_text().into_owned()];
-        let new = new_records(Arc::new(vec![record]), Names::new(&base.words)).await?;
+        let new = new_records(Arc::new(vec![record]), Names::new(&base.spec.words)).await?;
         let Some(record) = new.first() else { return Ok(PutReport { records: 0, embedded: true, reason: None }) };
         // Made before anything is written, so that no transaction waits for a model.
         let (vector, mut reason) = match base.embedder.as_deref() {

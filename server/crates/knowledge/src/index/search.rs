@@ -451,7 +451,7 @@ impl TenantIndex {
                 snapshot,
                 parts,
                 allowed,
-                names: Names::new(&base.words),
+                names: Names::new(&base.spec.words),
             });
         }
         Ok(scopes)

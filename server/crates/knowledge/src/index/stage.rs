@@ -45,7 +45,7 @@ impl Knowledge {
         check_ordinals(&records)?;
         let index = self.tenant(tenant).await?;
         let begins = records.is_empty() || records.iter().any(|it| it.ordinal == 0);
-        let records = new_records(Arc::new(records), Names::new(&base.words)).await?;
+        let records = new_records(Arc::new(records), Names::new(&base.spec.words)).await?;
         let mut parts = records.chunks(STAGED_AT_ONCE);
         let mut part = parts.next().unwrap_or_default();
         let mut begins = begins;
@@ -173,7 +173,7 @@ impl Knowledge {
         let document = DocumentRef { id, name, version, groups };
         let index = self.tenant(tenant).await?;
         let count = records.len();
-        let records = new_records(Arc::new(records), Names::new(&base.words)).await?;
+        let records = new_records(Arc::new(records), Names::new(&base.spec.words)).await?;
         let mut writing = index.begin_writing().await?;
         let place = index.place_of(&mut writing, &base.id, &document).await?;
         let version = index.new_version(&mut writing, place, &document, State::Passing).await?;

@@ -17,14 +17,11 @@ pub struct BaseRef {
     pub spec: BaseSpec,
     /// Without one, everything is found by words only, and searches say so.
     pub embedder: Option<Arc<dyn Embedder>>,
-    /// Names of products and people that count as one word in this base, however a dictionary would cut them. They count
-    /// for what is stored from then on.
-    pub words: Vec<String>,
 }
 
 impl BaseRef {
     pub fn new(id: impl Into<String>, spec: BaseSpec, embedder: Option<Arc<dyn Embedder>>) -> BaseRef {
-        BaseRef { id: id.into(), spec, embedder, words: Vec::new() }
+        BaseRef { id: id.into(), spec, embedder }
     }
 
     pub(super) fn model(&self) -> Option<&str> {

@@ -204,7 +204,8 @@ async fn bases_of_several_models_are_searched_together() {
 async fn a_base_has_names_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
-    let base = BaseRef { words: vec!["小炒黄".to_owned()], ..named("names", None) };
+    let mut base = named("names", None);
+    base.spec.words = vec!["小炒黄".to_owned()];
     put(&knowledge, &base, "doc", vec![record(0, "黄小姐炒了一小盘菜"), record(1, "招牌小炒黄牛肉")]).await;
     let response = search(&knowledge, ask(&base, "小炒黄", SearchMode::Lexical)).await;
     assert_eq!(response.hits[0].id, "doc:1");
