@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{DocumentId, TenantId};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::app::{App, AppError, Result};
 use crate::error_codes::ErrorCode;
-use ingest::Reading;
-
 use embed::Moves;
 pub(crate) use fetch::document_name;
+use ingest::Reading;
 pub(crate) use ingest::{Embed, record_of};
 
 /// How long a document that another server has taken in may lie.
@@ -100,10 +100,19 @@ impl App {
         self.documents_wait();
         let _counted = Counted::new(&self.jobs().reading);
         let (tenant, id) = (claimed.tenant, claimed.document.id);
-        if let Some(reading) = Reading::new(self, claimed).await?
-            && let Err(error) = reading.perform(Embed::Now).await
-        {
-            tracing::info!(tenant.id = %tenant, document.id = %id, error = %error, "a document was not read");
+        let Some(reading) = Reading::new(self, claimed).await? else { return Ok(true) };
+        let held = reading.held().clone();
+        // A task of its own: a panic over one document is that document's trouble.
+        match tokio::spawn(reading.perform(Embed::Now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::info!(tenant.id = %tenant, document.id = %id, error = %error, "a document was not read");
+            }
+            Err(panic) => {
+                tracing::error!(tenant.id = %tenant, document.id = %id, error = %panic, "reading a document panicked");
+                let told = ("it cannot be read: something went wrong on the server".to_owned(), json!({}));
+                self.storage().fail_ingestion(tenant, held, told, (None, now)).await?;
+            }
         }
         Ok(true)
     }

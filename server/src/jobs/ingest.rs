@@ -30,6 +30,8 @@ const RECORDS_AT_ONCE: i64 = 1_000;
 /// Pauses after trouble that may pass; after the last one it is told as a failure.
 const AGAIN_AFTER: [Duration; 4] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(600)];
+/// A document that has been begun so often, through restarts too, ends the server rather than being read by it.
+const MOST_ATTEMPTS: i64 = 20;
 /// Problems of a file that are kept with its failure.
 const PROBLEMS_KEPT: usize = 50;
 
@@ -78,18 +80,23 @@ impl Reading {
         Ok(Some(Reading { app: app.clone(), tenant, base, reference, document, ingestion, held }))
     }
 
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// # Errors
     /// Why the document cannot be read; it is stored beside it as well.
     pub(super) async fn perform(mut self, embed: Embed) -> Result<()> {
-        let error = match self.perform_steps(embed).await {
+        let mut error = match self.perform_steps(embed).await {
             Ok(()) => return Ok(()),
-            Err(Stopped::Gone) => {
-                self.discard().await;
-                return Ok(());
-            }
+            Err(Stopped::Gone) => return self.leave().await,
             Err(Stopped::ServerStops) => return Ok(()),
             Err(Stopped::Failed(error)) => error,
         };
+        if let Some(internal) = &error.internal {
+            tracing::error!(document.id = %self.document.id, error = %internal, "a document cannot be read");
+            error.detail = "something went wrong on the server; its log says what".to_owned();
+        }
         let now = self.app.clock().now_ms();
         let attempt = usize::try_from(self.ingestion.attempts - 1).unwrap_or(0);
         let again = AGAIN_AFTER.get(attempt).filter(|_| may_pass(error.code));
@@ -105,6 +112,10 @@ impl Reading {
     }
 
     async fn perform_steps(&mut self, embed: Embed) -> Result<(), Stopped> {
+        if self.ingestion.attempts > MOST_ATTEMPTS {
+            let message = format!("it was begun {MOST_ATTEMPTS} times and never came to an end");
+            return Err(AppError::new(ErrorCode::InvalidDocument, message).hint("split it, and try again").into());
+        }
         if self.ingestion.content_hash.is_none() {
             self.advance(DocumentState::Parsing, (0, 0), ProgressUnit::Bytes).await?;
             if !self.fetch().await? {
@@ -333,6 +344,17 @@ impl Reading {
             version: index_version(self.held.version, 0),
             groups: self.document.groups.clone(),
         }
+    }
+
+    /// Somebody else decides about the document now. What was made of a version that nobody makes any more goes; one that
+    /// was only stopped, or that another server goes on with, is theirs.
+    async fn leave(&self) -> Result<()> {
+        let document = self.app.storage().document(self.tenant, self.held.document).await?;
+        let still = document.and_then(|it| it.ingestion).is_some_and(|it| it.version == self.held.version);
+        if !still {
+            self.discard().await;
+        }
+        Ok(())
     }
 
     /// Takes away what will not be completed. What cannot be taken away now goes with the next version.

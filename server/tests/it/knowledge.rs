@@ -80,8 +80,16 @@ async fn what_cannot_be_read_says_why_and_the_old_version_answers() {
     assert_eq!((document["state"].as_str(), document["answering"].as_bool()), (Some("failed"), Some(true)));
     assert!(document["reason"].as_str().is_some_and(|it| !it.is_empty()), "{document}");
     assert_eq!(found(&client, json!({ "query": "年假" })).await.len(), 1);
-    let retried = client.post(&format!("{DOCUMENTS}/{}/retry", id(document)), json!({})).await.ok();
+    let address = format!("{DOCUMENTS}/{}", id(document));
+    let retried = client.post(&format!("{address}/retry"), json!({})).await.ok();
     assert_eq!(retried["state"], "queued");
+    for _ in 0..100 {
+        if client.get(&address).await.ok()["state"] == "failed" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    client.post(&format!("{address}/cancel"), json!({})).await.problem(409, "conflict");
     client.upload(DOCUMENTS, "empty.md", b"").await.problem(422, "invalid_document");
     client.post(DOCUMENTS, json!({ "url": "https://example.com", "sitemap": "x" })).await.problem(422, "invalid_input");
     client.post(DOCUMENTS, json!({ "url": "file:///etc/passwd" })).await.problem(422, "invalid_input");
@@ -236,6 +244,53 @@ async fn changed_fields_are_read_from_the_same_files_and_everything_is_exported(
     let names: Vec<_> =
         zip.file_names().map(|it| it.unwrap().into_owned()).filter(|it| it.starts_with("files/")).collect();
     assert!(names.len() == 1 && names[0].ends_with("menu.csv"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_stopped_and_begun_again_at_once_comes_out_whole() {
+    let app = TestApp::new().await;
+    let client = handbook(&app).await;
+    let table: String = (0..4_000).map(|at| format!("第 {at} 个问题？,第 {at} 个回答。\n")).collect();
+    let table = format!("问题,答案\n{table}");
+    let taken = client.upload(DOCUMENTS, "faq.csv", table.as_bytes()).await.json();
+    let address = format!("{DOCUMENTS}/{}", id(&taken));
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        // It may have come to its end meanwhile; then there is nothing to stop, and it is read again.
+        client.post(&format!("{address}/cancel"), json!({})).await;
+        client.post(&format!("{address}/retry"), json!({})).await.ok();
+    }
+    let mut document = Value::Null;
+    for _ in 0..400 {
+        document = client.get(&address).await.ok();
+        if document["state"] == "ready" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((document["state"].as_str(), document["records"].as_i64()), (Some("ready"), Some(4_000)), "{document}");
+    let listed = client.get(&format!("{address}/chunks?limit=200&after=3990")).await.ok();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 9, "{listed}");
+    for question in ["第 7 个问题", "第 3999 个问题"] {
+        let hits = found(&client, json!({ "query": question, "mode": "lexical", "top_k": 1 })).await;
+        assert!(hits[0]["text"].as_str().unwrap().starts_with(question), "{hits:?}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_a_base_are_words() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let base = json!({ "name": "menu", "words": ["小炒黄"] });
+    assert_eq!(client.post("/api/v1/knowledge-bases", base).await.ok()["words"], json!(["小炒黄"]));
+    let upload = "/api/v1/knowledge-bases/menu/documents?wait=60";
+    client.upload(upload, "menu.md", "# 甲\n\n黄小姐炒了一小盘菜\n\n# 乙\n\n招牌小炒黄牛肉\n".as_bytes()).await.ok();
+    let search = json!({ "query": "小炒黄", "mode": "lexical", "top_k": 1 });
+    let hits = client.post("/api/v1/knowledge-bases/menu/search", search).await.ok();
+    assert_eq!(hits["hits"][0]["text"], "招牌小炒黄牛肉", "{hits}");
+    let wrong = json!({ "words": ["黄"] }).to_string().into_bytes();
+    let refused = client.send(Method::PATCH, "/api/v1/knowledge-bases/menu", Some("application/json"), wrong).await;
+    refused.problem(422, "invalid_input");
 }
 
 #[tokio::test]

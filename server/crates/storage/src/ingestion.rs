@@ -5,7 +5,7 @@ use domain::{Document, DocumentId, DocumentState, ProgressUnit, TenantId};
 use serde_json::Value;
 
 use crate::columns::{self, Stored, parsed};
-use crate::database::{Row, query};
+use crate::database::{Query, Row, query};
 use crate::error::Operation;
 use crate::knowledge::document_select;
 use crate::{Lease, Result, Storage, StorageError};
@@ -61,6 +61,14 @@ pub struct Held {
     pub document: DocumentId,
     pub version: i64,
     pub owner: String,
+}
+
+impl Held {
+    /// As `$1` to `$4`: tenant, document, version, owner.
+    fn named_in(self, statement: Query, tenant: TenantId) -> Query {
+        let statement = statement.bind(tenant.to_string()).bind(self.document.to_string());
+        statement.bind(self.version).bind(self.owner)
+    }
 }
 
 /// A document to work on.
@@ -216,23 +224,21 @@ impl Storage {
         const ADVANCE: Operation = Operation::new("store how far a document has come");
         self.write(ADVANCE, move |connection| {
             Box::pin(async move {
-                let done = query(
+                let statement = query(
                     "update ingestions set state = $5, done = $6, total = $7, unit = $8, updated_at = $9, lease_until = $10 \
                      where tenant = $1 and document = $2 and version = $3 and lease_owner = $4 \
                      and state in ('queued', 'parsing', 'embedding', 'indexing')",
-                )
-                .bind(tenant.to_string())
-                .bind(held.document.to_string())
-                .bind(held.version)
-                .bind(held.owner)
-                .bind(advance.state.as_str())
-                .bind(advance.done)
-                .bind(advance.total)
-                .bind(advance.unit.as_str())
-                .bind(advance.at)
-                .bind(lease)
-                .execute(connection)
-                .await?;
+                );
+                let done = held
+                    .named_in(statement, tenant)
+                    .bind(advance.state.as_str())
+                    .bind(advance.done)
+                    .bind(advance.total)
+                    .bind(advance.unit.as_str())
+                    .bind(advance.at)
+                    .bind(lease)
+                    .execute(connection)
+                    .await?;
                 Ok(done > 0)
             })
         })
@@ -250,19 +256,17 @@ impl Storage {
         const NOTE: Operation = Operation::new("note a fetched file");
         self.write(NOTE, move |connection| {
             Box::pin(async move {
-                let done = query(
+                let statement = query(
                     "update ingestions set content_hash = $5, size_bytes = $6, media_type = $7 \
                      where tenant = $1 and document = $2 and version = $3 and lease_owner = $4",
-                )
-                .bind(tenant.to_string())
-                .bind(held.document.to_string())
-                .bind(held.version)
-                .bind(held.owner)
-                .bind(hash)
-                .bind(size_bytes)
-                .bind(media_type)
-                .execute(connection)
-                .await?;
+                );
+                let done = held
+                    .named_in(statement, tenant)
+                    .bind(hash)
+                    .bind(size_bytes)
+                    .bind(media_type)
+                    .execute(connection)
+                    .await?;
                 Ok(done > 0)
             })
         })
@@ -274,21 +278,19 @@ impl Storage {
         const NOTE: Operation = Operation::new("note what was read of a file");
         self.write(NOTE, move |connection| {
             Box::pin(async move {
-                let done = query(
+                let statement = query(
                     "update ingestions set state = 'embedding', done = 0, total = $5, unit = 'records', media_type = $6, \
                      warnings = $7, updated_at = $8 where tenant = $1 and document = $2 and version = $3 \
                      and lease_owner = $4 and state in ('queued', 'parsing')",
-                )
-                .bind(tenant.to_string())
-                .bind(held.document.to_string())
-                .bind(held.version)
-                .bind(held.owner)
-                .bind(read.records)
-                .bind(read.media_type)
-                .bind(columns::list(&read.warnings))
-                .bind(read.at)
-                .execute(connection)
-                .await?;
+                );
+                let done = held
+                    .named_in(statement, tenant)
+                    .bind(read.records)
+                    .bind(read.media_type)
+                    .bind(columns::list(&read.warnings))
+                    .bind(read.at)
+                    .execute(connection)
+                    .await?;
                 Ok(done > 0)
             })
         })
@@ -307,23 +309,21 @@ impl Storage {
         const FAIL: Operation = Operation::new("say why a document cannot be read");
         self.write(FAIL, move |connection| {
             Box::pin(async move {
-                let done = query(
+                let statement = query(
                     "update ingestions set state = case when $6 then 'queued' else 'failed' end, reason = $5, \
                      problems = $9, not_before = coalesce($7, not_before), lease_owner = null, lease_until = null, \
                      updated_at = $8 \
                      where tenant = $1 and document = $2 and version = $3 and lease_owner = $4",
-                )
-                .bind(tenant.to_string())
-                .bind(held.document.to_string())
-                .bind(held.version)
-                .bind(held.owner)
-                .bind(reason)
-                .bind(again_at.is_some())
-                .bind(again_at)
-                .bind(at)
-                .bind(problems.to_string())
-                .execute(connection)
-                .await?;
+                );
+                let done = held
+                    .named_in(statement, tenant)
+                    .bind(reason)
+                    .bind(again_at.is_some())
+                    .bind(again_at)
+                    .bind(at)
+                    .bind(problems.to_string())
+                    .execute(connection)
+                    .await?;
                 Ok(done > 0)
             })
         })
@@ -350,13 +350,15 @@ impl Storage {
         .await
     }
 
-    /// Begins an ingestion that failed or was stopped again from where it was. False when there is none.
+    /// Begins an ingestion that failed or was stopped again, under a new number: whoever has not yet heard that it was
+    /// stopped has nothing to do with it. False when there is none.
     pub async fn retry_ingestion(&self, tenant: TenantId, document: DocumentId, at: i64) -> Result<bool> {
         const RETRY: Operation = Operation::new("read a document again");
         self.write(RETRY, move |connection| {
             Box::pin(async move {
                 let done = query(
-                    "update ingestions set state = 'queued', reason = null, problems = '{}', attempts = 0, not_before = $3, updated_at = $3 \
+                    "update ingestions set version = version + 1, state = 'queued', reason = null, problems = '{}', attempts = 0, \
+                     not_before = $3, updated_at = $3 \
                      where tenant = $1 and document = $2 and state in ('failed', 'cancelled')",
                 )
                 .bind(tenant.to_string())
@@ -377,27 +379,24 @@ impl Storage {
         let done = self
             .write(FINISH, move |connection| {
                 Box::pin(async move {
-                    let Held { document, version, owner } = held;
                     let Finished { records, media_type, warnings, reason, at } = finished;
-                    let switched = query(
+                    let statement = query(
                         "update documents set version = i.version, edits = 0, records = $5, size_bytes = i.size_bytes, \
                          content_hash = i.content_hash, media_type = coalesce($6, i.media_type), source = i.source, \
                          columns = i.columns, warnings = $7, reason = $8, updated_at = $9 from ingestions i \
                          where documents.tenant = $1 and documents.id = $2 and i.tenant = $1 and i.document = $2 \
                          and i.version = $3 and i.lease_owner = $4 and i.state in ('queued', 'parsing', 'embedding', 'indexing') \
                          and $5 = (select count(*) from chunks c where c.tenant = $1 and c.document = $2 and c.version = $3)",
-                    )
-                    .bind(tenant.to_string())
-                    .bind(document.to_string())
-                    .bind(version)
-                    .bind(owner)
-                    .bind(records)
-                    .bind(media_type)
-                    .bind(columns::list(&warnings))
-                    .bind(reason)
-                    .bind(at)
-                    .execute(&mut *connection)
-                    .await?;
+                    );
+                    let switched = held
+                        .named_in(statement, tenant)
+                        .bind(records)
+                        .bind(media_type)
+                        .bind(columns::list(&warnings))
+                        .bind(reason)
+                        .bind(at)
+                        .execute(&mut *connection)
+                        .await?;
                     if switched > 0 {
                         query("delete from ingestions where tenant = $1 and document = $2")
                             .bind(tenant.to_string())
@@ -421,15 +420,10 @@ impl Storage {
         const DROP: Operation = Operation::new("forget a document that has not changed");
         self.write(DROP, move |connection| {
             Box::pin(async move {
-                let done = query(
+                let statement = query(
                     "delete from ingestions where tenant = $1 and document = $2 and version = $3 and lease_owner = $4",
-                )
-                .bind(tenant.to_string())
-                .bind(held.document.to_string())
-                .bind(held.version)
-                .bind(held.owner)
-                .execute(connection)
-                .await?;
+                );
+                let done = held.named_in(statement, tenant).execute(connection).await?;
                 Ok(done > 0)
             })
         })

@@ -154,6 +154,10 @@ pub(crate) async fn work_is_shared_and_can_be_stopped(storage: &Storage) {
     assert!(!storage.advance_ingestion(a, held(0, "y"), 999, step).await.unwrap(), "it was stopped");
     assert_eq!(storage.document(a, documents[0]).await.unwrap().unwrap().state(), DocumentState::Cancelled);
     assert!(storage.retry_ingestion(a, documents[0], 171).await.unwrap());
+    let retried = storage.document(a, documents[0]).await.unwrap().unwrap().ingestion.unwrap();
+    assert_eq!(retried.version, 2, "whoever has not heard of the stop writes into nothing");
+    let error = storage.append_chunks(a, documents[0], 1, vec![record(0, 1)]).await.unwrap_err();
+    assert!(matches!(error, StorageError::NotFound { .. }), "{error}");
     assert!(!storage.retry_ingestion(a, documents[0], 171).await.unwrap());
 
     assert!(
