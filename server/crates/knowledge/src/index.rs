@@ -1,5 +1,5 @@
-//! The embedded index: one SQLite file per tenant. Words live in full-text tables, one per knowledge base, so that the
-//! statistics of words cross neither tenants nor bases; vectors are scanned exactly, from memory. Every answer is made
+//! The embedded index: one SQLite file per tenant, and in memory what is searched: words with their records, and vectors,
+//! which are compared exactly. The statistics of words cross neither tenants nor bases. Every answer is made
 //! within one read transaction: a document's old version answers until the new one is complete, and then at once.
 
 mod edit;
@@ -8,6 +8,7 @@ mod expand;
 mod fusion;
 mod highlight;
 mod lists;
+mod postings;
 mod query;
 mod rerank;
 mod scan;

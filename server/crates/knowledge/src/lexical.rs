@@ -347,39 +347,6 @@ pub(crate) fn stem(word: &str) -> String {
     if word.is_ascii() { ENGLISH.stem(word).into_owned() } else { word.to_owned() }
 }
 
-/// Words as the full-text index takes them: separated by spaces, with joints as private-use letters, which its `ascii`
-/// tokenizer keeps inside a word.
-pub(crate) fn stored(words: &[String]) -> String {
-    let mut text = String::new();
-    for word in words {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.extend(word.chars().map(stored_character));
-    }
-    text
-}
-
-fn stored_character(it: char) -> char {
-    const PRIVATE_USE: u32 = 0xE000;
-    if it.is_ascii() && !it.is_ascii_alphanumeric() {
-        char::from_u32(PRIVATE_USE + u32::from(it)).unwrap_or('_')
-    } else {
-        it
-    }
-}
-
-/// The full-text query that finds any of the words; none where there is nothing to look for.
-pub(crate) fn match_expression(terms: &Terms) -> Option<String> {
-    let any_of = |column: &str, all: &[String]| {
-        let quoted: Vec<String> = all.iter().map(|it| format!("\"{}\"", stored(std::slice::from_ref(it)))).collect();
-        (!quoted.is_empty()).then(|| format!("{column} : ({})", quoted.join(" OR ")))
-    };
-    let parts: Vec<String> =
-        [any_of("words", &terms.words), any_of("characters", &terms.characters)].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(" OR "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,14 +418,6 @@ mod tests {
         assert_eq!(asked("！？…", Pieces::Also), Terms::default());
         assert_eq!(asked("面", Pieces::Never).characters, ["面"]);
         assert!(asked("豆腐", Pieces::Never).characters.is_empty());
-    }
-
-    #[test]
-    fn stored_words_hold_nothing_the_index_would_split_or_obey() {
-        let expression = match_expression(&asked("c++ \"x\" OR a-b*", Pieces::Also)).unwrap();
-        assert!(expression.chars().filter(|it| *it == '"').count() % 2 == 0);
-        assert!(!expression.contains('*') && !expression.contains('+') && !expression.contains('-'), "{expression}");
-        assert_eq!(match_expression(&Terms::default()), None);
     }
 
     #[test]

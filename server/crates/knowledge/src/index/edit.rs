@@ -50,8 +50,8 @@ impl Knowledge {
         };
         if !index.update_record(&mut writing, place.version, record).await? {
             let row = row_of(place.version, record.ordinal);
-            index.delete_rows(&mut writing, (Some(place.base), place.version), (row, row)).await?;
-            index.insert_records(&mut writing, (place.base, place.version), &new).await?;
+            index.delete_rows(&mut writing, place.version, (row, row)).await?;
+            index.insert_records(&mut writing, place.version, &new).await?;
         }
         if let (Some(model), Some(vector)) = (base.model(), vector) {
             let stored = index.store_vectors(&mut writing, model, &[(record.hash.clone(), vector)]).await?;
@@ -86,7 +86,7 @@ impl Knowledge {
         if there.is_none() {
             return Ok(false);
         }
-        index.delete_rows(&mut writing, (Some(place.base), place.version), (row, row)).await?;
+        index.delete_rows(&mut writing, place.version, (row, row)).await?;
         index.touch_document(&mut writing, place.document).await?;
         index.touch_base(&mut writing, place.base).await?;
         writing.commit().await.map_err(index.failed("remove a record"))?;
@@ -167,10 +167,6 @@ impl Knowledge {
         ] {
             sqlx::query(AssertSqlSafe(statement)).bind(row).execute(&mut *writing).await.map_err(failed())?;
         }
-        sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS words_{row}")))
-            .execute(&mut *writing)
-            .await
-            .map_err(failed())?;
         index.commit_and_purge(writing).await?;
         index.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(base);
         Ok(true)

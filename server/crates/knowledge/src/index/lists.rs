@@ -1,21 +1,20 @@
 //! The two lists that a search is made of: the nearest by meaning and the best by words, each within what may be seen.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 
 use super::fusion::{Key, Ranking};
+use super::postings::WordQuery;
 use super::scan::QueryCodes;
 use super::search::Scope;
 use super::snapshot::{Segment, floats};
 use super::tenant::{Reading, TenantIndex};
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
-use crate::lexical::{Pieces, match_expression, terms_of_query};
-
-/// A single character says less than the word it stands in.
-const CHARACTER_WEIGHT: f64 = 0.25;
+use crate::lexical::{Pieces, Terms, terms_of_query};
 
 /// A document within a search, with which of its records pass the filter; none where there is no filter.
 pub(super) struct Part {
@@ -36,56 +35,15 @@ impl Part {
         }
     }
 
-    fn rows(&self) -> impl Iterator<Item = i64> {
-        self.segment.rows().enumerate().filter(|(at, _)| self.passes(*at)).map(|(_, row)| row)
-    }
-
     fn passes(&self, at: usize) -> bool {
         self.mask.as_ref().is_none_or(|it| it.get(at) == Some(&true))
-    }
-}
-
-/// Which rows of the table of words may be found, as its query is told.
-pub(super) enum Allowed {
-    All,
-    /// All but these versions, as JSON.
-    NotVersions(String),
-    /// Only these versions, as JSON.
-    Versions(String),
-    /// Only these rows, as JSON.
-    Rows(String),
-}
-
-impl Allowed {
-    pub(super) fn new(filter: &Filter, parts: &[Part], unseen: Vec<i64>) -> Allowed {
-        let json = |all: &[i64]| serde_json::to_string(all).unwrap_or_default();
-        if !filter.is_empty() {
-            return Allowed::Rows(json(&parts.iter().flat_map(Part::rows).collect::<Vec<i64>>()));
-        }
-        if unseen.is_empty() {
-            return Allowed::All;
-        }
-        if unseen.len() <= parts.len() {
-            return Allowed::NotVersions(json(&unseen));
-        }
-        Allowed::Versions(json(&parts.iter().map(|it| it.segment.version).collect::<Vec<i64>>()))
-    }
-
-    /// `+` keeps rows from being looked up one by one in the words, so that this only decides which matches are scored.
-    fn condition(&self) -> (&'static str, Option<&str>) {
-        match self {
-            Allowed::All => ("", None),
-            Allowed::NotVersions(all) => ("AND (rowid >> 24) NOT IN (SELECT value FROM json_each($3))", Some(all)),
-            Allowed::Versions(all) => ("AND (rowid >> 24) IN (SELECT value FROM json_each($3))", Some(all)),
-            Allowed::Rows(all) => ("AND +rowid IN (SELECT value FROM json_each($3))", Some(all)),
-        }
     }
 }
 
 /// The nearest records of one model's bases by their bytes: cheap enough for all of them.
 fn nearest(scopes: &[Scope], query: (usize, &[f32]), count: usize) -> Vec<Key> {
     let codes = QueryCodes::new(query.1);
-    let mut best = Best { count, least: f32::NEG_INFINITY, all: Vec::with_capacity(count.saturating_mul(2)) };
+    let mut best = Best::new(count);
     for (base, scope) in scopes.iter().enumerate().filter(|(_, it)| it.query == Some(query.0)) {
         for part in &scope.parts {
             part.segment.codes.scan(&codes, part.mask.as_deref(), |place, score| {
@@ -97,8 +55,24 @@ fn nearest(scopes: &[Scope], query: (usize, &[f32]), count: usize) -> Vec<Key> {
             });
         }
     }
-    best.cut();
-    best.all.into_iter().map(|(_, key)| key).collect()
+    best.sorted().into_iter().map(|(_, key)| key).collect()
+}
+
+/// A base's records that have a word of the query, best first.
+fn best_by_words(scope: &Scope, terms: &Terms, base: usize, count: usize) -> Vec<(Key, f64)> {
+    let mut query = WordQuery::new(terms, scope.parts.iter().map(|it| &it.segment.postings));
+    let mut best = Best::new(count);
+    for part in &scope.parts {
+        query.score(&part.segment.postings, |place, score| {
+            if score >= best.least
+                && part.passes(place)
+                && let Some(row) = part.segment.row(place)
+            {
+                best.push(score, (base, row));
+            }
+        });
+    }
+    best.sorted().into_iter().map(|(score, key)| (key, f64::from(score))).collect()
 }
 
 /// The best so far, and somewhat more: sorted out whenever they are twice as many as wanted.
@@ -110,6 +84,10 @@ struct Best {
 }
 
 impl Best {
+    fn new(count: usize) -> Best {
+        Best { count, least: f32::NEG_INFINITY, all: Vec::with_capacity(count.saturating_mul(2)) }
+    }
+
     fn push(&mut self, score: f32, key: Key) {
         self.all.push((score, key));
         if self.all.len() >= self.count.saturating_mul(2) {
@@ -119,11 +97,22 @@ impl Best {
 
     fn cut(&mut self) {
         if self.all.len() > self.count {
-            self.all.select_nth_unstable_by(self.count, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+            self.all.select_nth_unstable_by(self.count, better);
             self.all.truncate(self.count);
             self.least = self.all.iter().fold(f32::INFINITY, |least, it| least.min(it.0));
         }
     }
+
+    fn sorted(mut self) -> Vec<(f32, Key)> {
+        self.cut();
+        self.all.sort_unstable_by(better);
+        self.all
+    }
+}
+
+/// Of two with equal scores, the earlier record comes first.
+fn better(a: &(f32, Key), b: &(f32, Key)) -> Ordering {
+    b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1))
 }
 
 impl TenantIndex {
@@ -181,51 +170,27 @@ impl TenantIndex {
         list.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Ok(list)
     }
+}
 
-    /// One list for each base: scores come from its own statistics.
-    pub(super) async fn by_words(
-        &self,
-        reading: &mut Reading,
-        scopes: &Arc<Vec<Scope>>,
-        (query, pieces): (&str, Pieces),
-        count: usize,
-    ) -> Result<Ranking, KnowledgeError> {
-        let (query, asked) = (query.to_owned(), scopes.clone());
-        let expressions = tokio::task::spawn_blocking(move || {
-            asked.iter().map(|it| match_expression(&terms_of_query(&query, pieces, &it.names))).collect::<Vec<_>>()
-        })
-        .await
-        .map_err(|source| KnowledgeError::Worker { operation: "cutting a query into words", source })?;
-        let mut lists = Vec::new();
-        for ((at, scope), expression) in scopes.iter().enumerate().zip(expressions) {
-            let Some(expression) = expression else { continue };
-            let found = self.matches(reading, scope, &expression, count).await?;
-            lists.push(found.into_iter().map(|(row, score)| ((at, row), score)).collect());
-        }
-        let mut ranking = Ranking::of(lists);
-        ranking.records.truncate(count);
-        Ok(ranking)
-    }
-
-    /// Rows with their BM25 score, best first. What may be found is a part of the query.
-    async fn matches(
-        &self,
-        reading: &mut Reading,
-        scope: &Scope,
-        expression: &str,
-        count: usize,
-    ) -> Result<Vec<(i64, f64)>, KnowledgeError> {
-        let words = format!("words_{}", scope.snapshot.base);
-        let (condition, allowed) = scope.allowed.condition();
-        let statement = format!(
-            "SELECT rowid, -bm25({words}, 1.0, {CHARACTER_WEIGHT}) AS score FROM {words}
-             WHERE {words} MATCH $1 {condition} ORDER BY score DESC, rowid LIMIT $2"
-        );
-        let mut query =
-            sqlx::query_as(AssertSqlSafe(statement)).bind(expression).bind(i64::try_from(count).unwrap_or(i64::MAX));
-        if let Some(allowed) = allowed {
-            query = query.bind(allowed);
-        }
-        query.fetch_all(&mut **reading).await.map_err(self.failed("search by words"))
-    }
+/// One list for each base: scores come from its own statistics.
+pub(super) async fn by_words(
+    scopes: &Arc<Vec<Scope>>,
+    (query, pieces): (&str, Pieces),
+    count: usize,
+) -> Result<Ranking, KnowledgeError> {
+    let (query, scopes) = (query.to_owned(), scopes.clone());
+    let lists = tokio::task::spawn_blocking(move || {
+        let terms = scopes.iter().map(|it| terms_of_query(&query, pieces, &it.names));
+        scopes
+            .iter()
+            .zip(terms)
+            .enumerate()
+            .map(|(at, (scope, terms))| best_by_words(scope, &terms, at, count))
+            .collect()
+    })
+    .await
+    .map_err(|source| KnowledgeError::Worker { operation: "looking for words", source })?;
+    let mut ranking = Ranking::of(lists);
+    ranking.records.truncate(count);
+    Ok(ranking)
 }

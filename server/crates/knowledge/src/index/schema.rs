@@ -1,19 +1,20 @@
 //! The tables of a tenant's file, and how an older file becomes one of this kind.
 //!
 //! A record's row says where it belongs: the row of its document's version and its ordinal in one number, so that a version
-//! is a range of rows, in the records and in the table of words alike.
+//! is a range of rows.
 
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::postings::encode;
 use super::tenant::{Reading, TenantIndex};
 use super::write::NewRecord;
 use crate::error::KnowledgeError;
-use crate::lexical::Names;
+use crate::lexical::{Names, terms_of_text};
 use crate::parse::Record;
 
 /// Raised when the tables change; a file of a newer server is not touched.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// A version has at most 2^24 records, which is sixteen times what the exact scan is made for.
 pub(super) const ORDINAL_BITS: u32 = 24;
@@ -26,8 +27,8 @@ const AT_ONCE: i64 = 512;
 /// `stamp` and `generation` change with every write: what is held in memory is compared by them. A text has one vector of
 /// each model, found by its hash, wherever in this file it stands. `base_models` says which models a base was embedded
 /// with, so that a vector can go when no base needs it. `withdrawn` are versions that were deleted while somebody staged them: whoever goes on is told.
-/// Texts come last in their rows: what is read without them does not
-/// walk over their pages.
+/// `records.terms` are a record's words as [`super::postings`] writes them. Texts come last in their rows: what is read
+/// without them does not walk over their pages.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS bases (
   row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL);
@@ -41,7 +42,8 @@ CREATE INDEX IF NOT EXISTS versions_by_document ON versions (document);
 CREATE INDEX IF NOT EXISTS versions_by_base ON versions (base, state);
 CREATE INDEX IF NOT EXISTS versions_by_state ON versions (state);
 CREATE TABLE IF NOT EXISTS records (
-  row INTEGER PRIMARY KEY, hash BLOB NOT NULL, fields TEXT NOT NULL, position TEXT, answer TEXT, text TEXT NOT NULL);
+  row INTEGER PRIMARY KEY, hash BLOB NOT NULL, fields TEXT NOT NULL, position TEXT, answer TEXT,
+  terms BLOB NOT NULL DEFAULT x'', text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS records_by_hash ON records (hash);
 CREATE TABLE IF NOT EXISTS models (
   row INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL);
@@ -102,14 +104,6 @@ pub(super) fn hash_of(searched_text: &str) -> Vec<u8> {
     hash
 }
 
-/// The table of a base's words. Nothing but the words' places is stored there: `content=''` keeps no second copy of the texts.
-pub(super) fn words_table(base: i64) -> String {
-    format!(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS words_{base}
-         USING fts5(words, characters, content='', contentless_delete=1, tokenize='ascii')"
-    )
-}
-
 impl TenantIndex {
     pub(super) async fn create_tables(&self) -> Result<(), KnowledgeError> {
         let failed = || self.failed("open its file");
@@ -123,10 +117,16 @@ impl TenantIndex {
                 ),
             });
         }
-        if version == 1 {
-            self.migrate_from_1(&mut writing).await?;
-        } else {
-            sqlx::raw_sql(SCHEMA).execute(&mut *writing).await.map_err(failed())?;
+        if version == 1 || version == 2 {
+            tracing::info!(tenant.id = self.tenant, "the index of a tenant is being brought up to date");
+            self.drop_word_tables(&mut writing).await?;
+        }
+        match version {
+            1 => self.migrate_from_1(&mut writing).await?,
+            2 => self.migrate_from_2(&mut writing).await?,
+            _ => {
+                sqlx::raw_sql(SCHEMA).execute(&mut *writing).await.map_err(failed())?;
+            }
         }
         if version != SCHEMA_VERSION {
             sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA_VERSION}")))
@@ -144,11 +144,60 @@ impl TenantIndex {
         writing.commit().await.map_err(failed())
     }
 
+    /// Up to version 2, each base had its words in a full-text table, which does not tell them.
+    async fn drop_word_tables(&self, writing: &mut Reading) -> Result<(), KnowledgeError> {
+        let failed = || self.failed("bring its file up to date");
+        let bases: Vec<i64> =
+            sqlx::query_scalar("SELECT row FROM bases").fetch_all(&mut **writing).await.map_err(failed())?;
+        for base in bases {
+            sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS words_{base}")))
+                .execute(&mut **writing)
+                .await
+                .map_err(failed())?;
+        }
+        Ok(())
+    }
+
+    /// Words are cut again, of every text once. Those of a base's own come with its next change, or when its documents are
+    /// read again.
+    async fn migrate_from_2(&self, writing: &mut Reading) -> Result<(), KnowledgeError> {
+        let failed = || self.failed("bring its records up to date");
+        sqlx::raw_sql("ALTER TABLE records ADD COLUMN terms BLOB NOT NULL DEFAULT x''")
+            .execute(&mut **writing)
+            .await
+            .map_err(failed())?;
+        let mut last = i64::MIN;
+        loop {
+            let rows: Vec<(i64, Option<String>, String)> =
+                sqlx::query_as("SELECT row, position, text FROM records WHERE row > $1 ORDER BY row LIMIT $2")
+                    .bind(last)
+                    .bind(AT_ONCE)
+                    .fetch_all(&mut **writing)
+                    .await
+                    .map_err(failed())?;
+            if rows.is_empty() {
+                break;
+            }
+            for (row, position, text) in rows {
+                last = row;
+                let record = Record { text, position: self.position(position.as_deref())?, ..Record::default() };
+                let terms = encode(&terms_of_text(&record.searched_text(), &Names::default()));
+                sqlx::query("UPDATE records SET terms = $2 WHERE row = $1")
+                    .bind(row)
+                    .bind(terms)
+                    .execute(&mut **writing)
+                    .await
+                    .map_err(failed())?;
+            }
+        }
+        sqlx::raw_sql("UPDATE bases SET generation = generation + 1").execute(&mut **writing).await.map_err(failed())?;
+        Ok(())
+    }
+
     /// Version 1 had one vector for each record, no groups, positions or answers, and rows without meaning. Vectors are
-    /// kept, one for each text; words are cut again, since their table cannot be renumbered.
+    /// kept, one for each text.
     async fn migrate_from_1(&self, writing: &mut Reading) -> Result<(), KnowledgeError> {
         let failed = || self.failed("bring its file up to date");
-        tracing::info!(tenant.id = self.tenant, "the index of a tenant is being brought up to date");
         sqlx::raw_sql(
             "ALTER TABLE documents RENAME TO old_documents; ALTER TABLE records RENAME TO old_records;
              ALTER TABLE models RENAME TO old_models; ALTER TABLE vectors RENAME TO old_vectors;",
@@ -169,13 +218,6 @@ impl TenantIndex {
         .execute(&mut **writing)
         .await
         .map_err(failed())?;
-        let bases: Vec<i64> =
-            sqlx::query_scalar("SELECT row FROM bases").fetch_all(&mut **writing).await.map_err(failed())?;
-        for base in bases {
-            for statement in [format!("DROP TABLE IF EXISTS words_{base}"), words_table(base)] {
-                sqlx::query(AssertSqlSafe(statement)).execute(&mut **writing).await.map_err(failed())?;
-            }
-        }
         self.migrate_records(writing).await?;
         sqlx::raw_sql(
             "INSERT OR IGNORE INTO base_models (base, model)
@@ -196,7 +238,7 @@ impl TenantIndex {
         let mut last = i64::MIN;
         loop {
             let rows = sqlx::query(
-                "SELECT old_records.row, old_documents.base, document, ordinal, text, fields, old_vectors.model, vector
+                "SELECT old_records.row, document, ordinal, text, fields, old_vectors.model, vector
                  FROM old_records JOIN old_documents ON old_documents.row = old_records.document
                  LEFT JOIN old_vectors ON old_vectors.record = old_records.row
                  WHERE old_records.row > $1 ORDER BY old_records.row LIMIT $2",
@@ -211,17 +253,17 @@ impl TenantIndex {
             }
             for row in rows {
                 last = row.get(0);
-                let (base, version, ordinal): (i64, i64, i64) = (row.get(1), row.get(2), row.get(3));
-                let fields: String = row.get(5);
+                let (version, ordinal): (i64, i64) = (row.get(1), row.get(2));
+                let fields: String = row.get(4);
                 let record = Record {
                     ordinal: u32::try_from(ordinal).unwrap_or(MAX_ORDINAL),
-                    text: row.get(4),
+                    text: row.get(3),
                     fields: self.fields(&fields)?,
                     ..Record::default()
                 };
                 let new = NewRecord::new(&record, &Names::default());
-                self.insert_records(writing, (base, version), std::slice::from_ref(&new)).await?;
-                if let (Some(model), Some(vector)) = (row.get::<Option<i64>, _>(6), row.get::<Option<Vec<u8>>, _>(7)) {
+                self.insert_records(writing, version, std::slice::from_ref(&new)).await?;
+                if let (Some(model), Some(vector)) = (row.get::<Option<i64>, _>(5), row.get::<Option<Vec<u8>>, _>(6)) {
                     sqlx::query("INSERT OR IGNORE INTO vectors (hash, model, vector) VALUES ($1, $2, $3)")
                         .bind(&new.hash)
                         .bind(model)

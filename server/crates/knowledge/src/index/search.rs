@@ -11,7 +11,7 @@ use super::embed::{checked, no_model, unavailable};
 use super::expand::Shown;
 use super::fusion::{Fused, Ranking, fuse};
 use super::highlight::Marker;
-use super::lists::{Allowed, Part};
+use super::lists::{Part, by_words};
 use super::snapshot::{Held, Snapshot};
 use super::tenant::{Reading, StoredRecord, TenantIndex};
 use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings};
@@ -40,7 +40,6 @@ pub(super) struct Scope {
     pub(super) query: Option<usize>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) parts: Vec<Part>,
-    pub(super) allowed: Allowed,
     pub(super) names: Names,
 }
 
@@ -155,7 +154,7 @@ impl Knowledge {
     }
 }
 
-/// Both lists, as far as each is wanted and can be made.
+/// Both lists, as far as each is wanted and can be made, at the same time.
 struct Lists<'a> {
     timings: &'a mut Timings,
     candidates: usize,
@@ -171,21 +170,28 @@ impl Lists<'_> {
         scopes: &Arc<Vec<Scope>>,
     ) -> Result<(Option<Ranking>, Option<Ranking>), KnowledgeError> {
         let meant = scopes.iter().any(|it| it.query.is_some());
-        let mut dense = None;
-        if meant {
-            let step = Instant::now();
+        let step = Instant::now();
+        let dense = async {
+            if !meant {
+                return Ok(None);
+            }
             let vectors = Arc::new(vectors.into_iter().map(|it| it.vector.unwrap_or_default()).collect::<Vec<_>>());
-            dense = Some(index.by_meaning(reading, scopes, &vectors, self.candidates).await?);
-            self.timings.dense_ms = Some(milliseconds(step));
-        }
-        let mut lexical = None;
-        if self.by_words {
-            let step = Instant::now();
+            let list = index.by_meaning(reading, scopes, &vectors, self.candidates).await?;
+            Ok(Some((list, milliseconds(step))))
+        };
+        let lexical = async {
+            if !self.by_words {
+                return Ok(None);
+            }
             // Where vectors find what is said otherwise, words need not guess from single characters.
             let pieces = if meant { Pieces::Never } else { Pieces::Also };
-            lexical = Some(index.by_words(reading, scopes, (query, pieces), self.candidates).await?);
-            self.timings.lexical_ms = Some(milliseconds(step));
-        }
+            let list = by_words(scopes, (query, pieces), self.candidates).await?;
+            Ok::<_, KnowledgeError>(Some((list, milliseconds(step))))
+        };
+        let (dense, lexical) = futures::future::try_join(dense, lexical).await?;
+        let (dense, dense_ms) = dense.unzip();
+        let (lexical, lexical_ms) = lexical.unzip();
+        (self.timings.dense_ms, self.timings.lexical_ms) = (dense_ms, lexical_ms);
         Ok((dense, lexical))
     }
 }
@@ -442,7 +448,6 @@ impl TenantIndex {
             let Some(snapshot) = self.snapshot(reading, base, what).await? else { continue };
             let parts: Vec<Part> =
                 snapshot.segments(groups).into_iter().map(|segment| Part::new(segment, &filter)).collect();
-            let allowed = Allowed::new(&filter, &parts, snapshot.unseen_versions(groups));
             let query = base.model().and_then(|model| queries.iter().position(|it| it.model == model));
             scopes.push(Scope {
                 base: base.id.clone(),
@@ -450,7 +455,6 @@ impl TenantIndex {
                 query,
                 snapshot,
                 parts,
-                allowed,
                 names: Names::new(&base.spec.words),
             });
         }

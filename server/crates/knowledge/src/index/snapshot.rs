@@ -1,4 +1,5 @@
-//! What is held in memory of a base: for each document a segment with its filterable columns and its vectors as bytes.
+//! What is held in memory of a base: for each document a segment with its filterable columns, its words, and its vectors as
+//! bytes.
 //! Segments never change; a write makes the changed document's segment anew and leaves all others.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,9 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::BaseRef;
+use super::postings::{Postings, PostingsBuilder};
 use super::scan::Codes;
-use super::schema::{State, ordinal_of, row_of, rows_of};
+use super::schema::{ordinal_of, row_of, rows_of};
 use super::tenant::{Reading, TenantIndex};
 use super::types::permits;
 use crate::error::KnowledgeError;
@@ -24,14 +26,12 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 pub(super) struct Snapshot {
     generation: i64,
-    /// The base's row in its tenant's file, which names its table of words.
-    pub(super) base: i64,
+    /// The base's row in its tenant's file.
+    base: i64,
     fields: Vec<(String, FieldKind)>,
     model: Option<Model>,
     /// In the order of the documents' rows.
     documents: Vec<Shown>,
-    /// Versions whose words are in the table and that do not answer, or not any more.
-    pub(super) hidden: Vec<i64>,
     /// Seconds since the process began; written by every use.
     used: AtomicU64,
 }
@@ -57,6 +57,7 @@ pub(super) struct Segment {
     /// Ascending.
     ordinals: Vec<u32>,
     pub(super) columns: Columns,
+    pub(super) postings: Postings,
     pub(super) codes: Codes,
     /// Records without a vector of any model, and the models of vectors that are not the current model's.
     pub(super) without_vector: usize,
@@ -70,10 +71,6 @@ impl Segment {
 
     pub(super) fn row(&self, place: usize) -> Option<i64> {
         self.ordinals.get(place).map(|it| row_of(self.version, *it))
-    }
-
-    pub(super) fn rows(&self) -> impl Iterator<Item = i64> {
-        self.ordinals.iter().map(|it| row_of(self.version, *it))
     }
 
     pub(super) fn embedded(&self) -> usize {
@@ -119,12 +116,6 @@ impl Snapshot {
     /// What somebody in these groups may see.
     pub(super) fn segments(&self, asking: Option<&[String]>) -> Vec<Arc<Segment>> {
         self.documents.iter().filter(|it| permits(&it.groups, asking)).map(|it| it.segment.clone()).collect()
-    }
-
-    /// The versions in the table of words that somebody in these groups must not see.
-    pub(super) fn unseen_versions(&self, asking: Option<&[String]>) -> Vec<i64> {
-        let refused = self.documents.iter().filter(|it| !permits(&it.groups, asking)).map(|it| it.segment.version);
-        self.hidden.iter().copied().chain(refused).collect()
     }
 
     pub(super) fn touch(&self) {
@@ -249,13 +240,6 @@ impl TenantIndex {
         .fetch_all(&mut **reading)
         .await
         .map_err(failed())?;
-        let hidden: Vec<i64> =
-            sqlx::query_scalar("SELECT row FROM versions WHERE base = $1 AND state <> $2 ORDER BY row")
-                .bind(base)
-                .bind(State::Visible.code())
-                .fetch_all(&mut **reading)
-                .await
-                .map_err(failed())?;
         let mut documents = Vec::with_capacity(found.len());
         for (document, stamp, version, groups) in found {
             let kept = held.and_then(|it| {
@@ -270,7 +254,7 @@ impl TenantIndex {
             };
             documents.push(Shown { groups: self.groups(&groups)?, segment });
         }
-        let fresh = Snapshot { generation, base, fields, model, documents, hidden, used: AtomicU64::new(0) };
+        let fresh = Snapshot { generation, base, fields, model, documents, used: AtomicU64::new(0) };
         fresh.touch();
         Ok(Arc::new(fresh))
     }
@@ -293,12 +277,13 @@ impl TenantIndex {
         let mut builders: Vec<ColumnBuilder> = fields.iter().map(|(_, kind)| ColumnBuilder::new(*kind)).collect();
         // What is held for a long time takes the memory that it needs and no more.
         let mut ordinals = Vec::with_capacity(records);
+        let mut postings = PostingsBuilder::new(records);
         let mut codes = Codes::new(dimensions, records);
         let mut missing = 0;
         let (first, last) = rows_of(version);
         {
             let mut rows = sqlx::query(
-                "SELECT records.row, vectors.vector, CASE WHEN $4 THEN records.fields ELSE '' END FROM records
+                "SELECT records.row, vectors.vector, records.terms, CASE WHEN $4 THEN records.fields ELSE '' END FROM records
                  LEFT JOIN vectors ON vectors.hash = records.hash AND vectors.model = $3
                  WHERE records.row BETWEEN $1 AND $2 ORDER BY records.row",
             )
@@ -310,17 +295,17 @@ impl TenantIndex {
             while let Some(row) = rows.try_next().await.map_err(failed())? {
                 ordinals.push(ordinal_of(row.get(0)));
                 if !fields.is_empty() {
-                    let values: Value = Value::Object(self.fields(row.get(2))?);
+                    let values: Value = Value::Object(self.fields(row.get(3))?);
                     for ((name, _), builder) in fields.iter().zip(&mut builders) {
                         builder.push(values.get(name));
                     }
                 }
                 let vector = row.get::<Option<&[u8]>, _>(1).map(floats);
                 if vector.as_ref().is_some_and(|it| it.len() != dimensions) {
-                    return Err(KnowledgeError::Damaged {
-                        tenant: self.tenant.clone(),
-                        message: format!("a vector does not have {dimensions} dimensions"),
-                    });
+                    return Err(self.damaged(format!("a vector does not have {dimensions} dimensions")));
+                }
+                if !postings.push(row.get::<&[u8], _>(2)) {
+                    return Err(self.damaged("a record's words cannot be read".to_owned()));
                 }
                 missing += usize::from(vector.is_none());
                 codes.push(vector.as_deref());
@@ -334,6 +319,9 @@ impl TenantIndex {
             document,
             stamp,
             version,
+            postings: postings
+                .finish()
+                .ok_or_else(|| self.damaged("a document has more words than are searched".to_owned()))?,
             columns: Columns { rows: ordinals.len(), named },
             ordinals,
             codes,

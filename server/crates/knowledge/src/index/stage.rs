@@ -4,10 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::AssertSqlSafe;
-
 use super::embed::no_model;
-use super::schema::{MAX_ORDINAL, State, row_of, words_table};
+use super::schema::{MAX_ORDINAL, State, row_of};
 use super::tenant::{Reading, TenantIndex};
 use super::write::{NewRecord, new_records};
 use super::{BaseRef, Completed, DocumentIn, DocumentRef, Knowledge, Progress, PutReport};
@@ -181,7 +179,7 @@ impl Knowledge {
         let mut rest = records.as_slice();
         while rest.len() > STAGED_AT_ONCE {
             let (part, more) = rest.split_at(STAGED_AT_ONCE);
-            index.insert_records(&mut writing, (staged.base, version), part).await?;
+            index.insert_records(&mut writing, version, part).await?;
             writing.commit().await.map_err(index.failed("store a document"))?;
             writing = index.begin_writing().await?;
             if !index.is_passing(&mut writing, version).await? {
@@ -189,7 +187,7 @@ impl Knowledge {
             }
             rest = more;
         }
-        index.insert_records(&mut writing, (staged.base, version), rest).await?;
+        index.insert_records(&mut writing, version, rest).await?;
         drop(records);
         let reason = match (base.embedder.as_deref(), progress) {
             (None, _) => Some(no_model()),
@@ -282,7 +280,6 @@ impl TenantIndex {
         .fetch_one(&mut **writing)
         .await
         .map_err(failed())?;
-        sqlx::query(AssertSqlSafe(words_table(base))).execute(&mut **writing).await.map_err(failed())?;
         let document: i64 = sqlx::query_scalar(
             "INSERT INTO documents (base, id, name, groups, visible, stamp) VALUES ($1, $2, $3, $4, NULL, 0)
              ON CONFLICT (base, id) DO UPDATE SET id = id RETURNING row",
@@ -318,8 +315,6 @@ impl TenantIndex {
         .await
         .map_err(self.failed("begin a version"))?
         .last_insert_rowid();
-        // Searches are told of it, since they pass its words over.
-        self.touch_base(writing, base).await?;
         Ok(version)
     }
 
@@ -382,7 +377,7 @@ impl TenantIndex {
         records: &[NewRecord],
     ) -> Result<(), KnowledgeError> {
         if staged.records == 0 {
-            return self.insert_records(writing, (staged.base, staged.version), records).await;
+            return self.insert_records(writing, staged.version, records).await;
         }
         let rows: Vec<i64> = records.iter().map(|it| row_of(staged.version, it.ordinal)).collect();
         let there: BTreeSet<i64> =
@@ -399,11 +394,11 @@ impl TenantIndex {
                 if self.update_record(writing, staged.version, record).await? {
                     continue;
                 }
-                self.delete_rows(writing, (Some(staged.base), staged.version), (row, row)).await?;
+                self.delete_rows(writing, staged.version, (row, row)).await?;
             }
             new.push(record);
         }
-        self.insert_records(writing, (staged.base, staged.version), new).await
+        self.insert_records(writing, staged.version, new).await
     }
 
     /// Unless the version was taken away or a newer one answers.

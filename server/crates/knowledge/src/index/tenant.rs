@@ -124,7 +124,7 @@ impl TenantIndex {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed("begin to write"))
     }
 
-    fn damaged(&self, message: String) -> KnowledgeError {
+    pub(super) fn damaged(&self, message: String) -> KnowledgeError {
         KnowledgeError::Damaged { tenant: self.tenant.clone(), message }
     }
 

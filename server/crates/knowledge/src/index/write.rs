@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
+use super::postings::encode;
 use super::schema::{State, hash_of, row_of, rows_of};
 use super::tenant::{Reading, TenantIndex};
 use crate::error::KnowledgeError;
-use crate::lexical::{Names, stored, terms_of_text};
+use crate::lexical::{Names, terms_of_text};
 use crate::parse::{Position, Record};
 
 /// Rows of one statement.
@@ -23,15 +24,13 @@ pub(super) struct NewRecord {
     fields: String,
     position: Option<String>,
     answer: Option<String>,
+    terms: Vec<u8>,
     text: String,
-    words: String,
-    characters: String,
 }
 
 impl NewRecord {
     pub(super) fn new(record: &Record, names: &Names) -> NewRecord {
         let searched = record.searched_text();
-        let terms = terms_of_text(&searched, names);
         NewRecord {
             ordinal: record.ordinal,
             hash: hash_of(&searched),
@@ -39,9 +38,8 @@ impl NewRecord {
             position: (record.position != Position::default())
                 .then(|| serde_json::to_string(&record.position).unwrap_or_else(|_| "{}".to_owned())),
             answer: record.answer.clone(),
+            terms: encode(&terms_of_text(&searched, names)),
             text: record.text.clone(),
-            words: stored(&terms.words),
-            characters: stored(&terms.characters),
         }
     }
 }
@@ -58,7 +56,7 @@ impl TenantIndex {
     pub(super) async fn insert_records<'r>(
         &self,
         writing: &mut Reading,
-        (base, version): (i64, i64),
+        version: i64,
         records: impl IntoIterator<Item = &'r NewRecord>,
     ) -> Result<(), KnowledgeError> {
         let failed = || self.failed("store records");
@@ -68,24 +66,17 @@ impl TenantIndex {
         }
         for part in records.chunks(ROWS_AT_ONCE) {
             let mut insert: QueryBuilder<Sqlite> =
-                QueryBuilder::new("INSERT INTO records (row, hash, fields, position, answer, text) ");
+                QueryBuilder::new("INSERT INTO records (row, hash, fields, position, answer, terms, text) ");
             insert.push_values(part.iter().copied(), |mut row, it| {
                 row.push_bind(row_of(version, it.ordinal))
                     .push_bind(it.hash.as_slice())
                     .push_bind(it.fields.as_str())
                     .push_bind(it.position.as_deref())
                     .push_bind(it.answer.as_deref())
+                    .push_bind(it.terms.as_slice())
                     .push_bind(it.text.as_str());
             });
             let usual = part.len() == ROWS_AT_ONCE;
-            insert.build().persistent(usual).execute(&mut **writing).await.map_err(failed())?;
-            let mut insert: QueryBuilder<Sqlite> =
-                QueryBuilder::new(format!("INSERT INTO words_{base} (rowid, words, characters) "));
-            insert.push_values(part.iter().copied(), |mut row, it| {
-                row.push_bind(row_of(version, it.ordinal))
-                    .push_bind(it.words.as_str())
-                    .push_bind(it.characters.as_str());
-            });
             insert.build().persistent(usual).execute(&mut **writing).await.map_err(failed())?;
         }
         self.count_records(writing, version, i64::try_from(records.len()).unwrap_or(i64::MAX)).await
@@ -128,7 +119,7 @@ impl TenantIndex {
     pub(super) async fn delete_rows(
         &self,
         writing: &mut Reading,
-        (base, version): (Option<i64>, i64),
+        version: i64,
         (from, to): (i64, i64),
     ) -> Result<(), KnowledgeError> {
         let failed = || self.failed("delete records");
@@ -149,12 +140,6 @@ impl TenantIndex {
             needed("> $2")
         );
         sqlx::query(AssertSqlSafe(statement)).bind(from).bind(to).execute(&mut **writing).await.map_err(failed())?;
-        if let Some(base) = base {
-            let words = format!(
-                "DELETE FROM words_{base} WHERE rowid IN (SELECT row FROM records WHERE row BETWEEN $1 AND $2)"
-            );
-            sqlx::query(AssertSqlSafe(words)).bind(from).bind(to).execute(&mut **writing).await.map_err(failed())?;
-        }
         let gone = sqlx::query("DELETE FROM records WHERE row BETWEEN $1 AND $2")
             .bind(from)
             .bind(to)
@@ -204,15 +189,12 @@ impl TenantIndex {
     /// Removes a part of a dead version; false when there is none.
     async fn purge_part(&self, writing: &mut Reading) -> Result<bool, KnowledgeError> {
         let failed = || self.failed("remove an old version");
-        let found: Option<(i64, i64, Option<i64>)> = sqlx::query_as(
-            "SELECT versions.row, versions.records, bases.row FROM versions LEFT JOIN bases ON bases.row = versions.base
-             WHERE state = $1 LIMIT 1",
-        )
-        .bind(State::Dead.code())
-        .fetch_optional(&mut **writing)
-        .await
-        .map_err(failed())?;
-        let Some((version, records, base)) = found else { return Ok(false) };
+        let found: Option<(i64, i64)> = sqlx::query_as("SELECT row, records FROM versions WHERE state = $1 LIMIT 1")
+            .bind(State::Dead.code())
+            .fetch_optional(&mut **writing)
+            .await
+            .map_err(failed())?;
+        let Some((version, records)) = found else { return Ok(false) };
         let (first, last) = rows_of(version);
         let end: Option<i64> = if records > PURGED_AT_ONCE {
             sqlx::query_scalar("SELECT row FROM records WHERE row BETWEEN $1 AND $2 ORDER BY row LIMIT 1 OFFSET $3")
@@ -225,16 +207,13 @@ impl TenantIndex {
         } else {
             None
         };
-        self.delete_rows(writing, (base, version), (first, end.unwrap_or(last))).await?;
+        self.delete_rows(writing, version, (first, end.unwrap_or(last))).await?;
         if end.is_none() {
             sqlx::query("DELETE FROM versions WHERE row = $1")
                 .bind(version)
                 .execute(&mut **writing)
                 .await
                 .map_err(failed())?;
-            if let Some(base) = base {
-                self.touch_base(writing, base).await?;
-            }
         }
         Ok(true)
     }

@@ -415,3 +415,33 @@ async fn a_file_of_version_1_keeps_its_vectors() {
     assert_eq!((report.embedded, report.reused), (1, 3));
     assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_file_of_version_2_has_its_words_cut_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let embedder = Hashing::new("m");
+    let base = base(&embedder);
+    {
+        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        knowledge.put_document(TENANT, &base, put("doc", 1, texts("甲共同的段落", 0, 700)), &|_| {}).await.unwrap();
+    }
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(dir.path().join("tenant-a.sqlite")))
+        .await
+        .unwrap();
+    // What version 3 added is taken away, and what it removed is there again.
+    sqlx::raw_sql(
+        "ALTER TABLE records DROP COLUMN terms; PRAGMA user_version = 2;
+         CREATE VIRTUAL TABLE words_1 USING fts5(words, characters, content='', contentless_delete=1, tokenize='ascii');",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    for _ in 0..2 {
+        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let response = search(&knowledge, ask(&base, "共同的段落", SearchMode::Lexical)).await;
+        assert_eq!(response.hits.len(), 5, "all that were asked for");
+        assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 700, "vectors stay");
+    }
+    assert_eq!(counted(dir.path(), "sqlite_master WHERE name LIKE 'words_%'").await, 0);
+}
