@@ -20,7 +20,7 @@ use crate::parse::{Position, Record};
 /// Reads of one tenant at the same time. Searches are short, and two cores have no use for more.
 const READERS: u32 = 4;
 /// Connections of tenants that nobody uses are closed.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(60);
 
 pub(super) struct TenantIndex {
     pub(super) tenant: String,
