@@ -4,7 +4,7 @@ import { useId, useRef, useState } from "react";
 import type { KeyboardEvent, RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import { Cross } from "./icons";
-import { addTags, endsTag } from "./tags";
+import { addTags, endsTag, someOf } from "./tags";
 
 interface TagInputProps {
   label: string;
@@ -66,7 +66,7 @@ export function TagInput({ label, hint, placeholder, tags, onChange, isWrong, er
         </li>
       </ul>
       {hint && <p id={`${id}-hint`} className="mt-1 text-sm text-faint">{hint}</p>}
-      <p role="status" className="text-sm text-brass-ink">{twice.length > 0 ? t("form.tags_twice", { count: twice.length, tags: twice.slice(0, 5).join(" · ") }) : ""}</p>
+      <p role="status" className="text-sm text-brass-ink">{twice.length > 0 ? t("form.tags_twice", { tags: someOf(twice) }) : ""}</p>
       {error && <p id={`${id}-error`} className="mt-1 text-sm text-seal">{error}</p>}
     </div>
   );

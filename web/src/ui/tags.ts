@@ -26,3 +26,8 @@ export function addTags(tags: readonly string[], text: string): { tags: string[]
   }
   return { tags: next, twice };
 }
+
+/** Few enough to be read. */
+export function someOf(tags: readonly string[]): string {
+  return tags.slice(0, 5).join(" · ") + (tags.length > 5 ? " …" : "");
+}

@@ -65,7 +65,7 @@ function Documents({ base, add }: { base: KnowledgeBase; add: string | undefined
           <select aria-label={t("knowledge.filter_state")} className={`${INPUT} !w-auto`} value={filter} onChange={(event) => setFilter(event.target.value as Filter)}>
             {FILTERS.map((one) => <option key={one} value={one}>{t(`knowledge.filter_${one}`)}</option>)}
           </select>
-          <a href={baseAddress(base.name, "export")} download className={buttonClass("plain")} title={t("knowledge.export_text")}><Download />{t("knowledge.export")}</a>
+          <a href={baseAddress(base.name, "export")} download className={buttonClass("plain")} title={t("knowledge.export_text")}><Download /><span className="max-sm:sr-only">{t("knowledge.export")}</span></a>
         </div>
       )}
       {shown.length > 0 && <div aria-busy={documents.isPlaceholderData}><DocumentList base={base.name} documents={shown} /></div>}

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { KnowledgeBase } from "@/api/knowledge";
 import { Panel } from "@/ui/panel";
 import { TagInput } from "@/ui/tag-input";
+import { someOf } from "@/ui/tags";
 import { SaveRow, useSave } from "./save-row";
 import { isWord, MOST_WORDS } from "./own-words";
 
@@ -15,7 +16,9 @@ export function WordsPanel({ base }: { base: KnowledgeBase }) {
   const save = useSave(base, () => setTouched(null));
   const dirty = touched !== null && JSON.stringify(touched) !== JSON.stringify(base.words);
   const wrong = words.filter((word) => !isWord(word));
-  const error = wrong.length > 0 ? t("knowledge.words_wrong", { words: wrong.slice(0, 5).join(" · ") }) : words.length > MOST_WORDS ? t("knowledge.words_many", { most: MOST_WORDS.toLocaleString(i18n.language) }) : undefined;
+  const error = wrong.length > 0
+    ? t("knowledge.words_wrong", { words: someOf(wrong) })
+    : words.length > MOST_WORDS ? t("knowledge.words_many", { most: MOST_WORDS.toLocaleString(i18n.language) }) : undefined;
   return (
     <Panel title={t("knowledge.words")} text={t("knowledge.words_text")}>
       <form noValidate data-testid="base-words" onSubmit={(event) => { event.preventDefault(); if (error === undefined) save.mutate({ words }); }}>
