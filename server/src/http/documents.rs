@@ -236,7 +236,7 @@ pub(super) async fn list(
     let (base, _) = app.base(caller.tenant.id, &name).await?;
     let (q, limit) = (looked_for(q.as_deref())?, page_size(limit)?);
     let Page { items, next_cursor } =
-        app.storage().list_documents(caller.tenant.id, base.id, q, after.as_deref(), limit).await?;
+        app.storage().list_documents(caller.tenant.id, base.id, q, (after.as_deref(), limit)).await?;
     Ok(Json(DocumentList { items: items.into_iter().map(document_view).collect(), next_cursor }))
 }
 
@@ -481,7 +481,7 @@ pub(super) async fn chunks(
         AppError::invalid("`after` is no number of a record").hint("take `next_cursor` of the page before")
     })?;
     let (q, limit) = (looked_for(q.as_deref())?, page_size(limit)?);
-    let mut items = app.storage().chunks(caller.tenant.id, id, q, after, limit + 1).await?;
+    let mut items = app.storage().chunks(caller.tenant.id, id, q, (after, limit + 1)).await?;
     let more = i64::try_from(items.len()).is_ok_and(|it| it > limit);
     items.truncate(usize::try_from(limit).unwrap_or(0));
     let next_cursor = items.last().filter(|_| more).map(|it| it.ordinal.to_string());

@@ -44,7 +44,7 @@ export function RemovalToasts() {
 function Offer({ batch }: { batch: RemovalBatch }) {
   const { t } = useTranslation();
   const [only] = batch.items;
-  const text = batch.items.length === 1 && only ? t("removals.one", { name: only.name }) : t(`removals.${batch.kind}`, { count: batch.items.length });
+  const text = batch.items.length === 1 && only ? t(`removals.one_${batch.kind}`, { name: only.name }) : t(`removals.${batch.kind}`, { count: batch.items.length });
   return (
     <div data-testid="removal" onPointerEnter={() => removals.hold(batch.key)} onPointerLeave={() => removals.release(batch.key)} onFocus={() => removals.hold(batch.key)} onBlur={() => removals.release(batch.key)}
       className="pointer-events-auto flex max-w-full animate-rise items-center gap-3 rounded-xl bg-ink py-2 ps-4 pe-2 text-paper shadow-desk sm:max-w-lg">

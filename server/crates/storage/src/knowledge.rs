@@ -376,8 +376,7 @@ impl Storage {
         tenant: TenantId,
         base: KnowledgeBaseId,
         containing: Option<&str>,
-        cursor: Option<&str>,
-        limit: i64,
+        (cursor, limit): (Option<&str>, i64),
     ) -> Result<Page<Document>> {
         let Cursor { at, id } = Cursor::read(cursor)?;
         let sql = document_select!(

@@ -114,8 +114,7 @@ impl Storage {
         tenant: TenantId,
         document: DocumentId,
         containing: Option<&str>,
-        after: Option<i64>,
-        limit: i64,
+        (after, limit): (Option<i64>, i64),
     ) -> Result<Vec<Chunk>> {
         let sql = concat!(
             "select ",

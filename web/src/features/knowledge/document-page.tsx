@@ -71,7 +71,6 @@ function Head({ base, document }: { base: KnowledgeBase; document: KnowledgeDocu
             <span>{t("knowledge.records_count", { count: document.records, number: number(document.records) })}</span>
             {document.size_bytes ? <span>{formatBytes(document.size_bytes, i18n.language)}</span> : null}
             <span>{t("knowledge.version", { version: document.version })}</span>
-            {document.media_type && <span className="wrap-anywhere">{document.media_type}</span>}
             {document.updated_at && <span>{formatMoment(millis(document.updated_at), i18n.language)}</span>}
             <SourceLink document={document} />
           </p>
@@ -132,13 +131,14 @@ function Chunks({ base, document }: { base: KnowledgeBase; document: KnowledgeDo
         <Button aria-expanded={adding} data-testid="add-chunk" onClick={() => setAdding(!adding)}><Plus />{t("knowledge.chunk_add")}</Button>
       </div>
       {adding && <div className="mt-4"><ChunkForm base={base} document={document.id} chunk={null} onDone={() => setAdding(false)} /></div>}
-      {q !== "" && chunks.isSuccess && !isPlaceholderData && <p role="status" className="mt-3 text-sm text-quiet">{t(hasNextPage ? "knowledge.found_so_far" : "knowledge.found", { count: shown.length, number: number(shown.length) })}</p>}
+      {q !== "" && shown.length > 0 && !isPlaceholderData && <p role="status" className="mt-3 text-sm text-quiet">{t(hasNextPage ? "knowledge.found_so_far" : "knowledge.found", { count: shown.length, number: number(shown.length) })}</p>}
       {after >= 0 && q === "" && <div className="mt-4"><Button weight="bare" onClick={() => setAfter(-1)}>↑ {t("knowledge.from_start")}</Button></div>}
       {chunks.isPending && <Loading label={t("common.loading")} />}
       {chunks.isError && !chunks.data && <div className="mt-4"><ProblemNotice problem={asProblem(chunks.error)} onRetry={() => void chunks.refetch()} /></div>}
       {chunks.isSuccess && target !== null && !there && q === "" && !isFetching && (
         <p role="status" className="mt-4 rounded-xl border border-brass/50 bg-brass-wash px-4 py-2.5 text-sm">{t("knowledge.chunk_gone", { number: target })}</p>
       )}
+      {chunks.isSuccess && q !== "" && shown.length === 0 && !isPlaceholderData && !hasNextPage && <p className="py-8 text-center text-quiet">{t("knowledge.no_such_chunk")}</p>}
       {chunks.isSuccess && q === "" && shown.length === 0 && !hasNextPage && <p className="py-8 text-center text-quiet">{isWorkedOn(document) ? t("knowledge.chunks_not_yet") : t("knowledge.chunks_none")}</p>}
       <ul ref={list} tabIndex={-1} aria-label={t("knowledge.chunks")} aria-busy={isPlaceholderData} className="mt-4 space-y-3 outline-none">
         {shown.map((chunk) => <li key={chunk.ordinal}><ChunkView base={base} document={document.id} chunk={chunk} marked={chunk.ordinal === target} needle={q.toLowerCase()} onDelete={() => list.current?.focus({ preventScroll: true })} /></li>)}
