@@ -22,7 +22,8 @@ export function RemovalToasts() {
       const undoes = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
       const latest = removals.batches.findLast((batch) => batch.state === "waiting");
       // In a text the keys undo what was typed.
-      if (!undoes || !latest || (event.target as HTMLElement).closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+      const writes = event.target instanceof Element && event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+      if (!undoes || !latest || writes) return;
       event.preventDefault();
       removals.undo(latest.key);
     };

@@ -52,7 +52,7 @@ export function TagInput({ label, hint, placeholder, tags, onChange, isWrong, er
   return (
     <div>
       <label htmlFor={id} className="mb-1.5 block text-sm font-medium">{label}</label>
-      <ul ref={list} aria-label={label} className="flex max-h-64 cursor-text flex-wrap items-center gap-1.5 overflow-auto rounded-lg border border-line bg-raised px-1.5 py-1 focus-within:border-brass dark:border-faint/45"
+      <ul ref={list} className="flex max-h-64 cursor-text flex-wrap items-center gap-1.5 overflow-auto rounded-lg border border-line bg-raised px-1.5 py-1 focus-within:border-brass dark:border-faint/45"
         onClick={(event) => { if (event.target === event.currentTarget) line.current?.focus(); }}>
         {tags.map((tag, at) => (
           <li key={tag} data-tag={tag} className={`inline-flex max-w-full items-center rounded-md ps-2 ${isWrong?.(tag) ? "bg-seal-wash text-seal" : "bg-wash"}`}>

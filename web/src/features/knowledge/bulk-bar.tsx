@@ -20,7 +20,7 @@ export function BulkBar({ documents, bulk, onDelete }: BulkBarProps) {
   const { t } = useTranslation();
   const [grouping, setGrouping] = useState(false);
   return (
-    <div role="toolbar" aria-label={t("knowledge.chosen", { count: documents.length })} data-testid="bulk" className="flex flex-wrap items-center gap-x-1">
+    <div role="group" aria-label={t("knowledge.chosen", { count: documents.length })} data-testid="bulk" className="flex flex-wrap items-center gap-x-1">
       {ACTS.map((act) => {
         const those = concerned(act, documents);
         return those.length > 0 && <Button key={act} weight="bare" data-act={act} disabled={bulk.isBusy} onClick={() => void bulk.act(act, those)}>{t(`knowledge.act_${act}`, { count: those.length })}</Button>;

@@ -69,7 +69,7 @@ function Documents({ base, add }: { base: KnowledgeBase; add: string | undefined
         </div>
       )}
       {shown.length > 0 && <div aria-busy={documents.isPlaceholderData}><DocumentList base={base.name} documents={shown} /></div>}
-      {narrowed && shown.length === 0 && <p role="status" className="py-6 text-center text-quiet">{empty ? t("knowledge.no_such_document") : t("common.loading")}</p>}
+      {narrowed && documents.isSuccess && shown.length === 0 && <p role="status" className="py-6 text-center text-quiet">{empty ? t("knowledge.no_such_document") : t("common.loading")}</p>}
       {hasNextPage && !goesOn && (
         <div className="text-center"><Button disabled={isFetching} onClick={() => void fetchNextPage()}>{t("common.more")}</Button></div>
       )}

@@ -12,7 +12,7 @@ export function WordsPanel({ base }: { base: KnowledgeBase }) {
   const { t, i18n } = useTranslation();
   /** Null while nothing was touched: the list then follows what the server says. */
   const [touched, setTouched] = useState<string[] | null>(null);
-  const words = touched ?? base.words;
+  const words = touched ?? [...new Set(base.words)];
   const save = useSave(base, () => setTouched(null));
   const dirty = touched !== null && JSON.stringify(touched) !== JSON.stringify(base.words);
   const wrong = words.filter((word) => !isWord(word));
