@@ -12,12 +12,16 @@ export function Work({ document }: { document: KnowledgeDocument }) {
   const { t, i18n } = useTranslation();
   const part = partDone(document);
   const words = sayProgress(t, i18n.language, document);
+  /** Of the attempt before this one, while it is worked on. */
+  const failure = sayFailure(t, document);
   return (
     <>
       {isWorkedOn(document) && (
         <div className="mt-2 max-w-xl">
-          <progress aria-label={`${document.name}: ${sayState(t, document.state)}`} max={1} {...(part === null ? {} : { value: part })} className="meter block w-full" />
+          {/* Whatever waits for its turn has no progress that could be drawn. */}
+          {document.state !== "queued" && <progress aria-label={`${document.name}: ${sayState(t, document.state)}`} max={1} {...(part === null ? {} : { value: part })} className="meter block w-full" />}
           <p className="mt-1 text-sm text-quiet tabular-nums">{words}{document.answering && <span className="text-faint">{words && " · "}{t("knowledge.answering")}</span>}</p>
+          {document.reason && <p className="mt-1 text-sm text-brass-ink">{t("knowledge.tries_again")} <Words text={failure.title} />{failure.detail && <span className="block text-faint wrap-anywhere"><Words text={failure.detail} /></span>}</p>}
         </div>
       )}
       {document.state === "failed" && <FailureWords document={document} />}
