@@ -9,14 +9,14 @@ import { search } from "./mock-search.ts";
 
 export interface MockDocument {
   id: string; name: string; state: string; done: number; total: number; unit: string; version: number; records: number; size_bytes: number; media_type: string;
-  source: { url: string } | null; groups: string[]; metadata: object; reason: string | null; warnings: string[]; answering: boolean; created_at: number; updated_at: number; chunks: Chunk[];
+  source: { url: string } | null; groups: string[]; metadata: object; reason: string | null; hint: string | null; errors: { code: string; message: string; line?: number; path?: string }[]; warnings: string[]; answering: boolean; created_at: number; updated_at: number; chunks: Chunk[];
 }
 
 interface Test { id: string; query: string; filter: unknown; expected: { document: string; contains?: string; ordinal?: number }[] }
 interface Report { at: number; recall: number; mrr: number }
 
 export interface MockBase {
-  name: string; title: string | null; description: string | null; fields: Record<string, Field>; splitting: object;
+  name: string; title: string | null; description: string | null; fields: Record<string, Field>; splitting: object; words: string[];
   embedding: { model: string | null; state: string; done: number; total: number; reason: string | null; next: string | null };
   docs: MockDocument[]; tests: Test[]; last: Report | null; created_at: number; updated_at: number;
 }
@@ -32,15 +32,17 @@ const models = [
 const bases = new Map<string, MockBase>();
 const chunkOf = (ordinal: number, text: string, more: Partial<Chunk> = {}): Chunk => ({ ordinal, text, answer: null, fields: {}, position: {}, tokens: Math.ceil([...text].length * 0.7), enabled: true, edited: false, ...more });
 
+const failed = (code: string, reason: string) => ({ reason, hint: "Mend it and upload it again.", errors: [{ code, message: reason }] });
+
 function addBase(name: string, more: Partial<MockBase> = {}): MockBase {
   const embedding = { model: MODEL, state: "ready", done: 0, total: 0, reason: null, next: null };
-  const base = { name, title: null, description: null, fields: {}, splitting: { tokens: 400, overlap: 0.15, parent: null }, embedding, docs: [], tests: [], last: null, created_at: Date.now(), updated_at: Date.now(), ...more };
+  const base = { name, title: null, description: null, fields: {}, splitting: { tokens: 400, overlap: 0.15, parent: null }, words: [], embedding, docs: [], tests: [], last: null, created_at: Date.now(), updated_at: Date.now(), ...more };
   bases.set(name, base);
   return base;
 }
 
 function addDocument(base: MockBase, name: string, more: Partial<MockDocument> = {}): MockDocument {
-  const made = { id: randomUUID(), name, state: "ready", done: 0, total: 0, unit: "records", version: 1, records: more.chunks?.length ?? 0, size_bytes: 1000, media_type: "text/plain", source: null, groups: [], metadata: {}, reason: null, warnings: [], answering: false, created_at: Date.now(), updated_at: Date.now(), chunks: [], ...more };
+  const made = { id: randomUUID(), name, state: "ready", done: 0, total: 0, unit: "records", version: 1, records: more.chunks?.length ?? 0, size_bytes: 1000, media_type: "text/plain", source: null, groups: [], metadata: {}, reason: null, hint: null, errors: [], warnings: [], answering: false, created_at: Date.now(), updated_at: Date.now(), chunks: [], ...more };
   base.docs.unshift(made);
   return made;
 }
@@ -54,7 +56,8 @@ addDocument(manuals, "X5-Pro user guide (EN, revision 7).docx", {
   size_bytes: 840_000, media_type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", warnings: ["2 pictures have no text and were left out.", "The table on page 4 has no header row: its first row was taken for one."],
   chunks: Array.from({ length: 12 }, (_, at) => chunkOf(at, `Error E10${at}: the filter is missing or was not put in correctly. Open the cover and check that the arrow points upward.`, { position: { headings: ["Troubleshooting", "Error codes"] } })),
 });
-addDocument(manuals, "扫描件-质检报告.pdf", { state: "failed", size_bytes: 12_000_000, media_type: "application/pdf", reason: "The 14 pages hold only pictures: no text was found." });
+addDocument(manuals, "扫描件-质检报告.pdf", { state: "failed", size_bytes: 12_000_000, media_type: "application/pdf", ...failed("document_without_text", "`扫描件-质检报告.pdf` cannot be read: it is scanned: its pages are pictures, and there is no text in them") });
+addDocument(manuals, "各门店价目表.xlsx", { state: "failed", size_bytes: 52_000, media_type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ...failed("invalid_document", "`各门店价目表.xlsx` has 2 problems: row 14, column `价格`: …"), errors: [{ code: "invalid_document", message: "`面议` is no number", line: 14, path: "价格" }, { code: "invalid_document", message: "`约30` is no number", line: 27, path: "价格" }] });
 addDocument(manuals, "2025年全部订单记录.csv", { state: "embedding", done: 3100, total: 880_000, size_bytes: 31_000_000, version: 2, answering: true, media_type: "text/csv" });
 const menu = addBase("menu", {
   title: "菜单", description: "门店菜品、价格与辣度", embedding: { model: MODEL, state: "working", done: 320, total: 900, reason: null, next: "siliconflow/BAAI/bge-m3" },
@@ -85,7 +88,7 @@ working.unref();
 function step(document: MockDocument): void {
   document.done += Math.min(60, Math.max(1, document.total / 4));
   if (document.done < document.total) return;
-  if (/bad/.test(document.name) && document.state === "parsing") return void Object.assign(document, { state: "failed", reason: `\`${document.name}\` is not what its name says.` });
+  if (/bad/.test(document.name) && document.state === "parsing") return void Object.assign(document, { state: "failed", ...failed("invalid_document", `\`${document.name}\` cannot be read: it does not begin like what its name says: it is damaged, or of another kind`) });
   const state = STEPS[STEPS.indexOf(document.state) + 1] ?? "ready";
   Object.assign(document, { state, done: 0, unit: state === "parsing" ? "bytes" : "records", total: state === "parsing" ? Math.min(200, document.size_bytes) : document.chunks.length });
   if (state === "ready") Object.assign(document, { records: document.chunks.length, answering: false, updated_at: Date.now() });
@@ -95,7 +98,7 @@ const viewOf = (base: MockBase) => ({ ...base, docs: undefined, tests: undefined
 const documentView = (document: MockDocument) => ({ ...document, chunks: undefined });
 
 function bring(base: MockBase, name: string, bytes: number, chunks: Chunk[], more: Partial<MockDocument> = {}): MockDocument {
-  const fresh = { state: "queued", done: 0, total: 4, unit: "bytes", size_bytes: bytes, chunks, reason: null, updated_at: Date.now(), ...more };
+  const fresh = { state: "queued", done: 0, total: 4, unit: "bytes", size_bytes: bytes, chunks, reason: null, errors: [], updated_at: Date.now(), ...more };
   const old = base.docs.find((one) => one.name === name);
   if (!old) return Object.assign(addDocument(base, name, fresh), { records: 0 });
   return Object.assign(old, fresh, { version: old.version + 1, answering: old.state === "ready" });
@@ -129,7 +132,7 @@ export async function routeKnowledge(request: IncomingMessage, response: ServerR
   if (!document) return problem(response, 404, "not_found", "There is no such document.");
   if (sub === "chunks") return routeChunks(response, method, document, ordinal, url, body);
   if (sub === "file") { response.writeHead(200, { "Content-Type": "application/octet-stream" }); response.end("original"); return; }
-  if (sub === "retry") Object.assign(document, { state: "queued", done: 0, total: 4, reason: null });
+  if (sub === "retry") Object.assign(document, { state: "queued", done: 0, total: 4, reason: null, errors: [] });
   if (sub === "cancel") document.state = "cancelled";
   if (!sub && method === "PATCH") Object.assign(document, body);
   if (!sub && method === "DELETE") { base.docs = base.docs.filter((one) => one !== document); return json(response, 204, null); }
@@ -146,15 +149,22 @@ function routeBase(response: ServerResponse, method: string, base: MockBase, bod
   Object.assign(base, rest);
   if (model === null) base.embedding = { ...base.embedding, model: null, state: "off" };
   else if (model !== undefined) base.embedding = { ...base.embedding, state: "working", done: 0, total: 100, next: String(model) };
-  if (rest["fields"] || rest["splitting"]) for (const one of base.docs) if (one.state === "ready") Object.assign(one, { state: "queued", done: 0, total: 4, answering: true });
+  if (rest["fields"] || rest["splitting"] || rest["words"]) for (const one of base.docs) if (one.state === "ready") Object.assign(one, { state: "queued", done: 0, total: 4, answering: true });
   json(response, 200, viewOf(base));
+}
+
+/** Whether what is looked for stands in one of these. */
+function has(url: URL, texts: string[]): boolean {
+  const q = (url.searchParams.get("q") ?? "").trim().toLowerCase();
+  return texts.some((text) => text.toLowerCase().includes(q));
 }
 
 function routeDocuments(response: ServerResponse, method: string, base: MockBase, url: URL, body: Body, form: Form | null): void {
   if (method === "GET") {
     const after = Number(url.searchParams.get("after") ?? 0);
     const limit = Number(url.searchParams.get("limit") ?? 50);
-    return json(response, 200, { items: base.docs.slice(after, after + limit).map(documentView), next_cursor: after + limit < base.docs.length ? String(after + limit) : null });
+    const docs = base.docs.filter((one) => has(url, [one.name, ...one.groups]));
+    return json(response, 200, { items: docs.slice(after, after + limit).map(documentView), next_cursor: after + limit < docs.length ? String(after + limit) : null });
   }
   if (form?.file) {
     const { name, text, bytes } = form.file;
@@ -173,7 +183,7 @@ function routeChunks(response: ServerResponse, method: string, document: MockDoc
   if (ordinal === undefined && method === "GET") {
     const after = Number(url.searchParams.get("after") ?? -1);
     const limit = Number(url.searchParams.get("limit") ?? 50);
-    const rest = document.chunks.filter((one) => one.ordinal > after);
+    const rest = document.chunks.filter((one) => one.ordinal > after && has(url, [one.text, one.answer ?? ""]));
     return json(response, 200, { items: rest.slice(0, limit), next_cursor: rest.length > limit ? String(rest[limit - 1]?.ordinal) : null });
   }
   if (ordinal === undefined) {

@@ -129,7 +129,7 @@ impl App {
         let mut records = Vec::new();
         let mut after = None;
         loop {
-            let chunks = self.storage().chunks(tenant, document, after, RECORDS_AT_ONCE).await?;
+            let chunks = self.storage().chunks(tenant, document, None, (after, RECORDS_AT_ONCE)).await?;
             let Some(last) = chunks.last() else { return Ok(records) };
             after = Some(last.ordinal);
             records.extend(chunks.into_iter().filter(|it| it.enabled).map(record_of));

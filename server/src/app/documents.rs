@@ -317,7 +317,8 @@ impl App {
         let mut all = Vec::new();
         let mut cursor = None;
         loop {
-            let page: Page<Document> = self.storage().list_documents(tenant, base, cursor.as_deref(), 500).await?;
+            let page: Page<Document> =
+                self.storage().list_documents(tenant, base, None, (cursor.as_deref(), 500)).await?;
             all.extend(page.items);
             cursor = page.next_cursor;
             if cursor.is_none() {

@@ -130,7 +130,11 @@ impl From<knowledge::KnowledgeError> for AppError {
             "document_gone" => ErrorCode::NotFound,
             "too_large" => ErrorCode::TooLarge,
             "invalid_knowledge_base" | "invalid_filter" | "invalid_request" => ErrorCode::InvalidInput,
-            "invalid_document" | "unknown_encoding" | "unsupported_document" => ErrorCode::InvalidDocument,
+            "invalid_document"
+            | "protected_document"
+            | "document_without_text"
+            | "unknown_encoding"
+            | "unsupported_document" => ErrorCode::InvalidDocument,
             _ => return AppError::internal(error),
         };
         AppError::new(code, error.to_string()).maybe_hint(error.hint())

@@ -335,12 +335,18 @@ fn makes_other_records(before: &BaseSpec, after: &BaseSpec) -> bool {
 }
 
 pub(crate) fn unreadable(error: knowledge::KnowledgeError) -> AppError {
-    let problems = error
+    let code = error.code();
+    let mut problems: Vec<Problem> = error
         .problems()
         .into_iter()
-        .map(|it| Problem { line: it.row, path: it.column, ..Problem::new("invalid_document", it.message) })
+        .map(|it| Problem { line: it.row, path: it.column, ..Problem::new(code, it.message) })
         .collect();
-    AppError::from(error).errors(problems)
+    let refusal = AppError::from(error);
+    // One code stands for every file that cannot be read; this one says which of the reasons it is.
+    if problems.is_empty() && refusal.internal.is_none() {
+        problems.push(Problem::new(code, refusal.detail.clone()));
+    }
+    refusal.errors(problems)
 }
 
 /// A hit as a model reads it: under its headings, and a question with its standard answer.

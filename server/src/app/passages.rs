@@ -77,7 +77,7 @@ impl App {
     /// The span's text; none if the document has changed since it was indexed, so that its numbers mean something else.
     async fn text_of(&self, tenant: TenantId, span: &Span, hits: &[Hit]) -> Result<Option<String>> {
         let count = span.last - span.first + 1;
-        let chunks = self.storage().chunks(tenant, span.document, Some(span.first - 1), count).await?;
+        let chunks = self.storage().chunks(tenant, span.document, None, (Some(span.first - 1), count)).await?;
         let chunks: Vec<_> = chunks.into_iter().filter(|it| it.ordinal <= span.last).collect();
         let unchanged = span.hits.iter().filter_map(|it| hits.get(*it)).all(|hit| {
             let place = ordinal_of(hit);

@@ -28,6 +28,8 @@ use crate::jobs::document_name;
 /// Longer than any proxy waits.
 const MAX_WAIT: Duration = Duration::from_secs(300);
 const MAX_PAGE: i64 = 200;
+/// Nobody looks for more at once.
+const MAX_Q_CHARS: usize = 200;
 /// A field of the form that is not the file.
 const MAX_FIELD_BYTES: usize = 256 << 10;
 
@@ -109,7 +111,9 @@ pub(crate) struct Wait {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Paging {
+pub(crate) struct Listing {
+    /// Only what has this text in it.
+    q: Option<String>,
     after: Option<String>,
     limit: Option<i64>,
 }
@@ -213,16 +217,26 @@ fn page_size(asked: Option<i64>) -> Result<i64> {
     }
 }
 
+/// What is looked for; none where that is nothing.
+fn looked_for(q: Option<&str>) -> Result<Option<&str>> {
+    let q = q.map(str::trim).filter(|it| !it.is_empty());
+    if q.is_some_and(|it| it.chars().count() > MAX_Q_CHARS) {
+        return Err(AppError::invalid(format!("`q` has more than {MAX_Q_CHARS} characters"))
+            .hint("it is found where it stands word for word; `search` takes whole questions"));
+    }
+    Ok(q)
+}
+
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
     In(name): In<String>,
-    Asked(Paging { after, limit }): Asked<Paging>,
+    Asked(Listing { q, after, limit }): Asked<Listing>,
 ) -> Result<Json<DocumentList>> {
     let (base, _) = app.base(caller.tenant.id, &name).await?;
-    let limit = page_size(limit)?;
+    let (q, limit) = (looked_for(q.as_deref())?, page_size(limit)?);
     let Page { items, next_cursor } =
-        app.storage().list_documents(caller.tenant.id, base.id, after.as_deref(), limit).await?;
+        app.storage().list_documents(caller.tenant.id, base.id, q, (after.as_deref(), limit)).await?;
     Ok(Json(DocumentList { items: items.into_iter().map(document_view).collect(), next_cursor }))
 }
 
@@ -460,14 +474,14 @@ pub(super) async fn chunks(
     State(app): State<App>,
     caller: Caller,
     In((name, id)): In<(String, DocumentId)>,
-    Asked(Paging { after, limit }): Asked<Paging>,
+    Asked(Listing { q, after, limit }): Asked<Listing>,
 ) -> Result<Json<ChunkList>> {
     found(&app, &caller, &name, id).await?;
     let after: Option<i64> = after.map(|it| it.parse()).transpose().map_err(|_| {
         AppError::invalid("`after` is no number of a record").hint("take `next_cursor` of the page before")
     })?;
-    let limit = page_size(limit)?;
-    let mut items = app.storage().chunks(caller.tenant.id, id, after, limit + 1).await?;
+    let (q, limit) = (looked_for(q.as_deref())?, page_size(limit)?);
+    let mut items = app.storage().chunks(caller.tenant.id, id, q, (after, limit + 1)).await?;
     let more = i64::try_from(items.len()).is_ok_and(|it| it > limit);
     items.truncate(usize::try_from(limit).unwrap_or(0));
     let next_cursor = items.last().filter(|_| more).map(|it| it.ordinal.to_string());

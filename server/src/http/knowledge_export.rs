@@ -82,7 +82,7 @@ fn begin(zip: &mut Zip, name: &str) -> Result<()> {
 async fn write_chunks(app: &App, tenant: TenantId, document: &Document, zip: &mut Zip) -> Result<()> {
     let mut after = None;
     loop {
-        let chunks = app.storage().chunks(tenant, document.id, after, CHUNKS_AT_ONCE).await?;
+        let chunks = app.storage().chunks(tenant, document.id, None, (after, CHUNKS_AT_ONCE)).await?;
         let Some(last) = chunks.last() else { return Ok(()) };
         after = Some(last.ordinal);
         for Chunk { ordinal, text, answer, fields, position, enabled, edited, .. } in chunks {

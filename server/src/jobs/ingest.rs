@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::app::documents::index_version;
 use crate::app::incoming::Incoming;
 use crate::app::knowledge::unreadable;
-use crate::app::{App, AppError, Result};
+use crate::app::{App, AppError, Problem, Result};
 use crate::error_codes::ErrorCode;
 
 /// How often progress is stored; also how soon somebody who stops it is heard.
@@ -103,6 +103,9 @@ impl Reading {
         let again_at = again.map(|it| now + i64::try_from(it.as_millis()).unwrap_or(0));
         if again_at.is_none() {
             self.discard().await;
+        }
+        if error.errors.is_empty() {
+            error.errors.push(Problem::new(error.code.code(), error.detail.clone()));
         }
         let problems =
             json!({ "errors": error.errors.get(..PROBLEMS_KEPT).unwrap_or(&error.errors), "hint": error.hint });

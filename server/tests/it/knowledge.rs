@@ -79,6 +79,7 @@ async fn what_cannot_be_read_says_why_and_the_old_version_answers() {
     let document = &list["items"][0];
     assert_eq!((document["state"].as_str(), document["answering"].as_bool()), (Some("failed"), Some(true)));
     assert!(document["reason"].as_str().is_some_and(|it| !it.is_empty()), "{document}");
+    assert_eq!(document["errors"][0]["code"], "unsupported_document", "{document}");
     assert_eq!(found(&client, json!({ "query": "年假" })).await.len(), 1);
     let address = format!("{DOCUMENTS}/{}", id(document));
     let retried = client.post(&format!("{address}/retry"), json!({})).await.ok();
@@ -274,6 +275,37 @@ async fn a_table_that_is_stopped_and_begun_again_at_once_comes_out_whole() {
     for question in ["第 7 个问题", "第 3999 个问题"] {
         let hits = found(&client, json!({ "query": question, "mode": "lexical", "top_k": 1 })).await;
         assert!(hits[0]["text"].as_str().unwrap().starts_with(question), "{hits:?}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_narrowed_by_a_text() {
+    let app = TestApp::new().await;
+    let client = handbook(&app).await;
+    let document = client.upload(WAIT, "员工手册.md", HANDBOOK.as_bytes()).await.ok();
+    client.upload(WAIT, "100%.md", "# Prices\n\nTea 8, coffee 12.\n".as_bytes()).await.ok();
+    let names = async |q: &str| {
+        let listed = client.get(&format!("{DOCUMENTS}?q={q}")).await.ok();
+        listed["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("%E6%89%8B%E5%86%8C").await, ["员工手册.md"], "手册");
+    assert_eq!(names(".MD").await.len(), 2);
+    assert_eq!(names("0%25").await, ["100%.md"]);
+    assert_eq!(names("%20").await.len(), 2, "nothing is looked for");
+    assert!(names("_").await.is_empty());
+    let page = client.get(&format!("{DOCUMENTS}?q=.md&limit=1")).await.ok();
+    let next = page["next_cursor"].as_str().unwrap();
+    let rest = client.get(&format!("{DOCUMENTS}?q=.md&limit=1&after={next}")).await.ok();
+    assert_eq!(rest["items"][0]["id"], document["id"], "{rest}");
+    assert!(rest["next_cursor"].is_null(), "{rest}");
+
+    let chunks = format!("{DOCUMENTS}/{}/chunks", id(&document));
+    let listed = client.get(&format!("{chunks}?q=%E4%BA%94%E5%A4%A9")).await.ok();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "五天: {listed}");
+    assert!(listed["items"][0]["text"].as_str().unwrap().contains("五天年假"), "{listed}");
+    let long = "x".repeat(201);
+    for address in [DOCUMENTS, chunks.as_str()] {
+        client.get(&format!("{address}?q={long}")).await.problem(422, "invalid_input");
     }
 }
 

@@ -66,6 +66,8 @@ interface RequestOptions {
   body?: unknown;
   signal?: AbortSignal;
   headers?: Record<string, string>;
+  /** The request outlives the page that sends it. */
+  keepalive?: boolean;
 }
 
 /** A raw response; throws `Problem` unless it is a success. Used directly by event streams. */
@@ -81,6 +83,7 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
       signal: options.signal ?? null,
       credentials: "same-origin",
       cache: "no-store",
+      keepalive: options.keepalive ?? false,
     });
   } catch (cause) {
     if (options.signal?.aborted) throw cause;

@@ -1,5 +1,5 @@
 // Knowledge bases: the shapes that the server sends of them, and where each is asked for.
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { request } from "./client";
 import type { Page, Timestamp } from "./types";
 
@@ -44,11 +44,22 @@ export interface KnowledgeBase {
   /** The text of a record, `{field}` standing for values; the searched fields' values where there is none. */
   embed_template?: string | null;
   splitting: Splitting;
+  /** Names that are words of their own wherever they stand. */
+  words: string[];
   embedding: EmbeddingUse;
   documents: number;
   records: number;
   created_at?: Timestamp | null;
   updated_at?: Timestamp | null;
+}
+
+export interface FileProblem {
+  code: string;
+  message: string;
+  /** The row, as a spreadsheet counts them. */
+  line?: number | null;
+  /** The column's header. */
+  path?: string | null;
 }
 
 export interface KnowledgeDocument {
@@ -69,8 +80,8 @@ export interface KnowledgeDocument {
   /** Why it failed; of one that is ready, what it still lacks. */
   reason?: string | null;
   hint?: string | null;
-  /** What is wrong with the file, where it is several things. */
-  errors?: { message: string; line?: number | null; column?: number | null }[] | null;
+  /** What is wrong with the file; the codes say of which kind it is. */
+  errors?: FileProblem[] | null;
   warnings: string[];
   /** A version of it is found, be it an older one. */
   answering: boolean;
@@ -228,16 +239,55 @@ export const baseQuery = (name: string) =>
 
 const DOCUMENTS_PAGE = 50;
 
-export const documentsQuery = (base: string) =>
+/** A page of a listing: `after` is the cursor of the one before, `q` a text that has to stand in what is listed. */
+function listing(address: string, { limit, after, q }: { limit: number; after: string; q: string }): string {
+  const search = new URLSearchParams({ limit: String(limit) });
+  if (q !== "") search.set("q", q);
+  if (after !== "") search.set("after", after);
+  return `${address}?${search}`;
+}
+
+/** A base's documents, the newest first; those with `q` in their name or groups. */
+export const documentsQuery = (base: string, q: string) =>
   infiniteQueryOptions({
-    queryKey: ["knowledge", base, "documents"],
-    queryFn: ({ pageParam }) => request<Page<KnowledgeDocument>>(`${baseAddress(base, "documents")}?limit=${DOCUMENTS_PAGE}${pageParam ? `&after=${encodeURIComponent(pageParam)}` : ""}`),
+    queryKey: ["knowledge", base, "documents", q],
+    queryFn: ({ pageParam, signal }) => request<Page<KnowledgeDocument>>(listing(baseAddress(base, "documents"), { limit: DOCUMENTS_PAGE, after: pageParam, q }), { signal }),
     initialPageParam: "",
     getNextPageParam: (last) => last.next_cursor ?? null,
     // Every page is read again, so that many pages are read less often.
     refetchInterval: (query) => {
       const pages = query.state.data?.pages ?? [];
       return pages.some((page) => page.items.some(isWorkedOn)) ? WORK_POLL_MS * pages.length : false;
+    },
+    placeholderData: keepPreviousData,
+  });
+
+/** As many as one answer of a listing has, and characters of a text that is looked for. */
+const MOST_LISTED = 200;
+const MOST_LOOKED_FOR = 200;
+
+/** The document of exactly this name; null where there is none. */
+async function documentNamed(base: string, name: string): Promise<KnowledgeDocument | null> {
+  const q = [...name].slice(0, MOST_LOOKED_FOR).join("");
+  for (let after: string | null = ""; after !== null; ) {
+    const page: Page<KnowledgeDocument> = await request<Page<KnowledgeDocument>>(listing(baseAddress(base, "documents"), { limit: MOST_LISTED, after, q }));
+    const found = page.items.find((document) => document.name === name);
+    if (found) return found;
+    after = page.next_cursor ?? null;
+  }
+  return null;
+}
+
+/** The document with the first of these names that there is. */
+export const documentNamedQuery = (base: string, names: readonly string[]) =>
+  queryOptions({
+    queryKey: ["knowledge", base, "named", names],
+    queryFn: async () => {
+      for (const name of names) {
+        const found = await documentNamed(base, name);
+        if (found) return found;
+      }
+      return null;
     },
   });
 
@@ -250,13 +300,14 @@ export const documentQuery = (base: string, id: string) =>
 
 const CHUNKS_PAGE = 100;
 
-/** A document's passages behind the one with the number `after`; all of them from -1. */
-export const chunksQuery = (base: string, id: string, after: number) =>
+/** A document's passages behind the one with the number `after`, all of them from -1; those with `q` in them. */
+export const chunksQuery = (base: string, id: string, { after, q }: { after: number; q: string }) =>
   infiniteQueryOptions({
-    queryKey: ["knowledge", base, "document", id, "chunks", after],
-    queryFn: ({ pageParam }) => request<Page<Chunk>>(`${documentAddress(base, id, "chunks")}?limit=${CHUNKS_PAGE}${pageParam ? `&after=${encodeURIComponent(pageParam)}` : ""}`),
+    queryKey: ["knowledge", base, "document", id, "chunks", after, q],
+    queryFn: ({ pageParam, signal }) => request<Page<Chunk>>(listing(documentAddress(base, id, "chunks"), { limit: CHUNKS_PAGE, after: pageParam, q }), { signal }),
     initialPageParam: after < 0 ? "" : String(after),
     getNextPageParam: (last) => last.next_cursor ?? null,
+    placeholderData: keepPreviousData,
   });
 
 export const testsQuery = (base: string) =>

@@ -656,7 +656,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A knowledge base's documents and how far they are, newest first */
+        /** A knowledge base's documents and how far they are, newest first. `?q=TEXT` lists those with the text in their name or groups */
         get: operations["list_documents"];
         put?: never;
         /** Add a file, records, an address or a sitemap; the same name replaces. `?wait=SECONDS` waits until it is read */
@@ -744,7 +744,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document's records in their order */
+        /** A document's records in their order. `?q=TEXT` lists those with the text in them */
         get: operations["list_chunks"];
         put?: never;
         /** Add a record to a document */
@@ -3832,7 +3832,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A knowledge base's documents and how far they are, newest first */
+            /** @description A knowledge base's documents and how far they are, newest first. `?q=TEXT` lists those with the text in their name or groups */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4097,7 +4097,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A document's records in their order */
+            /** @description A document's records in their order. `?q=TEXT` lists those with the text in them */
             200: {
                 headers: {
                     [name: string]: unknown;

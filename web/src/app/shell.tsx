@@ -13,6 +13,7 @@ import { Cross, Menu } from "@/ui/icons";
 import { PersonMenu, Places, Wordmark } from "@/ui/navigation";
 import { Loading } from "@/ui/page";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { RemovalToasts } from "@/ui/removal-toasts";
 
 export function Shell() {
   const { t } = useTranslation();
@@ -40,6 +41,7 @@ export function Shell() {
         {session.isError && <div className="mx-auto max-w-2xl p-6"><ProblemNotice problem={asProblem(session.error)} onRetry={() => void session.refetch()} /></div>}
         {session.data && !expired && <Outlet />}
       </main>
+      {session.data && <RemovalToasts />}
     </div>
   );
 }

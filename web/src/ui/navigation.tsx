@@ -4,6 +4,7 @@ import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-quer
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { request } from "@/api/client";
+import { removals } from "@/api/removals";
 import { sessionQuery, waitsQuery } from "@/api/queries";
 import { LANGUAGES, setLanguage } from "@/i18n";
 import { Bell, Check, Person } from "./icons";
@@ -74,6 +75,8 @@ export function PersonMenu() {
   const queries = useQueryClient();
   const session = useQuery({ ...sessionQuery, enabled: false }).data;
   const signOut = async () => {
+    // Afterwards nobody would be allowed to.
+    await removals.settle();
     await request("/api/v1/session", { method: "DELETE" }).catch(() => undefined);
     queries.clear();
     await navigate({ to: "/signin" });

@@ -43,6 +43,11 @@ pub enum KnowledgeError {
     InvalidSpec { problems: Vec<Problem> },
     #[error("`{file}` cannot be read: {message}")]
     UnreadableFile { file: String, message: String, hint: String },
+    #[error("`{file}` cannot be read: it is protected by a password")]
+    Protected { file: String },
+    /// Its pages are pictures, or letters of which nobody says which they are.
+    #[error("`{file}` cannot be read: {message}")]
+    WithoutText { file: String, message: String, hint: String },
     #[error("`{file}` has a character set that cannot be recognised: {message}")]
     UnknownEncoding { file: String, message: String },
     #[error("`{file}` is too large: {message}")]
@@ -102,6 +107,8 @@ impl KnowledgeError {
         match self {
             KnowledgeError::InvalidSpec { .. } => "invalid_knowledge_base",
             KnowledgeError::UnreadableFile { .. } | KnowledgeError::InvalidDocument { .. } => "invalid_document",
+            KnowledgeError::Protected { .. } => "protected_document",
+            KnowledgeError::WithoutText { .. } => "document_without_text",
             KnowledgeError::UnknownEncoding { .. } => "unknown_encoding",
             KnowledgeError::TooLarge { .. } => "too_large",
             KnowledgeError::UnsupportedDocument { .. } => "unsupported_document",
@@ -121,11 +128,15 @@ impl KnowledgeError {
         match self {
             KnowledgeError::InvalidSpec { .. } => Some("mend every point, then save `knowledge.yaml` again".to_owned()),
             KnowledgeError::UnreadableFile { hint, .. }
+            | KnowledgeError::WithoutText { hint, .. }
             | KnowledgeError::TooLarge { hint, .. }
             | KnowledgeError::UnsupportedDocument { hint, .. }
             | KnowledgeError::InvalidFilter { hint, .. }
             | KnowledgeError::InvalidRequest { hint, .. }
             | KnowledgeError::EmbeddingUnavailable { hint, .. } => Some(hint.clone()),
+            KnowledgeError::Protected { .. } => {
+                Some("open it with the password, save a copy without one, and upload that".to_owned())
+            }
             KnowledgeError::UnknownEncoding { .. } => {
                 Some("save the file as UTF-8 (in Excel: “CSV UTF-8”) and upload it again".to_owned())
             }
@@ -152,6 +163,8 @@ impl KnowledgeError {
                 problems.clone()
             }
             KnowledgeError::UnreadableFile { .. }
+            | KnowledgeError::Protected { .. }
+            | KnowledgeError::WithoutText { .. }
             | KnowledgeError::UnknownEncoding { .. }
             | KnowledgeError::TooLarge { .. }
             | KnowledgeError::UnsupportedDocument { .. }

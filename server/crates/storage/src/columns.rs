@@ -54,3 +54,27 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> 
 pub(crate) fn list(texts: &[String]) -> String {
     Value::from(texts).to_string()
 }
+
+/// What `lower(column) like lower($n) escape '\'` needs to find the texts in which this one stands. Small and large letters are
+/// the same as far as the database knows them: SQLite knows those of ASCII.
+pub(crate) fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.chars() {
+        if matches!(character, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// The same for a column with a [`list`]. None for a text that could be met between the list's members.
+pub(crate) fn list_containing(text: &str) -> Option<String> {
+    if !text.contains(char::is_alphanumeric) {
+        return None;
+    }
+    // As it stands in a member, but for the quotes around that.
+    let member = Value::from(text).to_string();
+    Some(containing(member.strip_prefix('"')?.strip_suffix('"')?))
+}

@@ -370,17 +370,18 @@ impl Storage {
         self.first("look up a document", query).await
     }
 
-    /// The newest first.
+    /// The newest first; only those in whose name, or in a group's name of whose groups, `containing` stands.
     pub async fn list_documents(
         &self,
         tenant: TenantId,
         base: KnowledgeBaseId,
-        cursor: Option<&str>,
-        limit: i64,
+        containing: Option<&str>,
+        (cursor, limit): (Option<&str>, i64),
     ) -> Result<Page<Document>> {
         let Cursor { at, id } = Cursor::read(cursor)?;
         let sql = document_select!(
             "where d.tenant = $1 and d.base = $2 and (d.created_at, d.id) < ($3, $4) \
+             and ($6 is null or lower(d.name) like lower($6) escape '\\' or lower(d.groups) like lower($7) escape '\\') \
              order by d.created_at desc, d.id desc limit $5"
         );
         let query = query(sql)
@@ -388,7 +389,9 @@ impl Storage {
             .bind(base.to_string())
             .bind(at)
             .bind(id.to_string())
-            .bind(with_one_more(limit));
+            .bind(with_one_more(limit))
+            .bind(containing.map(columns::containing))
+            .bind(containing.and_then(columns::list_containing));
         let items = self.all("list the documents", query).await?;
         Ok(page(items, limit, |it: &Document| (it.created_at, *it.id.as_uuid())))
     }

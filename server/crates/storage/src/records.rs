@@ -108,22 +108,28 @@ impl Storage {
         .await
     }
 
-    /// A document's records with a number above `after`, in order.
+    /// A document's records with a number above `after`, in order; only those in whose text or answer `containing` stands.
     pub async fn chunks(
         &self,
         tenant: TenantId,
         document: DocumentId,
-        after: Option<i64>,
-        limit: i64,
+        containing: Option<&str>,
+        (after, limit): (Option<i64>, i64),
     ) -> Result<Vec<Chunk>> {
         let sql = concat!(
             "select ",
             chunk_columns!(),
             " from documents d join chunks c on c.tenant = d.tenant and c.document = d.id and c.version = d.version \
-             where d.tenant = $1 and d.id = $2 and c.ordinal > $3 order by c.ordinal limit $4"
+             where d.tenant = $1 and d.id = $2 and c.ordinal > $3 \
+             and ($5 is null or lower(c.text) like lower($5) escape '\\' or lower(c.answer) like lower($5) escape '\\') \
+             order by c.ordinal limit $4"
         );
-        let query =
-            query(sql).bind(tenant.to_string()).bind(document.to_string()).bind(after.unwrap_or(-1)).bind(limit.max(0));
+        let query = query(sql)
+            .bind(tenant.to_string())
+            .bind(document.to_string())
+            .bind(after.unwrap_or(-1))
+            .bind(limit.max(0))
+            .bind(containing.map(columns::containing));
         self.all("read a document's records", query).await
     }
 

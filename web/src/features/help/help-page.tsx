@@ -15,10 +15,11 @@ const KEYS = [
   ["/", "help.key_focus"],
   ["Alt + N", "help.key_new"],
   ["Tab", "help.key_tab"],
+  ["Ctrl + Z", "help.key_undo"],
 ] as const;
 
 /** What workflows can do, in the order in which readers meet it. */
-const TOPICS = ["waits", "containers", "triggers", "knowledge", "plugins", "cache", "rerun"] as const;
+const TOPICS = ["waits", "containers", "triggers", "knowledge", "documents", "plugins", "cache", "rerun"] as const;
 
 export function HelpPage() {
   const { t } = useTranslation();

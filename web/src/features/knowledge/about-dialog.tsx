@@ -7,10 +7,11 @@ import { baseQuery, documentAddress } from "@/api/knowledge";
 import type { KnowledgeDocument } from "@/api/knowledge";
 import { Button, IconButton } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
-import { Field, INPUT } from "@/ui/field";
+import { INPUT } from "@/ui/field";
 import { Plus, Trash } from "@/ui/icons";
 import { ProblemNotice } from "@/ui/problem-notice";
-import { groupsOf, metadataOf, pairsOf } from "./metadata";
+import { TagInput } from "@/ui/tag-input";
+import { metadataOf, pairsOf } from "./metadata";
 import type { MetadataPair } from "./metadata";
 
 interface AboutDialogProps {
@@ -27,10 +28,10 @@ export function AboutDialog({ base, document, open, onClose }: AboutDialogProps)
 function Form({ base, document, onClose }: Omit<AboutDialogProps, "open">) {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const [groups, setGroups] = useState(document.groups.join(", "));
+  const [groups, setGroups] = useState<string[]>(() => [...new Set(document.groups)]);
   const [pairs, setPairs] = useState<MetadataPair[]>(() => pairsOf(document.metadata));
   const save = useMutation({
-    mutationFn: () => request<unknown>(documentAddress(base, document.id), { method: "PATCH", body: { groups: groupsOf(groups), metadata: metadataOf(pairs, document.metadata) } }),
+    mutationFn: () => request<unknown>(documentAddress(base, document.id), { method: "PATCH", body: { groups, metadata: metadataOf(pairs, document.metadata) } }),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: baseQuery(base).queryKey });
       onClose();
@@ -39,7 +40,7 @@ function Form({ base, document, onClose }: Omit<AboutDialogProps, "open">) {
   const change = (key: number, next: Partial<MetadataPair>) => setPairs(pairs.map((pair) => (pair.key === key ? { ...pair, ...next } : pair)));
   return (
     <form noValidate data-testid="document-about" className="space-y-5" onChange={() => { if (!save.isPending) save.reset(); }} onSubmit={(event) => { event.preventDefault(); save.mutate(); }}>
-      <Field label={t("knowledge.groups")} hint={t("knowledge.groups_hint")} value={groups} onChange={(event) => setGroups(event.target.value)} />
+      <TagInput label={t("knowledge.groups")} hint={t("knowledge.groups_hint")} tags={groups} onChange={setGroups} />
       <fieldset>
         <legend className="mb-1.5 text-sm font-medium">{t("knowledge.metadata")}</legend>
         <ul className="space-y-2">

@@ -2,7 +2,7 @@
 // written by hand. A table for an empty base first shows its columns.
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { KnowledgeBase, KnowledgeDocument } from "@/api/knowledge";
+import type { KnowledgeBase } from "@/api/knowledge";
 import { Button } from "@/ui/button";
 import { Globe, Question, Upload } from "@/ui/icons";
 import { useDrop } from "@/ui/use-drop";
@@ -15,16 +15,13 @@ import { useUploadQueue } from "./use-upload-queue";
 
 interface AddDocumentsProps {
   base: KnowledgeBase;
-  documents: KnowledgeDocument[];
   /** Which form stands open at first. */
   first: string | undefined;
-  /** Whether it is known by now what documents there are. */
-  known: boolean;
 }
 
 type Open = "address" | "questions" | null;
 
-export function AddDocuments({ base, documents, first, known }: AddDocumentsProps) {
+export function AddDocuments({ base, first }: AddDocumentsProps) {
   const { t } = useTranslation();
   const { items, queue } = useUploadQueue(base.name);
   const chooser = useRef<HTMLInputElement>(null);
@@ -34,7 +31,7 @@ export function AddDocuments({ base, documents, first, known }: AddDocumentsProp
     const files = Array.from(list ?? []);
     const [only] = files;
     if (!only || table) return;
-    if (files.length === 1 && known && documents.length === 0 && looksLikeTable(only)) return setTable(only);
+    if (files.length === 1 && base.documents === 0 && looksLikeTable(only)) return setTable(only);
     queue.add(files);
   };
   const over = useDrop(take);
@@ -50,7 +47,7 @@ export function AddDocuments({ base, documents, first, known }: AddDocumentsProp
       </div>
       <p className="mt-2 text-sm text-quiet">{over ? t("knowledge.drop") : t("knowledge.drop_hint")}</p>
       {open === "address" && <div className="mt-4 border-t border-line pt-4"><AddressForm base={base.name} onDone={() => setOpen(null)} /></div>}
-      {open === "questions" && <div className="mt-4 border-t border-line pt-4"><QuestionsForm base={base.name} documents={documents} onDone={() => setOpen(null)} /></div>}
+      {open === "questions" && <div className="mt-4 border-t border-line pt-4"><QuestionsForm base={base.name} onDone={() => setOpen(null)} /></div>}
       <QueueList items={items} queue={queue} />
       <ColumnsDialog base={base} file={table} onClose={() => setTable(null)}
         onSend={(file, columns) => { setTable(null); queue.add([file], columns ? { columns } : {}); }} />

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { baseAddress, baseQuery } from "@/api/knowledge";
+import { removals } from "@/api/removals";
 import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
 import { ProblemNotice } from "@/ui/problem-notice";
@@ -18,7 +19,10 @@ export function AddressForm({ base, onDone }: { base: string; onDone: () => void
   const address = addressOf(typed);
   const sitemap = chosen ?? (address !== null && looksLikeSitemap(address));
   const add = useMutation({
-    mutationFn: () => request<unknown>(baseAddress(base, "documents"), { method: "POST", body: sitemap ? { sitemap: address } : { url: address } }),
+    mutationFn: async () => {
+      await removals.settle();
+      return request<unknown>(baseAddress(base, "documents"), { method: "POST", body: sitemap ? { sitemap: address } : { url: address } });
+    },
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: baseQuery(base).queryKey });
       onDone();

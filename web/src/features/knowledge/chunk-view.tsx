@@ -5,8 +5,8 @@ import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { baseQuery, documentAddress, documentQuery } from "@/api/knowledge";
 import type { Chunk, KnowledgeBase } from "@/api/knowledge";
+import { removals } from "@/api/removals";
 import { Button } from "@/ui/button";
-import { Confirm } from "@/ui/dialog";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { Switch } from "@/ui/switch";
 import { ChunkForm } from "./chunk-form";
@@ -23,9 +23,11 @@ interface ChunkViewProps {
   marked: boolean;
   /** Small letters that are looked for. */
   needle: string;
+  /** The passage is about to go, and the focus in it. */
+  onDelete: () => void;
 }
 
-export function ChunkView({ base, document, chunk, marked, needle }: ChunkViewProps) {
+export function ChunkView({ base, document, chunk, marked, needle, onDelete }: ChunkViewProps) {
   const { t, i18n } = useTranslation();
   const [editing, setEditing] = useState(false);
   const article = useRef<HTMLElement>(null);
@@ -58,7 +60,7 @@ export function ChunkView({ base, document, chunk, marked, needle }: ChunkViewPr
         )}
         <FieldValues fields={base.fields} values={chunk.fields} text={chunk.text} />
       </div>
-      <Acts base={base.name} document={document} chunk={chunk} onEdit={() => setEditing(true)} />
+      <Acts base={base.name} document={document} chunk={chunk} onEdit={() => setEditing(true)} onDelete={onDelete} />
     </article>
   );
 }
@@ -75,18 +77,15 @@ function Text({ chunk, needle }: { chunk: Chunk; needle: string }) {
   );
 }
 
-function Acts({ base, document, chunk, onEdit }: { base: string; document: string; chunk: Chunk; onEdit: () => void }) {
+function Acts({ base, document, chunk, onEdit, onDelete }: { base: string; document: string; chunk: Chunk; onEdit: () => void; onDelete: () => void }) {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const [deleting, setDeleting] = useState(false);
   const address = documentAddress(base, document, "chunks", String(chunk.ordinal));
   const changed = async () => {
     await queries.invalidateQueries({ queryKey: documentQuery(base, document).queryKey });
     void queries.invalidateQueries({ queryKey: baseQuery(base).queryKey, exact: true });
   };
   const enable = useMutation({ mutationFn: (enabled: boolean) => request<unknown>(address, { method: "PATCH", body: { enabled } }), onSettled: changed });
-  const remove = useMutation({ mutationFn: () => request<void>(address, { method: "DELETE" }), onSuccess: changed });
-  const error = enable.error ?? remove.error;
   return (
     <>
       <div className="mt-2 flex flex-wrap items-center gap-x-1 gap-y-1">
@@ -95,10 +94,9 @@ function Acts({ base, document, chunk, onEdit }: { base: string; document: strin
           {t("knowledge.chunk_enabled")}
         </label>
         <Button weight="bare" aria-label={t("knowledge.chunk_edit_named", { number: chunk.ordinal })} onClick={onEdit}>{t("knowledge.chunk_edit")}</Button>
-        <Button weight="bare" className="!text-seal" aria-label={t("knowledge.chunk_delete_named", { number: chunk.ordinal })} disabled={remove.isPending} onClick={() => setDeleting(true)}>{t("common.delete")}</Button>
+        <Button weight="bare" className="!text-seal" aria-label={t("knowledge.chunk_delete_named", { number: chunk.ordinal })} onClick={() => { onDelete(); removals.add("chunk", [{ address, name: t("knowledge.expected_ordinal", { number: chunk.ordinal }) }], changed); }}>{t("common.delete")}</Button>
       </div>
-      {error && <div className="mt-2"><ProblemNotice problem={asProblem(error)} /></div>}
-      <Confirm open={deleting} onClose={() => setDeleting(false)} title={t("knowledge.delete_chunk_title", { number: chunk.ordinal })} text={t("knowledge.delete_chunk_text")} action={t("common.delete")} onConfirm={() => remove.mutate()} />
+      {enable.error && <div className="mt-2"><ProblemNotice problem={asProblem(enable.error)} /></div>}
     </>
   );
 }

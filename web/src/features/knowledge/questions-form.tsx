@@ -1,14 +1,15 @@
 // Questions with their standard answers, written by hand: a new document of them, or more for one that is there.
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
-import { baseAddress, baseQuery, documentAddress } from "@/api/knowledge";
-import type { KnowledgeDocument } from "@/api/knowledge";
+import { baseAddress, baseQuery, documentAddress, documentNamedQuery } from "@/api/knowledge";
+import { removals } from "@/api/removals";
 import { Button, IconButton } from "@/ui/button";
 import { Field, INPUT } from "@/ui/field";
 import { Cross, Plus } from "@/ui/icons";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { useSettled } from "@/ui/use-settled";
 
 interface Pair {
   key: number;
@@ -18,11 +19,10 @@ interface Pair {
 
 interface QuestionsFormProps {
   base: string;
-  documents: KnowledgeDocument[];
   onDone: () => void;
 }
 
-export function QuestionsForm({ base, documents, onDone }: QuestionsFormProps) {
+export function QuestionsForm({ base, onDone }: QuestionsFormProps) {
   const { t } = useTranslation();
   const queries = useQueryClient();
   const [name, setName] = useState<string>(() => t("knowledge.questions_name"));
@@ -30,10 +30,14 @@ export function QuestionsForm({ base, documents, onDone }: QuestionsFormProps) {
   const [tried, setTried] = useState(false);
   const filled = pairs.filter((pair) => pair.question.trim() !== "" || pair.answer.trim() !== "");
   const complete = filled.length > 0 && filled.every((pair) => pair.question.trim() !== "" && pair.answer.trim() !== "");
+  const called = useSettled(name.trim());
   // The server keeps records as a JSON file.
-  const present = documents.find((document) => document.name === name.trim() || document.name === `${name.trim()}.json`);
+  const named = (name: string) => documentNamedQuery(base, [name, `${name}.json`]);
+  const known = useQuery({ ...named(called), enabled: called !== "" }).data;
   const save = useMutation({
     mutationFn: async () => {
+      await removals.settle();
+      const present = await queries.fetchQuery({ ...named(name.trim()), staleTime: 0 });
       const said = filled.map(({ question, answer }) => ({ question: question.trim(), answer: answer.trim() }));
       if (!present) return request<unknown>(baseAddress(base, "documents"), { method: "POST", body: { name: name.trim(), records: said } });
       // A document of this name would be replaced as a whole; these are to stand beside what it has.
@@ -48,7 +52,7 @@ export function QuestionsForm({ base, documents, onDone }: QuestionsFormProps) {
   return (
     <form noValidate data-testid="add-questions" className="space-y-4" onChange={() => { if (!save.isPending) save.reset(); }}
       onSubmit={(event) => { event.preventDefault(); setTried(true); if (complete && name.trim()) save.mutate(); }}>
-      <Field label={t("knowledge.document_name")} value={name} hint={present ? t("knowledge.questions_join", { count: present.records }) : t("knowledge.questions_new")} onChange={(event) => setName(event.target.value)} />
+      <Field label={t("knowledge.document_name")} value={name} hint={known ? t("knowledge.questions_join", { count: known.records }) : t("knowledge.questions_new")} onChange={(event) => setName(event.target.value)} />
       <ol className="space-y-3">
         {pairs.map((pair, index) => {
           const halfDone = tried && (pair.question.trim() === "") !== (pair.answer.trim() === "");

@@ -16,8 +16,10 @@ import { BaseFrame } from "./base-frame";
 import { fieldsOf, problemOf, rowsOf } from "./field-types";
 import type { FieldRow } from "./field-types";
 import { FieldsTable } from "./fields-table";
+import { SaveRow, useSave } from "./save-row";
 import { splittingOf, textsOf } from "./splitting";
 import type { SplittingTexts } from "./splitting";
+import { WordsPanel } from "./words-panel";
 
 export function SettingsPage({ name }: { name: string }) {
   const { t } = useTranslation();
@@ -27,45 +29,13 @@ export function SettingsPage({ name }: { name: string }) {
         <div className="max-w-4xl space-y-6">
           <AboutPanel base={base} />
           <FieldsPanel base={base} />
+          <WordsPanel base={base} />
           <SplittingPanel base={base} />
           <EmbeddingPanel base={base} />
           <RemovePanel base={base} />
         </div>
       )}
     </BaseFrame>
-  );
-}
-
-function useSave(base: KnowledgeBase, onSaved?: () => void) {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (body: Record<string, unknown>) => request<KnowledgeBase>(baseAddress(base.name), { method: "PATCH", body }),
-    onSuccess: (changed) => {
-      queries.setQueryData(baseQuery(base.name).queryKey, changed);
-      onSaved?.();
-      // Documents may be read again; the list is asked how far they are.
-      void queries.invalidateQueries({ queryKey: baseQuery(base.name).queryKey });
-      void queries.invalidateQueries({ queryKey: basesQuery.queryKey, exact: true });
-    },
-  });
-}
-
-interface SaveRowProps {
-  save: ReturnType<typeof useSave>;
-  dirty: boolean;
-  disabled?: boolean;
-}
-
-function SaveRow({ save, dirty, disabled = false }: SaveRowProps) {
-  const { t } = useTranslation();
-  return (
-    <>
-      {save.error && <div className="mt-4"><ProblemNotice problem={asProblem(save.error)} /></div>}
-      <div className="mt-4 flex flex-wrap items-center gap-3">
-        <Button type="submit" weight="primary" disabled={!dirty || disabled || save.isPending}>{t("common.save")}</Button>
-        <span role="status" className="text-sm text-quiet">{dirty ? t("plugins.unsaved") : save.isSuccess ? t("common.saved") : ""}</span>
-      </div>
-    </>
   );
 }
 

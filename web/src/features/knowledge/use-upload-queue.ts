@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 import { baseAddress, baseQuery } from "@/api/knowledge";
+import { removals } from "@/api/removals";
 import { upload } from "@/api/upload";
 import { UploadQueue } from "./upload-queue";
 
@@ -12,7 +13,11 @@ function queueOf(base: string, queries: QueryClient): UploadQueue {
   const known = queues.get(base);
   if (known) return known;
   const queue = new UploadQueue(
-    (item, onProgress, signal) => upload(baseAddress(base, "documents"), item.file, onProgress, { name: item.name, signal, ...(item.columns ? { fields: { columns: item.columns } } : {}) }),
+    async (item, onProgress, signal) => {
+      // A file under the name of one that was deleted a moment ago is a document of its own, and not to be deleted with it.
+      await removals.settle();
+      return upload(baseAddress(base, "documents"), item.file, onProgress, { name: item.name, signal, ...(item.columns ? { fields: { columns: item.columns } } : {}) });
+    },
     () => void queries.invalidateQueries({ queryKey: baseQuery(base).queryKey }),
   );
   queues.set(base, queue);

@@ -41,7 +41,8 @@ pub struct DocumentText {
 /// Reads a file. The name's ending says what it is, then the media type, then its content.
 ///
 /// # Errors
-/// `UnsupportedDocument`, `TooLarge`, `UnknownEncoding`, or `UnreadableFile` where it is damaged, protected or scanned.
+/// `UnsupportedDocument`, `TooLarge`, `UnknownEncoding`, `Protected`, `WithoutText`, or `UnreadableFile` where it is
+/// damaged.
 pub fn read_document(content: Content, name: &str, media_type: Option<&str>) -> Result<DocumentText, KnowledgeError> {
     let media_type = media_type.map(format::essence).filter(|it| !it.is_empty() && it != "application/octet-stream");
     let (length, format) = match &content {

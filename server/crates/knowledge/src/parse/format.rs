@@ -337,9 +337,5 @@ fn old_office(source: &Source<'_>, name: &str) -> Result<Format, KnowledgeError>
 }
 
 pub(crate) fn encrypted(name: &str) -> KnowledgeError {
-    KnowledgeError::UnreadableFile {
-        file: name.to_owned(),
-        message: "it is protected by a password".to_owned(),
-        hint: "open it with the password, save a copy without one, and upload that".to_owned(),
-    }
+    KnowledgeError::Protected { file: name.to_owned() }
 }

@@ -210,10 +210,12 @@ fn protected_and_scanned_pdfs_are_told() {
     let error = |bytes: &[u8]| parse(bytes, "a.pdf", &base()).unwrap_err();
     let protected = error(include_bytes!("../fixtures/documents/encrypted.pdf"));
     assert!(protected.to_string().contains("protected by a password") && protected.hint().is_some(), "{protected}");
+    assert_eq!(protected.code(), "protected_document");
     let open = read(include_bytes!("../fixtures/documents/owner_password.pdf"), "a.pdf");
     assert!(all_text(&open).contains("清蒸鲈鱼"), "an empty password is tried");
     let scanned = error(include_bytes!("../fixtures/documents/scanned.pdf"));
     assert!(scanned.to_string().contains("scanned") && scanned.hint().unwrap().contains("OCR"), "{scanned}");
+    assert_eq!(scanned.code(), "document_without_text");
     let whole = include_bytes!("../fixtures/documents/chinese.pdf");
     let cut = parse(&whole[..whole.len() / 3], "a.pdf", &base());
     assert!(cut.is_err_and(|it| it.to_string().contains("damaged") || it.to_string().contains("no text")));

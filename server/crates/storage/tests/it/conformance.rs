@@ -35,7 +35,7 @@ macro_rules! every_case {
             conversations { turns_are_stored_whole, lists_go_on_where_they_stopped, deleting_takes_everything_along }
             runs { steps_are_stored_whole, a_run_ends_once, a_run_may_be_over_with_its_first_step, lists_are_filtered, nested_runs_and_pruning, runs_that_nobody_drives_are_found }
             waits { one_answer_wins_and_the_run_takes_it, lists_show_what_one_may_answer, a_run_waits_unless_something_has_come_in, moments_come, runs_have_one_driver, nested_runs_are_not_forgotten, answers_are_messages }
-            knowledge { bases_and_documents, records_are_replaced_whole, deleting_leaves_no_records, work_is_shared_and_can_be_stopped, files_stay_as_long_as_somebody_counts_them, single_records_are_changed, retrieval_tests_and_their_reports }
+            knowledge { bases_and_documents, lists_are_narrowed_by_a_text, records_are_replaced_whole, deleting_leaves_no_records, work_is_shared_and_can_be_stopped, files_stay_as_long_as_somebody_counts_them, single_records_are_changed, retrieval_tests_and_their_reports }
             plugins { values_have_versions_a_time_and_a_quota, versions_and_calls_are_kept_for_a_while, upgrading_keeps_grants, code_is_shared_and_goes_with_its_last_user }
             settings { settings_and_audit }
             secrets { secrets_are_replaced_and_listed_by_name }

@@ -139,13 +139,17 @@ async fn a_replacement_that_was_cut_off_leaves_the_old_records() {
     process.kill().unwrap();
     process.wait().unwrap();
     let stored = storage.document_by_name(a, menu.id, "menu.csv").await.unwrap().unwrap();
-    let chunks = storage.chunks(a, stored.id, None, i64::MAX).await.unwrap();
+    let chunks = storage.chunks(a, stored.id, None, (None, i64::MAX)).await.unwrap();
     assert!(stored.version >= 2);
     assert_eq!(chunks.len(), 3000);
     assert!(chunks.iter().all(|it| it.version == stored.version), "never a mixture");
     storage.all_tenants_purge_chunks().await.unwrap();
     assert_eq!(storage.all_tenants_purge_chunks().await.unwrap(), 0);
-    assert_eq!(storage.chunks(a, stored.id, None, i64::MAX).await.unwrap(), chunks, "only left-overs were removed");
+    assert_eq!(
+        storage.chunks(a, stored.id, None, (None, i64::MAX)).await.unwrap(),
+        chunks,
+        "only left-overs were removed"
+    );
 }
 
 async fn replace_until_killed(path: &Path) {

@@ -197,7 +197,7 @@ impl PageNumbers {
 
     fn judge(&self, file: &str, blocks: &mut dyn Blocks) -> Result<(), KnowledgeError> {
         let refused = |message: &str, hint: &str| {
-            Err(KnowledgeError::UnreadableFile {
+            Err(KnowledgeError::WithoutText {
                 file: file.to_owned(),
                 message: message.to_owned(),
                 hint: hint.to_owned(),

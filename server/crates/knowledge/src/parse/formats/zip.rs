@@ -59,6 +59,8 @@ fn is_final(error: &KnowledgeError, archive: &str) -> bool {
         KnowledgeError::TooLarge { file, .. } => file == archive,
         KnowledgeError::InvalidSpec { .. }
         | KnowledgeError::UnreadableFile { .. }
+        | KnowledgeError::Protected { .. }
+        | KnowledgeError::WithoutText { .. }
         | KnowledgeError::UnknownEncoding { .. }
         | KnowledgeError::InvalidDocument { .. }
         | KnowledgeError::UnsupportedDocument { .. }

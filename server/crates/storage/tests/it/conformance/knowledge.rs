@@ -57,10 +57,58 @@ pub(crate) async fn bases_and_documents(storage: &Storage) {
 
     all[4] = changed;
     all.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.id)));
-    let first = storage.list_documents(a, menu.id, None, 3).await.unwrap();
-    let rest = storage.list_documents(a, menu.id, first.next_cursor.as_deref(), 3).await.unwrap();
+    let first = storage.list_documents(a, menu.id, None, (None, 3)).await.unwrap();
+    let rest = storage.list_documents(a, menu.id, None, (first.next_cursor.as_deref(), 3)).await.unwrap();
     assert_eq!([first.items, rest.items].concat(), all);
     assert_eq!(rest.next_cursor, None);
+}
+
+pub(crate) async fn lists_are_narrowed_by_a_text(storage: &Storage) {
+    let a = tenant(storage, "a").await;
+    let menu = base("menu");
+    storage.create_knowledge_base(a, menu.clone()).await.unwrap();
+    let names = ["售后政策.md", "Menu_2026.csv", "menuX2026.csv", "100%.txt", "100 g.txt", r"C:\a.txt", "ÜBER.md"];
+    let mut ids = Vec::new();
+    for (at, name) in (0..).zip(names) {
+        let groups = if at == 0 { vec!["Sales \"east\"".to_owned(), "客服".to_owned()] } else { Vec::new() };
+        let it = domain::Document { groups, ..document(menu.id, name, at) };
+        ids.push(it.id);
+        storage.create_document(a, it).await.unwrap();
+    }
+    let named = async |text: &str| {
+        let page = storage.list_documents(a, menu.id, Some(text), (None, 9)).await.unwrap();
+        page.items.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    assert_eq!(named("政策").await, ["售后政策.md"]);
+    assert_eq!(named("mENU").await, ["menuX2026.csv", "Menu_2026.csv"], "small and large letters, the newest first");
+    assert_eq!(named("u_2").await, ["Menu_2026.csv"], "an underscore is one");
+    assert_eq!(named("0%").await, ["100%.txt"]);
+    assert_eq!(named(r":\A").await, [r"C:\a.txt"]);
+    assert_eq!(named("ÜB").await, ["ÜBER.md"], "as it is written it is found in every database");
+    assert_eq!(named("sales \"EAST").await, ["售后政策.md"], "by a group");
+    assert_eq!(named("服").await, ["售后政策.md"]);
+    for between in ["[", "]", ",", "\""] {
+        assert!(named(between).await.is_empty(), "`{between}` stands in no group");
+    }
+    assert!(named("nothing").await.is_empty());
+
+    // Pages stay as long as they are asked for.
+    let first = storage.list_documents(a, menu.id, Some("menu"), (None, 1)).await.unwrap();
+    let rest = storage.list_documents(a, menu.id, Some("menu"), (first.next_cursor.as_deref(), 1)).await.unwrap();
+    assert_eq!((first.items[0].id, rest.items[0].id, rest.next_cursor), (ids[2], ids[1], None));
+
+    let it = ids[1];
+    replace(storage, a, it, 30).await;
+    storage.add_chunk(a, it, NewRecord { answer: Some("Open till TEN".into()), ..record(0, 1) }, 70).await.unwrap();
+    let ordinals = async |text: &str, after, limit| {
+        let chunks = storage.chunks(a, it, Some(text), (after, limit)).await.unwrap();
+        chunks.into_iter().map(|it| it.ordinal).collect::<Vec<_>>()
+    };
+    assert_eq!(ordinals("第 1", None, 4).await, [1, 10, 11, 12]);
+    assert_eq!(ordinals("第 1", Some(12), 4).await, [13, 14, 15, 16], "it goes on where it stopped");
+    assert_eq!(ordinals("道菜 V1", Some(28), 9).await, [29, 30]);
+    assert_eq!(ordinals("till ten", None, 9).await, [30], "in the answer");
+    assert!(ordinals("第_1", None, 9).await.is_empty());
 }
 
 pub(crate) async fn records_are_replaced_whole(storage: &Storage) {
@@ -75,11 +123,11 @@ pub(crate) async fn records_are_replaced_whole(storage: &Storage) {
     assert_eq!((stored.version, stored.records, stored.size_bytes, stored.updated_at), (1, 700, 5, 50));
     assert_eq!((stored.state(), stored.media_type.as_deref()), (DocumentState::Ready, Some("text/csv")));
     assert_eq!((stored.columns, stored.warnings), (json!({ "菜名": "name" }), vec!["GB18030".to_owned()]));
-    let chunks = storage.chunks(a, it.id, None, 1000).await.unwrap();
+    let chunks = storage.chunks(a, it.id, None, (None, 1000)).await.unwrap();
     assert_eq!(chunks.iter().map(|it| it.ordinal).collect::<Vec<_>>(), (0..700).collect::<Vec<_>>());
     assert_eq!((chunks[8].text.as_str(), &chunks[8].fields), ("第 8 道菜 v1", &json!({ "spice_level": 2 })));
     assert_eq!((&chunks[8].position, chunks[8].enabled, chunks[8].edited), (&json!({ "row": 10 }), true, false));
-    let some = storage.chunks(a, it.id, Some(697), 1).await.unwrap();
+    let some = storage.chunks(a, it.id, None, (Some(697), 1)).await.unwrap();
     assert_eq!(some.iter().map(|it| it.ordinal).collect::<Vec<_>>(), [698]);
 
     // A version that is not complete is seen by nobody, and cannot be put in place.
@@ -89,7 +137,7 @@ pub(crate) async fn records_are_replaced_whole(storage: &Storage) {
     let some: Vec<_> = (0..600).map(|it| record(it, 2)).collect();
     storage.append_chunks(a, it.id, version, some.clone()).await.unwrap();
     storage.append_chunks(a, it.id, version, some).await.unwrap();
-    assert_eq!(storage.chunks(a, it.id, None, 1000).await.unwrap(), chunks);
+    assert_eq!(storage.chunks(a, it.id, None, (None, 1000)).await.unwrap(), chunks);
     assert_eq!(storage.staged_chunks(a, (it.id, version), Some(597), 9).await.unwrap().len(), 2);
     assert!(!storage.finish_ingestion(a, held.clone(), finished(601, 62)).await.unwrap(), "one is missing");
     assert_eq!(storage.all_tenants_purge_chunks().await.unwrap(), 0, "it is being made");
@@ -99,14 +147,14 @@ pub(crate) async fn records_are_replaced_whole(storage: &Storage) {
     let error = storage.append_chunks(a, it.id, version, vec![record(600, 2)]).await.unwrap_err();
     assert!(matches!(error, StorageError::NotFound { .. }), "{error}");
     assert!(!storage.finish_ingestion(a, held, finished(600, 64)).await.unwrap());
-    assert_eq!(storage.chunks(a, it.id, None, 1000).await.unwrap(), chunks);
+    assert_eq!(storage.chunks(a, it.id, None, (None, 1000)).await.unwrap(), chunks);
     assert_eq!(storage.all_tenants_purge_chunks().await.unwrap(), 600);
 
     assert_eq!(replace(storage, a, it.id, 2).await, newer + 1);
     let size = storage.knowledge_base_size(a, menu.id).await.unwrap();
     assert_eq!(size, KnowledgeBaseSize { documents: 1, records: 2 });
     replace(storage, a, it.id, 0).await;
-    assert_eq!(storage.chunks(a, it.id, None, 1000).await.unwrap(), [], "an empty document is a document");
+    assert_eq!(storage.chunks(a, it.id, None, (None, 1000)).await.unwrap(), [], "an empty document is a document");
     assert_eq!(storage.all_tenants_purge_chunks().await.unwrap(), 0);
 }
 
@@ -265,8 +313,8 @@ pub(crate) async fn deleting_leaves_no_records(storage: &Storage) {
     assert!(storage.delete_document(a, one.id).await.unwrap());
     assert!(!storage.delete_document(a, one.id).await.unwrap());
     assert_eq!(storage.document(a, one.id).await.unwrap(), None);
-    assert_eq!(storage.chunks(a, one.id, None, 10).await.unwrap(), []);
-    assert_eq!(storage.chunks(a, two.id, None, 1000).await.unwrap().len(), 600, "the other document stays");
+    assert_eq!(storage.chunks(a, one.id, None, (None, 10)).await.unwrap(), []);
+    assert_eq!(storage.chunks(a, two.id, None, (None, 1000)).await.unwrap().len(), 600, "the other document stays");
     assert_eq!(storage.all_tenants_purge_chunks().await.unwrap(), 0, "nothing was left over");
     assert!(storage.delete_knowledge_base(a, "menu").await.unwrap());
     assert!(!storage.delete_knowledge_base(a, "menu").await.unwrap());

@@ -1,0 +1,38 @@
+// Why a document could not be read, in the reader's language as far as the code says it; the server's own words stand
+// below, because they name the page or the column. Pure.
+import type { TFunction } from "i18next";
+import type { FileProblem, KnowledgeDocument } from "@/api/knowledge";
+
+export interface SaidFailure {
+  title: string;
+  /** What helps. */
+  hint: string;
+  /** The server's words where the title is not theirs. */
+  detail: string;
+  /** Each single thing that is wrong, with its place. */
+  points: string[];
+}
+
+export function sayFailure(t: TFunction, document: Pick<KnowledgeDocument, "reason" | "hint" | "errors">): SaidFailure {
+  const errors = document.errors ?? [];
+  const reason = document.reason ?? "";
+  const inRows = errors.some(({ line, path }) => line || path);
+  // Rows that do not fit have the code of a file that cannot be read, and are mended in another way.
+  const code = (inRows ? "invalid_rows" : errors[0]?.code ?? "") as "invalid_rows";
+  const title = t(`knowledge.failure.${code}`, { defaultValue: "" });
+  const hint = t(`knowledge.failure_hint.${code}`, { defaultValue: "" });
+  const points = errors.map((error) => sayPoint(t, error)).filter((point) => point !== reason);
+  return {
+    title: title || reason || t("errors.unknown_text"),
+    hint: hint || (document.hint ?? ""),
+    // Where every point is listed, the reason only repeats the first ones.
+    detail: title && points.length === 0 ? reason : "",
+    points,
+  };
+}
+
+function sayPoint(t: TFunction, { line, path, message }: FileProblem): string {
+  if (line && path) return t("knowledge.point_in_cell", { row: line, column: path, message });
+  if (line) return t("knowledge.point_in_row", { row: line, message });
+  return path ? t("knowledge.point_in_column", { column: path, message }) : message;
+}
