@@ -78,7 +78,7 @@ impl Machine<'_> {
         let id = EffectId(self.run.next_effect);
         self.run.next_effect += 1;
         let timeout_ms = match purpose {
-            Purpose::Work(_) => node.timeout_ms,
+            Purpose::Work(_) => [node.timeout_ms, node.behaviour.most_ms(&effect)].into_iter().flatten().min(),
             Purpose::Pause { .. } | Purpose::Lookup { .. } | Purpose::Deadline => None,
         };
         let node = self.run.path(self.program, place);
@@ -103,7 +103,7 @@ impl Machine<'_> {
         };
         let key = CacheKey {
             material: json!({ "use": node.kind, "with": cache.written, "for": part }),
-            models: texts(&input, "model").into_iter().chain(cache.model.clone()).collect(),
+            models: ["model", "rewrite"].iter().flat_map(|it| texts(&input, it)).chain(cache.model.clone()).collect(),
             knowledge_bases: ["knowledge_bases", "knowledge_base", "knowledge"]
                 .iter()
                 .flat_map(|it| texts(&input, it))
@@ -149,7 +149,7 @@ impl Machine<'_> {
             self.request((place, request.attempt), Effect::Wait { ms }, purpose);
             return;
         }
-        if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failures()) {
+        if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failure_of(&request.effect)) {
             self.fail(place, error.clone());
             return;
         }
