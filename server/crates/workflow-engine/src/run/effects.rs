@@ -41,6 +41,7 @@ impl InFlight {
             Effect::Complete { .. }
             | Effect::Embed { .. }
             | Effect::Search { .. }
+            | Effect::Query { .. }
             | Effect::CallTool { .. }
             | Effect::RunWorkflow { .. }
             | Effect::Fetch(_)
@@ -107,6 +108,7 @@ impl Machine<'_> {
             knowledge_bases: ["knowledge_bases", "knowledge_base", "knowledge"]
                 .iter()
                 .flat_map(|it| texts(&input, it))
+                .chain(input.get("from").into_iter().flat_map(|it| texts(it, "knowledge_base")))
                 .collect(),
             ttl_ms: cache.ttl_ms,
             scope: cache.scope,
