@@ -75,8 +75,9 @@ impl App {
         // Whoever has come since has the old file open.
         self.alone()?;
         let damage = rebuild.damage().map(str::to_owned);
-        let digits = |it: &str| it.chars().filter(char::is_ascii_digit).take(14).collect::<String>();
-        let aside = rebuild.finish(&digits(&self.clock().local_rfc3339(self.clock().now_ms()))).await?;
+        let now = self.clock().local_rfc3339(self.clock().now_ms());
+        let seconds = now.get(..19).unwrap_or_default().replace(['-', ':'], "").replace('T', "-");
+        let aside = rebuild.finish(&seconds).await?;
         done.damaged = aside.zip(damage);
         Ok(done)
     }

@@ -153,6 +153,8 @@ impl Rebuild {
             }
         }
         moved(&made, &place)?;
+        // Another tenant's may be in there.
+        let _ = std::fs::remove_dir(&fresh.inner.dir);
         Ok(aside)
     }
 }
@@ -205,6 +207,8 @@ impl TenantIndex {
             .fetch_one(&self.readers)
             .await
             .map_err(self.failed("check its file"))?;
+        // A problem takes several lines.
+        let found = found.split_whitespace().collect::<Vec<_>>().join(" ");
         if found == "ok" { Ok(()) } else { Err(self.damaged(found)) }
     }
 

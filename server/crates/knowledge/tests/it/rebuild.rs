@@ -30,13 +30,6 @@ async fn filled(dir: &Path) -> (Arc<Hashing>, BaseRef, BaseRef) {
     (embedder, menu_base, drinks)
 }
 
-fn files(dir: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(dir).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|it| it.contains("sqlite")).collect();
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn an_index_that_can_be_read_lends_its_vectors_to_the_new_one() {
     let dir = tempfile::tempdir().unwrap();
@@ -61,7 +54,8 @@ async fn an_index_that_can_be_read_lends_its_vectors_to_the_new_one() {
     assert_eq!(knowledge.query_names(&drinks).await, ["龙井茶", "酸梅汤"]);
     let found = search(&knowledge, ask(&menu_base, "辣子鸡", SearchMode::Hybrid)).await;
     assert_eq!((found.status, names(&found)[0]), (SearchStatus::Ok, "重庆辣子鸡"), "{found:?}");
-    assert_eq!(files(&dir.path().join("rebuild")), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(!left.contains(&"rebuild".into()), "{left:?}");
 }
 
 #[tokio::test]
