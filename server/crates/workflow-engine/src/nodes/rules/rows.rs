@@ -65,9 +65,14 @@ pub(super) fn build(
     let known = known_columns(from);
     let before = context.context.uses.len();
     let when = when(context, rules, known.as_deref());
-    let decisions = decisions(context)?;
-    let mut row_rules = RowRules { decisions, when, reads: Vec::new(), columns: Vec::new() };
-    row_rules.take_reads(context, before, known.as_deref());
+    let decisions = decisions(context);
+    // Also when there is an error: `row` is no name that the rest of the document knows.
+    let (reads, mut columns) = take_reads(context, before, known.as_deref());
+    columns.extend(when.iter().filter_map(|it| match it {
+        When::Column(name) => Some(name.clone()),
+        When::Value(_) => None,
+    }));
+    let row_rules = RowRules { decisions: decisions?, when, reads, columns };
     let outputs = outputs_of_rows(&row_rules.decisions, known.as_deref());
     Some(Built {
         behaviour: Box::new(row_rules),
@@ -115,30 +120,27 @@ fn when(context: &mut NodeContext<'_, '_>, rules: &Node, known: Option<&[String]
     when
 }
 
-impl RowRules {
-    /// Of everything that has been read since, what belongs to the row is no name of the run.
-    fn take_reads(&mut self, context: &mut NodeContext<'_, '_>, since: usize, known: Option<&[String]>) {
-        let reads = context.context.uses.split_off(since);
-        for read in reads {
-            if read.path.root != ROW {
-                self.reads.push(read.path.clone());
-                context.context.uses.push(read);
-                continue;
-            }
-            let Some(column) = read.path.rest.first().filter(|_| !read.path.may_be_local) else { continue };
-            if let Some(known) = known.filter(|it| !it.contains(column)) {
-                let diagnostics = context.diagnostics();
-                diagnostics.error("unknown_reference", read.span, format!("`{ROW}` has no `{column}`"));
-                diagnostics.suggest(column, known.iter().map(String::as_str), "its columns");
-            }
-            self.columns.push(column.clone());
+/// What has been read since: what belongs to the run, and columns of the row, which are no names of the run.
+fn take_reads(context: &mut NodeContext<'_, '_>, since: usize, known: Option<&[String]>) -> (Vec<Path>, Vec<String>) {
+    let (mut reads, mut columns) = (Vec::new(), Vec::new());
+    for read in context.context.uses.split_off(since) {
+        if read.path.root != ROW {
+            reads.push(read.path.clone());
+            context.context.uses.push(read);
+            continue;
         }
-        self.columns.extend(self.when.iter().filter_map(|it| match it {
-            When::Column(name) => Some(name.clone()),
-            When::Value(_) => None,
-        }));
+        let Some(column) = read.path.rest.first().filter(|_| !read.path.may_be_local) else { continue };
+        if let Some(known) = known.filter(|it| !it.contains(column)) {
+            let diagnostics = context.diagnostics();
+            diagnostics.error("unknown_reference", read.span, format!("`{ROW}` has no `{column}`"));
+            diagnostics.suggest(column, known.iter().map(String::as_str), "its columns");
+        }
+        columns.push(column.clone());
     }
+    (reads, columns)
+}
 
+impl RowRules {
     fn check_columns(&self, row: &Map<String, Value>) -> Result<(), EffectError> {
         let Some(column) = self.columns.iter().find(|it| !row.contains_key(*it)) else { return Ok(()) };
         let hint = crate::names::suggestion(column, row.keys().map(String::as_str), "their columns");
