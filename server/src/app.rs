@@ -23,6 +23,7 @@ pub mod passages;
 pub mod plugins;
 pub mod projects;
 mod recent;
+pub mod reindexing;
 pub mod retrieval_tests;
 pub mod runs;
 pub mod secrets;

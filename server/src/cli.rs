@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod keys;
+mod knowledge;
 mod models;
 mod plugin;
 mod run;
@@ -23,6 +24,7 @@ pub async fn execute(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Plugin(command) => plugin::execute(config, command).await,
         Command::Key(command) => keys::key(config, command).await,
         Command::Tenant(command) => keys::tenant(config, command).await,
+        Command::Knowledge(command) => knowledge::execute(config, command).await,
         Command::Models(command) => models::execute(config, command).await,
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(crate::http::openapi::current())?);

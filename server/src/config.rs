@@ -63,6 +63,9 @@ pub enum Command {
     /// Tenants of this installation; each sees only what is its own.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// The search index of the knowledge bases.
+    #[command(subcommand)]
+    Knowledge(KnowledgeCommand),
     /// The embedding model that runs inside the server.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -130,6 +133,20 @@ pub enum TenantCommand {
     },
     /// List the tenants.
     List,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum KnowledgeCommand {
+    /// Throw the search index away and build it anew from the database, while no server runs on the data folder. Vectors are
+    /// kept if the old index can be read; one that is damaged is set aside as `….damaged-DATE`.
+    Reindex {
+        /// The tenant's short name; every tenant if not given.
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// One knowledge base only. Where the index is damaged all of them are built anew.
+        #[arg(long, value_name = "NAME")]
+        base: Option<String>,
+    },
 }
 
 #[derive(Subcommand, Debug)]

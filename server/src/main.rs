@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         | Command::Plugin(_)
         | Command::Key(_)
         | Command::Tenant(_)
+        | Command::Knowledge(_)
         | Command::Models(_)
         | Command::Openapi
         | Command::Schema

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{KnowledgeBase, KnowledgeBaseId, TenantId};
-use knowledge::{BaseRef, DocumentIn, Record};
+use knowledge::{BaseRef, DocumentIn, Knowledge, Record};
 
 use super::documents::index_version;
 use super::{App, Result};
@@ -105,10 +105,7 @@ impl App {
             if !document.is_answering() || there == Some(version) {
                 continue;
             }
-            let records = self.stored_records(tenant, document.id).await?;
-            let (id, groups) = (document.id.to_string(), document.groups);
-            let document = DocumentIn { id, name: document.name, version, groups, records };
-            self.0.knowledge.put_document_by_words(&tenant_id, &reference, document).await?;
+            self.put_stored(&self.0.knowledge, tenant, (&reference, document)).await?;
             added += 1;
         }
         for gone in indexed.into_keys() {
@@ -123,6 +120,20 @@ impl App {
             self.embed_soon(tenant_id, reference);
         }
         Ok(())
+    }
+
+    /// Puts a document as the database has it into an index; answers how many records it has.
+    pub(super) async fn put_stored(
+        &self,
+        index: &Knowledge,
+        tenant: TenantId,
+        (base, document): (&BaseRef, domain::Document),
+    ) -> Result<usize> {
+        let version = index_version(document.version, document.edits);
+        let records = self.stored_records(tenant, document.id).await?;
+        let (id, groups) = (document.id.to_string(), document.groups);
+        let document = DocumentIn { id, name: document.name, version, groups, records };
+        Ok(index.put_document_by_words(&tenant.to_string(), base, document).await?.records)
     }
 
     async fn stored_records(&self, tenant: TenantId, document: domain::DocumentId) -> Result<Vec<Record>> {

@@ -135,6 +135,12 @@ impl From<knowledge::KnowledgeError> for AppError {
             | "document_without_text"
             | "unknown_encoding"
             | "unsupported_document" => ErrorCode::InvalidDocument,
+            "index_damaged" => {
+                let mut it = AppError::new(ErrorCode::IndexDamaged, "the search index on the server's disk is damaged")
+                    .maybe_hint(error.hint());
+                it.internal = Some(Box::new(error));
+                return it;
+            }
             _ => return AppError::internal(error),
         };
         AppError::new(code, error.to_string()).maybe_hint(error.hint())

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use storage::Lease;
 
 use super::clock::new_uuid;
-use super::{App, Result};
+use super::{App, AppError, Result};
+use crate::error_codes::ErrorCode;
 
 /// Without a word for so long, a process has lost its runs even if it seems to live: ten times the interval in which it
 /// says so.
@@ -49,10 +50,13 @@ impl Instance {
 
     /// Processes that have ended without a word.
     fn dead(&self) -> Vec<String> {
-        let Ok(files) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        let names = files.flatten().filter_map(|it| it.file_name().into_string().ok());
-        let others = names.filter_map(|it| it.strip_suffix(LOCK).map(str::to_owned)).filter(|it| *it != self.id);
-        others.filter(|it| self.is_dead(it)).collect()
+        self.others().filter(|it| self.is_dead(it)).collect()
+    }
+
+    fn others(&self) -> impl Iterator<Item = String> {
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = files.filter_map(|it| it.file_name().into_string().ok());
+        names.filter_map(|it| it.strip_suffix(LOCK).map(str::to_owned)).filter(|it| *it != self.id)
     }
 
     fn is_dead(&self, id: &str) -> bool {
@@ -73,6 +77,21 @@ impl Drop for Instance {
 }
 
 impl App {
+    /// For what can only be done while nobody else has the data folder's files open.
+    ///
+    /// # Errors
+    /// `InUse`: another process works on the data folder.
+    pub(super) fn alone(&self) -> Result<()> {
+        let instance = &self.0.instance;
+        // One whose file is gone has ended while it was looked for.
+        if instance.others().all(|it| instance.is_dead(&it) || !instance.path(&it).exists()) {
+            return Ok(());
+        }
+        let folder = self.config().data.display();
+        Err(AppError::new(ErrorCode::InUse, format!("another process works on the data folder `{folder}`"))
+            .hint("stop the server first; another command ends by itself in a moment"))
+    }
+
     /// Where this process keeps files on their way in.
     pub(super) fn incoming(&self) -> PathBuf {
         self.0.instance.incoming(&self.0.instance.id)

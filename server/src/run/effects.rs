@@ -5,6 +5,7 @@ mod complete;
 mod embed;
 mod fetch;
 mod parse_document;
+mod query;
 mod recall;
 mod run_workflow;
 mod search;
@@ -140,6 +141,7 @@ async fn dispatch(around: Surroundings, request: RequestedEffect) -> Performed {
             request.groups = search::groups_of(&around.user);
             Box::pin(search::perform(&around, knowledge_bases, request, expand)).await
         }
+        Effect::Query { knowledge_base, query } => Box::pin(query::perform(&around, &knowledge_base, &query)).await,
         Effect::CallTool { plugin, tool, arguments } => {
             Box::pin(call_tool::perform(&around, node, &plugin, &tool, arguments)).await
         }
@@ -173,6 +175,7 @@ pub(crate) fn safe_to_repeat(effect: &Effect, idempotent_tool: impl Fn(&str, &st
         Effect::Complete { .. }
         | Effect::Embed { .. }
         | Effect::Search { .. }
+        | Effect::Query { .. }
         | Effect::RunWorkflow { .. }
         | Effect::ParseDocument { .. }
         | Effect::AskHuman(_)

@@ -85,6 +85,7 @@ impl Asking<'_> {
             Effect::Complete { .. }
             | Effect::Embed { .. }
             | Effect::Search { .. }
+            | Effect::Query { .. }
             | Effect::CallTool { .. }
             | Effect::RunWorkflow { .. }
             | Effect::Fetch(_)
@@ -116,6 +117,7 @@ pub(crate) fn due(effect: &Effect, now: i64, clock: &Clock) -> Option<i64> {
         Effect::Complete { .. }
         | Effect::Embed { .. }
         | Effect::Search { .. }
+        | Effect::Query { .. }
         | Effect::CallTool { .. }
         | Effect::RunWorkflow { .. }
         | Effect::Fetch(_)

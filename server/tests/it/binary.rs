@@ -17,7 +17,7 @@ pub struct Server {
     pub setup: Option<String>,
 }
 
-fn parlour(data: &Path) -> Command {
+pub fn parlour(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlour"));
     command.env_clear().env("HOME", data).env("PARLOUR_DATA", data).env("PARLOUR_EMBEDDING", "off");
     command.env("PARLOUR_OLLAMA_URL", "http://127.0.0.1:9").current_dir(repository());
@@ -52,7 +52,7 @@ impl Server {
         self.child.wait().expect("it is gone");
     }
 
-    fn terminate(&mut self) -> std::process::ExitStatus {
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
         self.child.wait().expect("it ends")

@@ -27,6 +27,8 @@ mod plugin_cli_python;
 mod plugin_powers;
 mod plugins;
 mod projects;
+mod reindex;
+mod rewriting;
 mod secrets;
 mod servers;
 mod shipped;

@@ -71,3 +71,74 @@ async fn what_is_no_table_is_refused_in_words() {
     }
     client.delete("/api/v1/tables/prices.csv").await.problem(404, "not_found");
 }
+
+const ADS: &str =
+    "campaign,channel,spend,clicks\n秋季,信息流,500.5,400\n秋季,搜索,320,500\n品牌,信息流,80,0\n搜索,搜索,300,100\n";
+
+const PAUSE: &str = r#"workflow: pause
+inputs: { most: number, channel: string? }
+nodes:
+  check:
+    use: rules
+    with:
+      from:
+        knowledge_base: ads
+        filter: { channel: "{{ inputs.channel }}" }
+        group_by: [campaign]
+        aggregate: { spend: { sum: spend }, clicks: { sum: clicks } }
+        order_by: [{ by: spend, descending: true }]
+      rules:
+        when: { spend: "{{ row.spend }}", cpc: "{{ row.spend / row.clicks if row.clicks }}", over: "{{ row.spend > inputs.most }}" }
+        then: [action, why]
+        rows:
+          - { over: true, action: pause, why: "{{ row.campaign }} > {{ inputs.most }}" }
+          - { cpc: "> 2", action: lower, why: 点击太贵 }
+outputs: { rows: "{{ check.rows }}", total: "{{ check.total }}" }
+"#;
+
+#[tokio::test]
+async fn a_decision_table_judges_rows_of_a_knowledge_base() {
+    let app = TestApp::new().await;
+    let client = app.key("main", &Scope::ALL).await;
+    let yaml = PAUSE.replace("        filter: { channel: \"{{ inputs.channel }}\" }\n", "");
+    let missing =
+        client.put("/api/v1/workflows/pause", json!({ "yaml": yaml })).await.problem(422, "invalid_definition");
+    assert_eq!(missing["errors"][0]["code"], "unknown_knowledge_base", "{missing}");
+    let fields = json!({ "campaign": "keyword", "channel": "keyword", "spend": "number", "clicks": "number" });
+    client.post("/api/v1/knowledge-bases", json!({ "name": "ads", "fields": fields })).await.ok();
+    let documents = "/api/v1/knowledge-bases/ads/documents?wait=60";
+    client.upload(documents, "ads.csv", ADS.as_bytes()).await.ok();
+    client.put("/api/v1/workflows/pause", json!({ "yaml": yaml })).await.ok();
+
+    let run = async |client: &Client<'_>, name: &str, inputs: Value| {
+        let run = client.post(&format!("/api/v1/workflows/{name}/runs"), json!({ "inputs": inputs })).await.ok();
+        run["outputs"].clone()
+    };
+    let judged = run(&client, "pause", json!({ "most": 800 })).await;
+    let paused = json!({ "row": { "campaign": "秋季", "spend": 820.5, "clicks": 900 }, "matched": [1],
+        "result": { "action": "pause", "why": "秋季 > 800" } });
+    let lowered = json!({ "row": { "campaign": "搜索", "spend": 300, "clicks": 100 }, "matched": [2],
+        "result": { "action": "lower", "why": "点击太贵" } });
+    let fine = json!({ "row": { "campaign": "品牌", "spend": 80, "clicks": 0 }, "matched": [], "result": null });
+    assert_eq!(judged, json!({ "rows": [paused, lowered, fine], "total": 3 }));
+
+    // A filter's value may be an expression; a visitor's groups decide which documents count.
+    let only = PAUSE.replace("workflow: pause", "workflow: channel");
+    client.put("/api/v1/workflows/channel", json!({ "yaml": only })).await.ok();
+    let judged = run(&client, "channel", json!({ "most": 400, "channel": "信息流" })).await;
+    assert_eq!(judged["rows"][0]["row"], json!({ "campaign": "秋季", "spend": 500.5, "clicks": 400 }), "{judged}");
+    let secret = json!({ "name": "secret", "records": [{ "campaign": "内部", "channel": "信息流", "spend": 9000, "clicks": 1 }], "groups": ["board"] });
+    client.post(documents, secret).await.ok();
+    let visitor = client.clone().header("parlour-visitor-groups", "sales");
+    for (client, count) in [(&visitor, 3), (&client, 4)] {
+        assert_eq!(run(client, "pause", json!({ "most": 800 })).await["total"], count);
+    }
+
+    // What the base does not have is told with what it has.
+    let yaml = "workflow: wrong\nnodes:\n  check: { use: rules, on_error: continue, with: { from: { knowledge_base: ads, group_by: [kampagne] }, rules: { when: [kampagne], then: [x], rows: [{ x: 1 }] } } }\noutputs: { error: \"{{ check.error.message }}\" }\n";
+    client.put("/api/v1/workflows/wrong", json!({ "yaml": yaml })).await.ok();
+    let wrong = run(&client, "wrong", json!({})).await;
+    assert!(wrong["error"].as_str().unwrap().contains("no field `kampagne`"), "{wrong}");
+    let used = client.delete("/api/v1/knowledge-bases/ads").await.problem(409, "in_use");
+    assert!(used["detail"].as_str().unwrap().contains("pause"), "{used}");
+}

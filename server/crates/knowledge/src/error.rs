@@ -117,7 +117,8 @@ impl KnowledgeError {
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
             KnowledgeError::DocumentGone { .. } => "document_gone",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
-            KnowledgeError::Index { .. } | KnowledgeError::Damaged { .. } => "index",
+            KnowledgeError::Index { .. } => "index",
+            KnowledgeError::Damaged { .. } => "index_damaged",
             KnowledgeError::Io { .. } => "io",
             KnowledgeError::Worker { .. } => "internal",
         }
@@ -144,7 +145,7 @@ impl KnowledgeError {
                 Some("nothing was stored: mend the rows that are named and upload the file again".to_owned())
             }
             KnowledgeError::Damaged { .. } => {
-                Some("remove this tenant's index file and index the documents again; the database has them".to_owned())
+                Some("stop the server and run `parlour knowledge reindex`; the database has all documents".to_owned())
             }
             KnowledgeError::DocumentGone { .. } => {
                 Some("it was deleted, or nothing of it was stored; upload it again if it is wanted".to_owned())

@@ -10,6 +10,7 @@ mod highlight;
 mod lists;
 mod postings;
 mod query;
+mod rebuild;
 mod rerank;
 mod scan;
 mod schema;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 pub use query::Rows;
+pub use rebuild::Rebuild;
 pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
 pub use types::{
     BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, ListRequest, Page, Progress,

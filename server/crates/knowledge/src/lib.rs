@@ -18,7 +18,7 @@ pub use embedder::{
 pub use error::{KnowledgeError, Problem};
 pub use index::{
     BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, HttpReranker, HttpRerankerConfig,
-    Knowledge, ListRequest, Page, Progress, PutReport, RerankError, Reranker, Rows, SearchMode, SearchRequest,
+    Knowledge, ListRequest, Page, Progress, PutReport, Rebuild, RerankError, Reranker, Rows, SearchMode, SearchRequest,
     SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 pub use parse::{

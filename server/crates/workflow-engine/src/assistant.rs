@@ -32,7 +32,7 @@ pub struct AssistantDocument {
     pub opening: Option<String>,
     pub suggestions: Vec<String>,
     pub memory: Memory,
-    pub knowledge: Vec<String>,
+    pub knowledge: KnowledgeChoice,
     pub intents: IndexMap<String, AssistantIntent>,
     pub fallback: Fallback,
 }
@@ -43,6 +43,16 @@ pub struct ModelChoice {
     pub use_: String,
     pub temperature: Option<f64>,
     pub max_tokens: Option<u32>,
+}
+
+/// What the model's answers rest on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KnowledgeChoice {
+    /// Names of knowledge bases.
+    #[serde(rename = "use")]
+    pub use_: Vec<String>,
+    /// The model that makes one query of the conversation and the message; none searches for the message as it is.
+    pub rewrite: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

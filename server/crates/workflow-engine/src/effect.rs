@@ -51,6 +51,9 @@ pub enum Effect {
         #[serde(default)]
         expand: u32,
     },
+    /// Ask a knowledge base for rows, or groups with sums, of its typed fields; `query` has the members of the plugin contract's
+    /// `knowledge.query`. Ok: `{rows: [{…columns}], total}`.
+    Query { knowledge_base: String, query: serde_json::Map<String, Value> },
     /// Call a plugin's tool. Ok: the tool's result.
     CallTool { plugin: String, tool: String, arguments: Value },
     /// Run another workflow. Ok: `{outputs, text, usage: {input_tokens, output_tokens, cost?}}`.

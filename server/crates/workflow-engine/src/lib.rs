@@ -35,7 +35,9 @@ mod template;
 mod trigger;
 mod yaml;
 
-pub use assistant::{Assistant, AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice, compile_assistant};
+pub use assistant::{
+    Assistant, AssistantDocument, AssistantIntent, Fallback, KnowledgeChoice, Memory, ModelChoice, compile_assistant,
+};
 pub use catalog::{Catalog, ToolSpec, WorkflowSignature};
 pub use compile::{LimitsAsked, compile_workflow, signature, tables_of};
 pub use diagnostic::{Compiled, Diagnostic, Severity};

@@ -141,9 +141,16 @@ pub(crate) trait Behaviour: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Whether a failed effect ends in the node's own hands (it has another way) instead of in `retry` and `on_error`.
-    fn absorbs_failures(&self) -> bool {
+    /// Whether this effect's failure ends in the node's own hands (it has another way) instead of in `on_error`.
+    fn absorbs_failure_of(&self, effect: &Effect) -> bool {
+        let _ = effect;
         false
+    }
+
+    /// How long the node waits for this effect at most, in milliseconds; the document's `timeout` may be shorter.
+    fn most_ms(&self, effect: &Effect) -> Option<u64> {
+        let _ = effect;
+        None
     }
 
     /// The plugin that it calls, where that is certain before it runs.

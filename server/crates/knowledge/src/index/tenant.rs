@@ -60,6 +60,14 @@ pub(super) const STORED: &str = "records.row, documents.id, documents.name, reco
      records.text FROM records JOIN versions ON versions.row = records.row >> 24 \
      JOIN documents ON documents.row = versions.document";
 
+/// Whether SQLite says that a file's content is wrong, and not that it cannot get at it.
+fn is_damage(error: &sqlx::Error) -> bool {
+    /// `SQLITE_CORRUPT` and `SQLITE_NOTADB`; the bits above them tell more of the same.
+    const DAMAGE: [u32; 2] = [11, 26];
+    let code = error.as_database_error().and_then(|it| it.code()?.parse::<u32>().ok());
+    code.is_some_and(|it| DAMAGE.contains(&(it & 0xff)))
+}
+
 impl TenantIndex {
     pub(super) fn new(dir: &Path, tenant: &str) -> Result<TenantIndex, KnowledgeError> {
         // The name becomes a file's name, so it cannot be one that walks out of the folder.
@@ -101,7 +109,13 @@ impl TenantIndex {
 
     pub(super) fn failed(&self, operation: &'static str) -> impl FnOnce(sqlx::Error) -> KnowledgeError + use<> {
         let tenant = self.tenant.clone();
-        move |source| KnowledgeError::Index { tenant, operation, source }
+        move |source| {
+            if is_damage(&source) {
+                let message = format!("it failed to {operation}: {source}");
+                return KnowledgeError::Damaged { tenant, message };
+            }
+            KnowledgeError::Index { tenant, operation, source }
+        }
     }
 
     pub(super) async fn prepare(self: &Arc<Self>) -> Result<(), KnowledgeError> {

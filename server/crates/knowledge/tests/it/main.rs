@@ -19,6 +19,7 @@ mod providers;
 mod query;
 mod ranking;
 mod reading;
+mod rebuild;
 mod retrieval;
 mod search;
 mod server;

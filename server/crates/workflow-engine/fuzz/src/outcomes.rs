@@ -192,6 +192,10 @@ pub fn fitting(bytes: &mut Unstructured<'_>, request: &RequestedEffect, case: &C
         Effect::Search { .. } => {
             json!({ "hits": [{ "id": 1, "document": "menu.csv", "text": any_text(bytes, 3)?, "score": 0.5, "price": any_json(bytes, 1)? }], "status": "ok" })
         }
+        Effect::Query { .. } => {
+            let row = json!({ "campaign": any_text(bytes, 3)?, "spend": any_json(bytes, 1)?, "clicks": bytes.arbitrary::<i8>()? });
+            json!({ "rows": vec![row; usize::from(bytes.int_in_range(0..=3u8)?)], "total": bytes.arbitrary::<u8>()? })
+        }
         Effect::CallTool { .. } => json!({ "text": any_text(bytes, 3)?, "hits": [], "dishes": any_json(bytes, 2)? }),
         Effect::RunWorkflow { .. } => {
             json!({ "outputs": { "dishes": any_json(bytes, 2)? }, "text": any_text(bytes, 3)?, "usage": { "input_tokens": 1, "output_tokens": 1 } })

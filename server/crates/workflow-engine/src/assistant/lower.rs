@@ -161,18 +161,20 @@ impl Lowering<'_> {
 
     /// Knowledge, model, answer.
     fn chat(&mut self, after: Option<&[String]>) {
-        let with_knowledge = !self.document.knowledge.is_empty();
+        let with_knowledge = !self.document.knowledge.use_.is_empty();
         if with_knowledge {
             let span = self.span_of("knowledge");
-            let bases = self.root.get("knowledge").cloned().unwrap_or_else(|| Node::list(span, Vec::new()));
-            let with = Node::map(
-                span,
-                vec![
-                    ("knowledge_bases", bases),
-                    ("query", Node::text("{{ chat.message }}", span)),
-                    ("top_k", Node { span, value: Yaml::Number(PASSAGES.into()) }),
-                ],
-            );
+            let written = self.root.get("knowledge");
+            let bases = written.and_then(|it| if it.is_map() { it.get("use") } else { Some(it) });
+            let mut with = vec![
+                ("knowledge_bases", bases.cloned().unwrap_or_else(|| Node::list(span, Vec::new()))),
+                ("query", Node::text("{{ chat.message }}", span)),
+                ("top_k", Node { span, value: Yaml::Number(PASSAGES.into()) }),
+            ];
+            if let Some(model) = &self.document.knowledge.rewrite {
+                with.push(("rewrite", Node::text(model.clone(), span)));
+            }
+            let with = Node::map(span, with);
             let mut entries = vec![
                 ("use", Node::text("retrieve", span)),
                 ("title", Node::text("查资料 · Knowledge", span)),

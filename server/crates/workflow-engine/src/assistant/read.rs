@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{AssistantDocument, AssistantIntent, Fallback, Memory, ModelChoice};
+use super::{AssistantDocument, AssistantIntent, Fallback, KnowledgeChoice, Memory, ModelChoice};
 use crate::compile::{Context, document_name};
 use crate::names::is_id;
 use crate::yaml::{Node, Yaml};
@@ -40,16 +40,18 @@ pub(super) fn document(context: &mut Context<'_>, root: &Node) -> Option<Assista
     if let Some(tools) = root.entry("tools") {
         unsupported(context, tools.key_span, "`tools`", "give the workflow to an intent with `run`");
     }
+    let model = model(context, root.get("model"));
+    let knowledge = knowledge(context, root.get("knowledge"), &model);
     let document = AssistantDocument {
         name: name.unwrap_or_default(),
         title: context.optional_text(root, "title"),
         description: context.optional_text(root, "description"),
-        model: model(context, root.get("model")),
+        model,
         system_prompt: context.optional_text(root, "system_prompt"),
         opening: context.optional_text(root, "opening"),
         suggestions: texts(context, root, "suggestions"),
         memory: memory(context, root.get("memory")),
-        knowledge: knowledge(context, root),
+        knowledge,
         intents: intents(context, root.get("intents")),
         fallback: fallback(context, root.get("fallback")),
     };
@@ -61,7 +63,10 @@ fn unsupported(context: &mut Context<'_>, span: crate::yaml::Span, what: &str, i
 }
 
 fn texts(context: &mut Context<'_>, root: &Node, key: &str) -> Vec<String> {
-    let Some(node) = root.get(key) else { return Vec::new() };
+    root.get(key).map_or_else(Vec::new, |it| texts_of(context, it, key))
+}
+
+fn texts_of(context: &mut Context<'_>, node: &Node, key: &str) -> Vec<String> {
     match &node.value {
         Yaml::List(items) => items
             .iter()
@@ -154,9 +159,37 @@ fn memory(context: &mut Context<'_>, node: Option<&Node>) -> Memory {
     memory
 }
 
-fn knowledge(context: &mut Context<'_>, root: &Node) -> Vec<String> {
-    let names = texts(context, root, "knowledge");
-    let Some(node) = root.get("knowledge") else { return names };
+/// A list of names, or a map of such a list and how it is searched.
+fn knowledge(context: &mut Context<'_>, node: Option<&Node>, model: &ModelChoice) -> KnowledgeChoice {
+    let Some(node) = node else { return KnowledgeChoice::default() };
+    if !node.is_map() {
+        return KnowledgeChoice { use_: knowledge_bases(context, node, "knowledge"), rewrite: None };
+    }
+    context.check_keys(node, &["use", "rewrite"], "`knowledge`");
+    let use_ = match node.get("use") {
+        Some(bases) => knowledge_bases(context, bases, "use"),
+        None => {
+            context
+                .diagnostics
+                .error("missing_key", node.span, "`use` is missing in `knowledge`")
+                .hint("for example `knowledge: { use: [handbook], rewrite: true }`");
+            Vec::new()
+        }
+    };
+    let rewrite = node.get("rewrite").and_then(|it| match &it.value {
+        Yaml::Bool(true) => Some(model.use_.clone()),
+        Yaml::Text(name) if !name.trim().is_empty() => Some(name.trim().to_owned()),
+        Yaml::Bool(false) | Yaml::Null => None,
+        Yaml::Number(_) | Yaml::Text(_) | Yaml::List(_) | Yaml::Map(_) => {
+            context.wrong_type(it, "rewrite", "true, false or a model's name");
+            None
+        }
+    });
+    KnowledgeChoice { use_, rewrite }
+}
+
+fn knowledge_bases(context: &mut Context<'_>, node: &Node, key: &str) -> Vec<String> {
+    let names = texts_of(context, node, key);
     let single = std::slice::from_ref(node);
     let items = if let Yaml::List(items) = &node.value { items.as_slice() } else { single };
     let known = &context.catalog.knowledge_bases;

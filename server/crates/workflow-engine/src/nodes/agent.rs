@@ -244,7 +244,7 @@ impl Behaviour for Agent {
         matches!(effect, Effect::Complete { .. })
     }
 
-    fn absorbs_failures(&self) -> bool {
+    fn absorbs_failure_of(&self, _: &Effect) -> bool {
         // A tool's failure is told to the model; the model's own comes back as this node's.
         true
     }

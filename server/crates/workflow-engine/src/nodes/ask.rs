@@ -152,7 +152,7 @@ enum Lack {
 
 impl Behaviour for Ask {
     /// A model that fails is not the end: the visitor's words may do without it.
-    fn absorbs_failures(&self) -> bool {
+    fn absorbs_failure_of(&self, _: &Effect) -> bool {
         true
     }
 

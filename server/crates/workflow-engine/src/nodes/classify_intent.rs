@@ -190,7 +190,7 @@ enum Asking {
 }
 
 impl Behaviour for Classify {
-    fn absorbs_failures(&self) -> bool {
+    fn absorbs_failure_of(&self, _: &Effect) -> bool {
         true
     }
 

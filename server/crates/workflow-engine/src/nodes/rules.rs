@@ -1,10 +1,13 @@
-//! `rules`: a decision table. The rows whose conditions all hold decide what comes out.
+//! `rules`: a decision table. The rows whose conditions all hold decide what comes out, of values of the run or, with `from`,
+//! of each row of a knowledge base.
 //!
 //! Written by hand: GoRules ZEN (`zen-engine`) brings an expression language and a runtime of its own besides minijinja, for
 //! what is here a loop over parsed cells.
 
 mod cell;
+mod decide;
 mod read;
+mod rows;
 
 use serde_json::{Map, Value, json};
 
@@ -13,9 +16,9 @@ use crate::effect::EffectError;
 use crate::expression::Names;
 use crate::node::{Behaviour, Built, DONE, Declaration, Next, PortsInfo, Step, Words, object_schema};
 use crate::template::Template;
-use crate::yaml::Span;
+use crate::yaml::{Node, Span, Yaml};
 use cell::{Condition, Fact};
-use read::Columns;
+use decide::{Decision, Decisions};
 
 /// The way out when no row matches.
 const NONE: &str = "none";
@@ -57,8 +60,8 @@ fn config() -> Value {
         json!({
             "hit": { "title": "Rows that count · 命中方式", "description": "first: the first row that matches; collect: all of them · first 取第一条，collect 取全部",
                 "type": "string", "enum": ["first", "collect"], "default": "first" },
-            "when": { "title": "Conditions · 条件列", "description": "Column: the value that its cells are held against · 列名: 要判断的值",
-                "type": "object", "minProperties": 1 },
+            "when": { "title": "Conditions · 条件列", "description": "Column: the value that its cells are held against; with `from` it may read `row`, and a list names columns of the row · 列名: 要判断的值；有 from 时可引用 row，也可只列出行的列名",
+                "type": ["object", "array"], "minProperties": 1, "minItems": 1, "items": { "type": "string" } },
             "then": { "title": "Results · 结果列", "type": "array", "minItems": 1, "items": { "type": "string" } },
             "rows": { "title": "Rows · 规则", "description": "Cells: a value, >= 100, [1..5], a, b, not a, contains a, starts a, or - for anything · 单元格写法",
                 "type": "array", "minItems": 1, "items": { "type": "object" } },
@@ -71,12 +74,62 @@ fn config() -> Value {
         rules.insert("title".to_owned(), json!("Decision table · 决策表"));
         rules.insert("x-widget".to_owned(), json!("rules"));
     }
-    object_schema(json!({ "rules": rules }), &["rules"])
+    object_schema(json!({ "rules": rules, "from": from() }), &["rules"])
+}
+
+/// The members are those of a query of a knowledge base.
+fn from() -> Value {
+    let names = |title: &str| json!({ "title": title, "type": "array", "items": { "type": "string" } });
+    let mut from = object_schema(
+        json!({
+            "knowledge_base": { "title": "Knowledge base · 知识库", "type": "string", "x-widget": "knowledge_base" },
+            "filter": { "title": "Filter · 筛选", "description": "Conditions on fields, such as {spend: {gt: 0}} · 字段条件", "type": ["object", "string"] },
+            "select": names("Columns · 列"),
+            "group_by": names("Groups · 分组"),
+            "aggregate": { "title": "Figures · 汇总", "description": "Name: {function: field}; count, count_distinct, sum, avg, min, max · 名称: {函数: 字段}", "type": "object" },
+            "order_by": { "title": "Order · 排序", "type": "array", "items": { "type": "object" } },
+            "offset": { "title": "Skipped rows · 跳过的行数", "type": "integer", "minimum": 0 },
+            "limit": { "title": "Most rows · 最多行数", "type": "integer", "minimum": 1, "maximum": rows::MAX_ROWS },
+        }),
+        &["knowledge_base"],
+    );
+    if let Some(members) = from.as_object_mut() {
+        let words = "The table judges each of these rows instead of one set of values · 对知识库里的每一行分别判断";
+        members.insert("title".to_owned(), json!("Rows of a knowledge base · 知识库里的行"));
+        members.insert("description".to_owned(), json!(words));
+    }
+    from
 }
 
 fn outputs() -> Value {
-    with_result(
-        &json!({ "description": "The matching row's values, or a list of them with hit: collect; null when none matches · 命中的结果" }),
+    let result = json!({ "description": "The matching row's values, or a list of them with hit: collect; null when none matches · 命中的结果" });
+    let mut outputs = with_result(&result);
+    if let Some(properties) = outputs.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        let rows = json!({ "description": "With `from`, instead: {row, result, matched} for each row of the knowledge base · 有 from 时改为逐行给出",
+            "type": "array", "items": { "type": "object" } });
+        properties.insert("rows".to_owned(), rows);
+        let total = json!({ "description": "With `from`: rows that there are without `limit` · 有 from 时：不限条数时的行数", "type": "integer" });
+        properties.insert("total".to_owned(), total);
+    }
+    outputs
+}
+
+/// What comes out of each row of a knowledge base.
+fn outputs_of_rows(decisions: &Decisions, columns: Option<&[String]>) -> Value {
+    let row = match columns {
+        Some(columns) => {
+            let cells: Map<String, Value> = columns.iter().map(|it| (it.clone(), json!({}))).collect();
+            json!({ "type": "object", "properties": cells, "additionalProperties": false })
+        }
+        None => json!({ "type": "object" }),
+    };
+    let mut judged = known_outputs(decisions);
+    if let Some(properties) = judged.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        properties.insert("row".to_owned(), row);
+    }
+    object_schema(
+        json!({ "rows": { "type": "array", "items": judged }, "total": { "type": "integer" } }),
+        &["rows", "total"],
     )
 }
 
@@ -110,21 +163,21 @@ struct Row {
 
 fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
     let rules = context.get("rules").filter(|it| it.is_map())?;
-    let hit = match rules.get("hit").and_then(|it| it.as_str()) {
-        Some("collect") => Hit::Collect,
-        Some(_) | None => Hit::First,
-    };
-    let when = rules.get("when").map(|it| context.context.template(it));
-    let before = context.diagnostics().errors();
-    let columns = read::columns(context, rules)?;
-    let rows = read::rows(context, rules, &columns)?;
-    // A cell that could not be read matches anything, which says nothing about the rows after it.
-    if hit == Hit::First && context.diagnostics().errors() == before {
-        read::warn_unreachable(context, &rows);
+    if let Some(from) = context.get("from") {
+        return rows::build(context, (from, rules), |it| decisions(it, rules));
     }
-    let outputs = known_outputs(&columns, hit);
+    let when = rules.get("when");
+    if let Some(list) = when.filter(|it| matches!(it.value, Yaml::List(_))) {
+        let message = "`when` is a list, but there are no rows whose columns it could name";
+        let hint = "write `column: value`, or take rows of a knowledge base with `from`";
+        context.diagnostics().error("wrong_type", list.span, message).hint(hint);
+        return None;
+    }
+    let when = when.map(|it| context.context.template(it));
+    let decisions = decisions(context, rules)?;
+    let outputs = known_outputs(&decisions);
     Some(Built {
-        behaviour: Box::new(Rules { columns, hit, rows }),
+        behaviour: Box::new(Rules { decisions }),
         input: Template::Map(when.map(|it| ("when".to_owned(), it)).into_iter().collect()),
         ports: vec![DONE.to_owned(), NONE.to_owned()],
         outputs,
@@ -135,10 +188,25 @@ fn build(context: &mut NodeContext<'_, '_>) -> Option<Built> {
     })
 }
 
-fn known_outputs(columns: &Columns, hit: Hit) -> Value {
-    let cells: Map<String, Value> = columns.then.iter().map(|it| (it.clone(), json!({}))).collect();
+fn decisions(context: &mut NodeContext<'_, '_>, rules: &Node) -> Option<Decisions> {
+    let hit = match rules.get("hit").and_then(|it| it.as_str()) {
+        Some("collect") => Hit::Collect,
+        Some(_) | None => Hit::First,
+    };
+    let before = context.diagnostics().errors();
+    let columns = read::columns(context, rules)?;
+    let rows = read::rows(context, rules, &columns)?;
+    // A cell that could not be read matches anything, which says nothing about the rows after it.
+    if hit == Hit::First && context.diagnostics().errors() == before {
+        read::warn_unreachable(context, &rows);
+    }
+    Some(Decisions { columns, hit, rows })
+}
+
+fn known_outputs(decisions: &Decisions) -> Value {
+    let cells: Map<String, Value> = decisions.columns.then.iter().map(|it| (it.clone(), json!({}))).collect();
     let row = json!({ "type": ["object", "null"], "properties": cells, "additionalProperties": false });
-    match hit {
+    match decisions.hit {
         Hit::First => with_result(&row),
         Hit::Collect => with_result(&json!({ "type": "array", "items": row })),
     }
@@ -146,36 +214,17 @@ fn known_outputs(columns: &Columns, hit: Hit) -> Value {
 
 #[derive(Debug)]
 struct Rules {
-    columns: Columns,
-    hit: Hit,
-    rows: Vec<Row>,
+    decisions: Decisions,
 }
 
 impl Behaviour for Rules {
-    /// Decides as well: cells of `then` may read names, and only those of rows that match should.
+    /// Decides as well: cells of `then` may read names.
     fn input(&self, template: &Template, names: &dyn Names) -> Result<Value, EffectError> {
         let input = template.evaluate(names)?;
         let when = input.get("when").unwrap_or(&Value::Null);
-        let facts: Vec<Fact<'_>> =
-            self.columns.when.iter().map(|it| Fact::new(when.get(it).unwrap_or(&Value::Null))).collect();
-        let mut matched = Vec::new();
-        let mut results = Vec::new();
-        for row in &self.rows {
-            if !row.when.iter().zip(&facts).all(|(condition, fact)| condition.holds(fact)) {
-                continue;
-            }
-            matched.push(row.number);
-            let cells = self.columns.then.iter().zip(&row.then);
-            let cells = cells.map(|(name, it)| Ok((name.clone(), it.evaluate(names)?)));
-            results.push(Value::Object(cells.collect::<Result<Map<_, _>, EffectError>>()?));
-            if self.hit == Hit::First {
-                break;
-            }
-        }
-        let result = match self.hit {
-            Hit::First => results.pop().unwrap_or(Value::Null),
-            Hit::Collect => Value::Array(results),
-        };
+        let columns = &self.decisions.columns.when;
+        let facts: Vec<Fact<'_>> = columns.iter().map(|it| Fact::new(when.get(it).unwrap_or(&Value::Null))).collect();
+        let Decision { matched, result, evaluated: _ } = self.decisions.decide(&facts, names)?;
         Ok(json!({ "when": when, "matched": matched, "result": result }))
     }
 

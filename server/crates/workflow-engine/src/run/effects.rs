@@ -41,6 +41,7 @@ impl InFlight {
             Effect::Complete { .. }
             | Effect::Embed { .. }
             | Effect::Search { .. }
+            | Effect::Query { .. }
             | Effect::CallTool { .. }
             | Effect::RunWorkflow { .. }
             | Effect::Fetch(_)
@@ -78,7 +79,7 @@ impl Machine<'_> {
         let id = EffectId(self.run.next_effect);
         self.run.next_effect += 1;
         let timeout_ms = match purpose {
-            Purpose::Work(_) => node.timeout_ms,
+            Purpose::Work(_) => [node.timeout_ms, node.behaviour.most_ms(&effect)].into_iter().flatten().min(),
             Purpose::Pause { .. } | Purpose::Lookup { .. } | Purpose::Deadline => None,
         };
         let node = self.run.path(self.program, place);
@@ -103,10 +104,11 @@ impl Machine<'_> {
         };
         let key = CacheKey {
             material: json!({ "use": node.kind, "with": cache.written, "for": part }),
-            models: texts(&input, "model").into_iter().chain(cache.model.clone()).collect(),
+            models: ["model", "rewrite"].iter().flat_map(|it| texts(&input, it)).chain(cache.model.clone()).collect(),
             knowledge_bases: ["knowledge_bases", "knowledge_base", "knowledge"]
                 .iter()
                 .flat_map(|it| texts(&input, it))
+                .chain(input.get("from").into_iter().flat_map(|it| texts(it, "knowledge_base")))
                 .collect(),
             ttl_ms: cache.ttl_ms,
             scope: cache.scope,
@@ -149,7 +151,7 @@ impl Machine<'_> {
             self.request((place, request.attempt), Effect::Wait { ms }, purpose);
             return;
         }
-        if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failures()) {
+        if let (Outcome::Failed { error }, false) = (&outcome, node.behaviour.absorbs_failure_of(&request.effect)) {
             self.fail(place, error.clone());
             return;
         }

@@ -1,18 +1,18 @@
-//! Whatever the outside answers, an agent and a request come to an end without a panic, and what an agent has streamed is
-//! what it says in the end.
+//! Whatever the outside answers, agents, requests, searches and tables come to an end without a panic, and what an agent has
+//! streamed is what it says in the end.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use workflow_engine::{
-    Catalog, Delta, Effect, EffectError, Event, Outcome, Program, RequestedEffect, Run, RunInput, RunStatus, ToolSpec,
-    WorkflowSignature, compile_workflow,
+    Catalog, ChatContext, ChatTurn, Delta, Effect, EffectError, Event, Outcome, Program, RequestedEffect, Run,
+    RunInput, RunStatus, ToolSpec, WorkflowSignature, compile_workflow,
 };
 
 /// An agent of three steps with 32 calls each asks for at most this much; a request with retries for less.
 const MOST_EFFECTS: usize = 120;
 
 /// Keys that somebody reads, so that arbitrary values get past the first look.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 16] = [
     "text",
     "tool_calls",
     "id",
@@ -26,6 +26,9 @@ const KEYS: [&str; 13] = [
     "retry-after",
     "hits",
     "outputs",
+    "rows",
+    "total",
+    "price",
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -88,7 +91,9 @@ fn program(node: &str, output: &str) -> Program {
 
 /// Plays outcomes until they are used up, then lets everything succeed. Gives the outputs of a run that finished.
 fn play(program: &Program, outcomes: Vec<Outcome>) -> (Run, Option<Value>) {
-    let (mut run, mut events) = Run::start(program, RunInput::default());
+    let said_before = ChatTurn { role: "user".into(), content: "有什么辣的".into() };
+    let chat = ChatContext { history: vec![said_before], ..ChatContext::default() };
+    let (mut run, mut events) = Run::start(program, RunInput { chat: Some(chat), ..RunInput::default() });
     let mut pending: Vec<RequestedEffect> = Vec::new();
     let (mut said, mut outputs) = (String::new(), None);
     let mut outcomes = outcomes.into_iter();
@@ -142,6 +147,18 @@ proptest! {
     #[test]
     fn a_request_ends(outcomes in prop::collection::vec(any_outcome(), 0..8), retries in 1..5) {
         let program = program(&format!("{{ use: http, retry: {retries}, with: {{ url: https://example.com }} }}"), "body");
+        let (run, outputs) = play(&program, outcomes);
+        prop_assert_eq!(run.status() == RunStatus::Finished, outputs.is_some());
+    }
+
+    #[test]
+    fn a_search_for_a_follow_up_and_a_table_over_rows_end(outcomes in prop::collection::vec(any_outcome(), 0..6), rules in any::<bool>()) {
+        let (node, output) = if rules {
+            ("{ use: rules, retry: 2, with: { from: { knowledge_base: menu }, rules: { when: { a: '{{ row.price * 2 }}' }, then: [b], rows: [{ a: '> 1', b: '{{ row }}' }] } } }", "rows")
+        } else {
+            ("{ use: retrieve, retry: 2, with: { knowledge_bases: [menu], query: x, rewrite: true } }", "hits")
+        };
+        let program = program(node, output);
         let (run, outputs) = play(&program, outcomes);
         prop_assert_eq!(run.status() == RunStatus::Finished, outputs.is_some());
     }

@@ -88,6 +88,7 @@ fn effect(effect: &Effect) -> String {
             format!("embed {} texts: {}, …", texts.len(), shown.join(", "))
         }
         Effect::Search { .. }
+        | Effect::Query { .. }
         | Effect::CallTool { .. }
         | Effect::RunWorkflow { .. }
         | Effect::Fetch(_)

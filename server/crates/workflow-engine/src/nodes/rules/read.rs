@@ -23,19 +23,31 @@ pub(super) struct Columns {
 
 /// The columns, or none after an error was reported.
 pub(super) fn columns(context: &mut NodeContext<'_, '_>, rules: &Node) -> Option<Columns> {
-    let when = rules.get("when").filter(|it| it.is_map())?;
+    let when = rules.get("when")?;
     let Some(Yaml::List(then)) = rules.get("then").map(|it| &it.value) else { return None };
-    let mut columns = Columns { when: when.entries().iter().map(|it| it.key.clone()).collect(), then: Vec::new() };
-    for node in then {
+    let mut columns = Columns { when: Vec::new(), then: Vec::new() };
+    match &when.value {
+        Yaml::Map(entries) => columns.when = entries.iter().map(|it| it.key.clone()).collect(),
+        Yaml::List(items) => columns.when = names(context, items, &[]),
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Text(_) => return None,
+    }
+    columns.then = names(context, then, &columns.when);
+    Some(columns)
+}
+
+/// A list's names; what there is already is an error.
+fn names(context: &mut NodeContext<'_, '_>, items: &[Node], taken: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for node in items {
         let Some(name) = node.as_str() else { continue };
-        if columns.when.iter().chain(&columns.then).any(|it| it == name) {
+        if taken.iter().chain(&names).any(|it| it == name) {
             let message = format!("there is a column `{name}` already");
             context.diagnostics().error("duplicate_column", node.span, message).hint("every column needs its own name");
             continue;
         }
-        columns.then.push(name.to_owned());
+        names.push(name.to_owned());
     }
-    Some(columns)
+    names
 }
 
 /// The rows, from wherever they are. None after an error that leaves nothing to read.
