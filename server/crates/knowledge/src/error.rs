@@ -64,6 +64,8 @@ pub enum KnowledgeError {
     DocumentGone { document: String },
     #[error("search by meaning is not available: {reason}")]
     EmbeddingUnavailable { reason: String, hint: String },
+    #[error("the search index is not available: {reason}")]
+    IndexUnavailable { reason: String, hint: String },
     #[error("the index of tenant `{tenant}` failed to {operation}")]
     Index {
         tenant: String,
@@ -110,6 +112,7 @@ impl KnowledgeError {
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
             KnowledgeError::DocumentGone { .. } => "document_gone",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
+            KnowledgeError::IndexUnavailable { .. } => "index_unavailable",
             KnowledgeError::Index { .. } | KnowledgeError::Damaged { .. } => "index",
             KnowledgeError::Io { .. } => "io",
             KnowledgeError::Worker { .. } => "internal",
@@ -125,7 +128,8 @@ impl KnowledgeError {
             | KnowledgeError::UnsupportedDocument { hint, .. }
             | KnowledgeError::InvalidFilter { hint, .. }
             | KnowledgeError::InvalidRequest { hint, .. }
-            | KnowledgeError::EmbeddingUnavailable { hint, .. } => Some(hint.clone()),
+            | KnowledgeError::EmbeddingUnavailable { hint, .. }
+            | KnowledgeError::IndexUnavailable { hint, .. } => Some(hint.clone()),
             KnowledgeError::UnknownEncoding { .. } => {
                 Some("save the file as UTF-8 (in Excel: “CSV UTF-8”) and upload it again".to_owned())
             }
@@ -159,6 +163,7 @@ impl KnowledgeError {
             | KnowledgeError::InvalidFilter { .. }
             | KnowledgeError::InvalidRequest { .. }
             | KnowledgeError::EmbeddingUnavailable { .. }
+            | KnowledgeError::IndexUnavailable { .. }
             | KnowledgeError::DocumentGone { .. }
             | KnowledgeError::Index { .. }
             | KnowledgeError::Damaged { .. }

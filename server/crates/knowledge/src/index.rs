@@ -9,10 +9,12 @@ mod fusion;
 mod highlight;
 mod lists;
 mod postings;
+mod qdrant;
 mod query;
 mod rerank;
 mod scan;
 mod schema;
+mod scope;
 mod search;
 mod snapshot;
 mod stage;
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sqlx::Row as _;
 
+pub use qdrant::QdrantConfig;
 pub use query::Rows;
 pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
 pub use types::{
@@ -38,6 +41,7 @@ pub use types::{
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
 use crate::parse::Record;
+use qdrant::QdrantIndex;
 use snapshot::{Held, passing};
 use tenant::{StoredRecord, TenantIndex};
 use types::permits;
@@ -55,6 +59,8 @@ pub struct Knowledge {
 
 struct Inner {
     dir: PathBuf,
+    /// What finds records, where they are not held in memory.
+    qdrant: Option<Arc<QdrantIndex>>,
     /// Written when a tenant is used for the first time.
     tenants: Mutex<Tenants>,
 }
@@ -70,10 +76,23 @@ impl Knowledge {
     /// # Errors
     /// `Io` when the folder cannot be made.
     pub fn open(dir: PathBuf) -> Result<Knowledge, KnowledgeError> {
+        Knowledge::with(dir, None)
+    }
+
+    /// The same with a Qdrant server that answers searches. It is asked when it is first needed, and filled from the files of
+    /// this folder then.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an address or a key that cannot be used; `Io` when the folder cannot be made.
+    pub fn open_with_qdrant(dir: PathBuf, config: &QdrantConfig) -> Result<Knowledge, KnowledgeError> {
+        Knowledge::with(dir, Some(Arc::new(QdrantIndex::new(config)?)))
+    }
+
+    fn with(dir: PathBuf, qdrant: Option<Arc<QdrantIndex>>) -> Result<Knowledge, KnowledgeError> {
         std::fs::create_dir_all(&dir)
             .map_err(|source| KnowledgeError::Io { path: dir.display().to_string(), source })?;
         let tenants = Mutex::new(Tenants { open: HashMap::new(), swept: Instant::now() });
-        Ok(Knowledge { inner: Arc::new(Inner { dir, tenants }) })
+        Ok(Knowledge { inner: Arc::new(Inner { dir, qdrant, tenants }) })
     }
 
     async fn tenant(&self, tenant: &str) -> Result<Arc<TenantIndex>, KnowledgeError> {
@@ -89,7 +108,7 @@ impl Knowledge {
             match tenants.open.get(tenant) {
                 Some(index) => index.clone(),
                 None => {
-                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant)?);
+                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant, self.inner.qdrant.clone())?);
                     tenants.open.insert(tenant.to_owned(), index.clone());
                     index
                 }

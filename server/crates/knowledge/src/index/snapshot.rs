@@ -331,7 +331,7 @@ impl TenantIndex {
     }
 
     /// How many records have no vector of this model, but one of another, by its name.
-    async fn other_models(
+    pub(super) async fn other_models(
         &self,
         reading: &mut Reading,
         (first, last): (i64, i64),
