@@ -34,8 +34,8 @@ pub use qdrant::QdrantConfig;
 pub use query::Rows;
 pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
 pub use types::{
-    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, ListRequest, Page, Progress,
-    PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
+    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, IndexState, ListRequest, Page,
+    Progress, PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 
 use crate::error::KnowledgeError;
@@ -93,6 +93,14 @@ impl Knowledge {
             .map_err(|source| KnowledgeError::Io { path: dir.display().to_string(), source })?;
         let tenants = Mutex::new(Tenants { open: HashMap::new(), swept: Instant::now() });
         Ok(Knowledge { inner: Arc::new(Inner { dir, qdrant, tenants }) })
+    }
+
+    /// What finds records, and whether it answers now.
+    pub async fn index_state(&self) -> IndexState {
+        match &self.inner.qdrant {
+            None => IndexState::Embedded,
+            Some(qdrant) => IndexState::Qdrant { problem: qdrant.problem().await },
+        }
     }
 
     async fn tenant(&self, tenant: &str) -> Result<Arc<TenantIndex>, KnowledgeError> {

@@ -31,6 +31,11 @@ impl QdrantIndex {
         &self.server.url
     }
 
+    /// Why it does not answer now; none if it does.
+    pub(super) async fn problem(&self) -> Option<String> {
+        self.server.problem().await
+    }
+
     /// After a change of one base. A server that cannot be reached now is told before the next search.
     pub(super) async fn tell(&self, index: &TenantIndex, base: &BaseRef, look_again: bool) {
         if let Err(error) = self.bring_into_step(index, base, look_again).await {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::qdrant_server::TestServer;
 use crate::support::{Hashing, ask, menu, menu_base, menu_of, names};
 use knowledge::{
-    BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, Knowledge, KnowledgeError, QdrantConfig, Record,
-    SearchMode, SearchRequest, SearchStatus,
+    BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, IndexState, Knowledge, KnowledgeError,
+    QdrantConfig, Record, SearchMode, SearchRequest, SearchStatus,
 };
 use serde_json::json;
 
@@ -68,7 +68,10 @@ async fn a_server_that_is_away_is_an_error_and_not_an_empty_result() {
     let dir = tempfile::tempdir().unwrap();
     let (knowledge, base) = (open(&dir, &server), base("base"));
     put(&knowledge, &base, document("doc", 1, texts("甲", 5))).await;
+    assert_eq!(knowledge.index_state().await, IndexState::Qdrant { problem: None });
     server.stop().await;
+    let IndexState::Qdrant { problem: Some(problem) } = knowledge.index_state().await else { panic!("it is away") };
+    assert!(problem.contains("cannot be reached"), "{problem}");
     for mode in [SearchMode::Hybrid, SearchMode::Dense, SearchMode::Lexical] {
         let error = search(&knowledge, &base, mode).await.unwrap_err();
         assert_eq!(error.code(), "index_unavailable");
@@ -179,7 +182,7 @@ async fn what_is_deleted_while_it_is_away_is_never_found_and_goes_later() {
     // A version that was put together and given up leaves nothing.
     let next = DocumentRef { id: "doc".to_owned(), name: "doc".to_owned(), version: 2, groups: Vec::new() };
     knowledge.stage(TENANT, &third, &next, texts("丙", 300)).await.unwrap();
-    server.break_down_after(3);
+    server.break_down_after(2);
     assert!(knowledge.complete(TENANT, &third, &next).await.is_err());
     server.mend();
     knowledge.discard(TENANT, "third", "doc", 2).await.unwrap();
@@ -237,7 +240,7 @@ async fn a_base_that_moves_to_another_model_leaves_the_old_collection() {
     assert_eq!((points(&server, COLLECTION), points(&server, &moved)), ((68, 68), (68, 68)));
     for base in [&old, &new] {
         let found = knowledge.search(TENANT, ask(base, "麻婆豆腐", SearchMode::Dense)).await.unwrap();
-        assert_eq!((found.status, names(&found)[0]), (SearchStatus::Ok, "麻婆豆腐"));
+        assert_eq!((found.status, found.hits.len()), (SearchStatus::Ok, 5));
     }
     knowledge.forget_model(TENANT, "base-menu", "m").await.unwrap();
     assert_eq!((points(&server, COLLECTION), points(&server, &moved)), ((0, 0), (68, 68)));
@@ -273,7 +276,8 @@ async fn a_server_that_makes_up_for_another_by_words_takes_no_vectors_away() {
     assert!(server.store().points(COLLECTION).iter().all(|it| it.has_vector("dense")));
     // One that is behind does not undo what the other has done.
     put(&one, &base, document("doc", 2, texts("乙", 3))).await;
-    let late = open(&tempfile::tempdir().unwrap(), &server);
+    let third = tempfile::tempdir().unwrap();
+    let late = open(&third, &server);
     late.put_document_by_words(TENANT, &base, document("doc", 1, texts("甲", 5))).await.unwrap();
     assert_eq!(answering(&one, &base).await, "乙乙乙");
     other.put_document_by_words(TENANT, &base, document("doc", 2, texts("乙", 3))).await.unwrap();

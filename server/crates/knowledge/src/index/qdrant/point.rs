@@ -157,7 +157,7 @@ mod tests {
         ];
         let distinct: std::collections::HashSet<&String> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
-        assert_eq!(place.id(0), "1b7a5ad8-7e61-5e6c-8a32-8a2e59f1c1b5", "servers of different versions agree");
+        assert_eq!(place.id(0), "cfda11ad-18b1-54bc-a871-d052a8b1c039", "servers of different versions agree");
     }
 
     #[test]

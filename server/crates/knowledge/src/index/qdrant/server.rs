@@ -22,6 +22,8 @@ const OLDEST: (u32, u32) = (1, 20);
 /// For one call, also one that waits until a batch of points is applied.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For somebody who looks whether it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a Qdrant server listens.
 #[derive(Clone)]
@@ -178,6 +180,15 @@ impl Server {
             .copied()
     }
 
+    /// Why it does not answer now; none if it does.
+    pub(super) async fn problem(&self) -> Option<String> {
+        match tokio::time::timeout(PATIENCE, self.client.health_check()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(self.failed(error).to_string()),
+            Err(_) => Some(self.unavailable("did not answer in time", "").to_string()),
+        }
+    }
+
     /// True the first time that a base's points are asked about.
     pub(super) fn is_uncounted(&self, collection: &str, tenant: &str, base: &str) -> bool {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,6 +198,11 @@ impl Server {
     pub(super) fn note_counted(&self, collection: &str, tenant: &str, base: &str) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.insert((collection.to_owned(), tenant.to_owned(), base.to_owned()));
+    }
+
+    /// Whether a collection was deleted there since it was looked for.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// If a collection was deleted there: all are looked for again, made where they are not there, and filled.

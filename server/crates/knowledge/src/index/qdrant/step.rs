@@ -58,6 +58,18 @@ impl QdrantIndex {
         base: &BaseRef,
         staged: Staged,
     ) -> Result<(), KnowledgeError> {
+        match self.push_staged_once(index, base, staged).await {
+            Err(_) if self.server.has_lost() => self.push_staged_once(index, base, staged).await,
+            pushed => pushed,
+        }
+    }
+
+    async fn push_staged_once(
+        &self,
+        index: &TenantIndex,
+        base: &BaseRef,
+        staged: Staged,
+    ) -> Result<(), KnowledgeError> {
         let found: Option<(String, i64, i64, String, Option<i64>)> = sqlx::query_as(
             "SELECT documents.id, versions.number, versions.records, versions.groups, visible.number
              FROM versions JOIN documents ON documents.row = versions.document
@@ -80,6 +92,18 @@ impl QdrantIndex {
 
     /// What a search of this base has to know is there; where it is.
     pub(in crate::index) async fn bring_into_step(
+        &self,
+        index: &TenantIndex,
+        base: &BaseRef,
+        look_again: bool,
+    ) -> Result<(Collection, i64), KnowledgeError> {
+        match self.bring_into_step_once(index, base, look_again).await {
+            Err(_) if self.server.has_lost() => self.bring_into_step_once(index, base, look_again).await,
+            brought => brought,
+        }
+    }
+
+    async fn bring_into_step_once(
         &self,
         index: &TenantIndex,
         base: &BaseRef,
@@ -218,7 +242,7 @@ impl QdrantIndex {
         let mut after = rows_of(*version).0 - 1;
         loop {
             let waiting = index.take_waiting((row, model), *version, (after, AT_ONCE)).await?;
-            let Some(last) = waiting.last() else { return Ok(()) };
+            let Some(last) = waiting.last() else { return index.note_sent(row, standing).await };
             after = last.row;
             let is_last = waiting.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
             let mut whole = Batch::default();

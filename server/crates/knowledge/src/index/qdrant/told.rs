@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use super::collection::Collection;
 use super::point::Written;
 use crate::error::KnowledgeError;
-use crate::index::schema::{State, ordinal_of, rows_of};
+use crate::index::schema::{MAX_ORDINAL, ORDINAL_BITS, State, ordinal_of, rows_of};
 use crate::index::snapshot::floats;
 use crate::index::tenant::{Reading, TenantIndex};
 
@@ -238,11 +238,15 @@ impl TenantIndex {
     /// The points that answer, as far as was told.
     pub(super) async fn told_points(&self, collection: i64, base: &str) -> Result<u64, KnowledgeError> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT coalesce(sum(versions.records), 0) FROM told_versions
-             JOIN versions ON versions.row = told_versions.version WHERE collection = $1 AND base = $2 AND live",
+            "SELECT count(*) FROM told_versions AS told
+             JOIN told_records ON told_records.row BETWEEN told.version << $3 AND (told.version << $3) + $4
+               AND told_records.collection = told.collection
+             WHERE told.collection = $1 AND told.base = $2 AND told.live",
         )
         .bind(collection)
         .bind(base)
+        .bind(ORDINAL_BITS)
+        .bind(MAX_ORDINAL)
         .fetch_one(&self.readers)
         .await
         .map_err(self.failed("count what Qdrant was told of"))?;
@@ -477,8 +481,8 @@ impl TenantIndex {
         writing.commit().await.map_err(self.failed("remember what Qdrant was told of"))
     }
 
-    /// A version answers there as it is here, and no older one of its document does.
-    pub(super) async fn note_standing(&self, collection: i64, base: &str, it: &Standing) -> Result<(), KnowledgeError> {
+    /// All of a version was sent: how many of its records have their vector there.
+    pub(super) async fn note_sent(&self, collection: i64, it: &Standing) -> Result<(), KnowledgeError> {
         let failed = || self.failed("remember what Qdrant was told of");
         let mut writing = self.begin_writing().await?;
         let (first, last) = rows_of(it.version);
@@ -505,6 +509,21 @@ impl TenantIndex {
         } else {
             BTreeMap::new()
         };
+        sqlx::query("UPDATE told_versions SET embedded = $3, others = $4 WHERE version = $1 AND collection = $2")
+            .bind(it.version)
+            .bind(collection)
+            .bind(embedded)
+            .bind(serde_json::to_string(&others).unwrap_or_else(|_| "{}".to_owned()))
+            .execute(&mut *writing)
+            .await
+            .map_err(failed())?;
+        writing.commit().await.map_err(failed())
+    }
+
+    /// A version answers there as it is here, and no older one of its document does.
+    pub(super) async fn note_standing(&self, collection: i64, base: &str, it: &Standing) -> Result<(), KnowledgeError> {
+        let failed = || self.failed("remember what Qdrant was told of");
+        let mut writing = self.begin_writing().await?;
         let older: Vec<i64> = sqlx::query_scalar(
             "SELECT version FROM told_versions
              WHERE collection = $1 AND base = $2 AND document = $3 AND version <> $4 AND number < $5",
@@ -521,15 +540,12 @@ impl TenantIndex {
             self.forget_version(&mut writing, collection, version).await?;
         }
         sqlx::query(
-            "UPDATE told_versions SET live = 1, stamp = $3, groups = $4, embedded = $5, others = $6
-             WHERE version = $1 AND collection = $2",
+            "UPDATE told_versions SET live = 1, stamp = $3, groups = $4 WHERE version = $1 AND collection = $2",
         )
         .bind(it.version)
         .bind(collection)
         .bind(it.stamp)
         .bind(&it.groups)
-        .bind(embedded)
-        .bind(serde_json::to_string(&others).unwrap_or_else(|_| "{}".to_owned()))
         .execute(&mut *writing)
         .await
         .map_err(failed())?;
