@@ -71,7 +71,7 @@ async fn a_server_that_is_away_is_an_error_and_not_an_empty_result() {
     assert_eq!(knowledge.index_state().await, IndexState::Qdrant { problem: None });
     server.stop().await;
     let IndexState::Qdrant { problem: Some(problem) } = knowledge.index_state().await else { panic!("it is away") };
-    assert!(problem.contains("cannot be reached"), "{problem}");
+    assert!(problem.contains("cannot be reached: Connection refused"), "{problem}");
     for mode in [SearchMode::Hybrid, SearchMode::Dense, SearchMode::Lexical] {
         let error = search(&knowledge, &base, mode).await.unwrap_err();
         assert_eq!(error.code(), "index_unavailable");

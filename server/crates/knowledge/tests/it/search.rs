@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::backend::{Backend, on_each_backend};
-use crate::support::{Hashing, ask, menu, menu_base, menu_of, names, rows, search};
+use crate::support::{Hashing, MENU_SPEC, ask, menu, menu_base, menu_of, names, rows, search};
 use knowledge::{BaseRef, BaseSpec, Embedder, Knowledge, ListRequest, SearchMode, SearchRequest, SearchStatus};
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ on_each_backend! {
     the_scan_finds_what_comparing_everything_finds,
     filters_hold_in_every_mode_and_lose_nothing,
     every_operator_lets_through_what_a_listing_does,
+    a_field_that_becomes_a_filter_is_one_at_once,
     a_filter_that_cannot_be_meant_is_an_error_and_not_an_empty_result,
     nothing_found_says_which_nothing_it_is,
     without_a_model_words_still_find_and_the_answer_says_so,
@@ -188,6 +189,22 @@ async fn every_operator_lets_through_what_a_listing_does(on: Backend) {
             assert_eq!(response.status == SearchStatus::Empty, expected.is_empty(), "{mode:?} {filter}");
         }
     }
+}
+
+async fn a_field_that_becomes_a_filter_is_one_at_once(on: Backend) {
+    let it = bench(&on, Some("m")).await;
+    search(&it.knowledge, ask(&it.base, "鱼", SearchMode::Hybrid)).await;
+    let changed = MENU_SPEC
+        .replace("description: { type: text, embed: true", "description: { type: text, embed: true, filter: true");
+    let base = BaseRef { spec: BaseSpec::from_yaml(&changed).unwrap(), ..it.base.clone() };
+    let described = |filter: Value| filtered(&base, "鱼", SearchMode::Hybrid, filter);
+    let found = search(&it.knowledge, described(json!({"description": {"contains": "辣"}}))).await;
+    assert!(
+        !found.hits.is_empty() && found.hits.iter().all(|it| it.fields["description"].as_str().unwrap().contains('辣'))
+    );
+    let error =
+        it.knowledge.search(TENANT, filtered(&it.base, "鱼", SearchMode::Hybrid, json!({"description": "x"}))).await;
+    assert_eq!(error.unwrap_err().code(), "invalid_filter");
 }
 
 async fn a_filter_that_cannot_be_meant_is_an_error_and_not_an_empty_result(on: Backend) {

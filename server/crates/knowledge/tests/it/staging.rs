@@ -23,6 +23,7 @@ on_each_backend! {
     a_large_old_version_goes_at_once_for_readers_and_by_and_by_from_the_file,
     deleting_while_it_is_put_leaves_nothing_behind,
     a_file_of_version_1_keeps_its_vectors,
+    a_file_of_version_2_has_its_words_cut_again,
 }
 
 const TENANT: &str = "tenant-a";
@@ -420,13 +421,12 @@ async fn a_file_of_version_1_keeps_its_vectors(on: Backend) {
     assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_file_of_version_2_has_its_words_cut_again() {
+async fn a_file_of_version_2_has_its_words_cut_again(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
     {
-        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let knowledge = on.open(dir.path());
         knowledge.put_document(TENANT, &base, put("doc", 1, texts("甲共同的段落", 0, 700)), &|_| {}).await.unwrap();
     }
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(dir.path().join("tenant-a.sqlite")))
@@ -442,7 +442,7 @@ async fn a_file_of_version_2_has_its_words_cut_again() {
     .unwrap();
     pool.close().await;
     for _ in 0..2 {
-        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let knowledge = on.open(dir.path());
         let response = search(&knowledge, ask(&base, "共同的段落", SearchMode::Lexical)).await;
         assert_eq!(response.hits.len(), 5, "all that were asked for");
         assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 700, "vectors stay");

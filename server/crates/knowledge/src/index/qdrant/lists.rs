@@ -276,6 +276,10 @@ async fn queries<'s>(
         let mut collection = None;
         let mut bases: Vec<Conditions> = Vec::new();
         for (scope, there, passing) in searched().filter(|(scope, ..)| scope.query == Some(at)) {
+            // A base without a vector is where records without a model are.
+            if there.model.is_none() {
+                continue;
+            }
             collection = Some(there.name.as_str());
             bases.push(Conditions::must(visible(scope).into_iter().chain(passing.iter().cloned())));
         }

@@ -127,7 +127,7 @@ impl Server {
                 return self.unavailable(&format!("cannot be asked: {error}"), "check PARLOUR_QDRANT_URL");
             }
         };
-        let message = first_line(status.message());
+        let message = cause(status.message());
         if status.code() == Code::NotFound {
             self.lost.store(true, Ordering::Relaxed);
         }
@@ -266,7 +266,8 @@ impl Server {
     }
 }
 
-/// Without what a transport error says of its own insides.
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
+/// Of what a transport error says of its own insides, the last cause.
+fn cause(message: &str) -> &str {
+    let quoted = message.rsplit_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    quoted.map_or_else(|| message.lines().next().unwrap_or_default(), |(cause, _)| cause)
 }

@@ -11,7 +11,7 @@ use qdrant_client::qdrant::{
 
 use super::QdrantIndex;
 use super::collection::Collection;
-use super::filter::{is_live, of_base, of_older_versions, of_version};
+use super::filter::{is_live, of_base, of_older_versions, of_version, path};
 use super::point::{DENSE, GROUPS, LIVE, Place, point, words};
 use super::told::{Standing, Told, ToldVersion};
 use crate::error::KnowledgeError;
@@ -19,6 +19,7 @@ use crate::index::BaseRef;
 use crate::index::schema::rows_of;
 use crate::index::stage::Staged;
 use crate::index::tenant::TenantIndex;
+use crate::spec::BaseSpec;
 
 /// Points of one request: with vectors of 4,096 dimensions, 4 MB.
 const AT_ONCE: i64 = 256;
@@ -117,18 +118,19 @@ impl QdrantIndex {
             // Nothing was ever put into it.
             None => true,
         };
-        if is_in_step(&index.told_generation(row, &base.id).await?) {
+        let fields = fields_of(&base.spec);
+        if is_in_step(&index.told_generation(row, &base.id, &fields).await?) {
             return Ok((collection, row));
         }
         let _one = index.telling.lock().await;
-        let found = index.told_generation(row, &base.id).await?;
-        if is_in_step(&found) {
+        if is_in_step(&index.told_generation(row, &base.id, &fields).await?) {
             return Ok((collection, row));
         }
+        index.note_fields(row, &base.id, &fields).await?;
+        self.sweep(index).await?;
         if uncounted() {
             self.compare_counts(index, (&collection, row), &base.id).await?;
         }
-        self.sweep(index).await?;
         let (generation, all) = {
             let mut reading = index.begin_reading().await?;
             let generation: Option<i64> = sqlx::query_scalar("SELECT generation FROM bases WHERE id = $1")
@@ -142,7 +144,7 @@ impl QdrantIndex {
             self.bring(index, (&collection, row), base, standing).await?;
         }
         if let Some(generation) = generation {
-            index.note_generation(row, &base.id, generation).await?;
+            index.note_generation(row, (&base.id, &fields), generation).await?;
             index.leave_words(row, &base.id).await?;
         }
         // What the new ones replaced could not go before.
@@ -244,7 +246,6 @@ impl QdrantIndex {
             let waiting = index.take_waiting((row, model), *version, (after, AT_ONCE)).await?;
             let Some(last) = waiting.last() else { return index.note_sent(row, standing).await };
             after = last.row;
-            let is_last = waiting.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
             let mut whole = Batch::default();
             let mut without = Batch::default();
             let mut unknown = Batch::default();
@@ -266,7 +267,7 @@ impl QdrantIndex {
                 if batch.points.is_empty() {
                     continue;
                 }
-                let request = UpsertPointsBuilder::new(&collection.name, batch.points).wait(is_last).update_mode(mode);
+                let request = UpsertPointsBuilder::new(&collection.name, batch.points).wait(true).update_mode(mode);
                 self.server.upsert(request).await?;
                 index.note_arrived(row, &batch.rows, told).await?;
             }
@@ -330,6 +331,13 @@ impl QdrantIndex {
         }
         Ok(())
     }
+}
+
+/// The fields that points have, for comparing.
+fn fields_of(spec: &BaseSpec) -> String {
+    let mut all: Vec<String> = spec.fields.iter().filter(|it| it.filter).map(|it| path(it.kind, &it.name)).collect();
+    all.sort_unstable();
+    all.join(" ")
 }
 
 #[derive(Default)]

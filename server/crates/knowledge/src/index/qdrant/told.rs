@@ -1,37 +1,17 @@
 //! What a tenant's file remembers of what Qdrant was told: of each version whether it answers there, and of each record
 //! whether it is there as it is here. What was told and what is true are compared in the file, and only what differs is sent.
 
+mod records;
+
 use std::collections::BTreeMap;
 
 use sqlx::Row as _;
 
 use super::collection::Collection;
-use super::point::Written;
 use crate::error::KnowledgeError;
-use crate::index::schema::{MAX_ORDINAL, ORDINAL_BITS, State, ordinal_of, rows_of};
-use crate::index::snapshot::floats;
+use crate::index::schema::{MAX_ORDINAL, ORDINAL_BITS, State, rows_of};
 use crate::index::tenant::{Reading, TenantIndex};
-
-/// A record that Qdrant has is `Without` or `With` its vector. One that changed here is `Changed` until it was sent again,
-/// and `Sent` while nobody knows whether it arrived: whatever changes it meanwhile makes it `Changed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    Changed,
-    Sent,
-    Without,
-    With,
-}
-
-impl Told {
-    pub(super) fn code(self) -> i64 {
-        match self {
-            Told::Changed => 0,
-            Told::Sent => 1,
-            Told::Without => 2,
-            Told::With => 3,
-        }
-    }
-}
+pub(super) use records::Told;
 
 /// A version's row stands here from the moment when its first point is sent until its last one is gone; until then its records
 /// stay, so that whatever Qdrant still finds can be read. `others` names the models that records without a vector of this
@@ -40,8 +20,8 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS told_collections (
   row INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL, name TEXT NOT NULL, model TEXT, UNIQUE (server, name));
 CREATE TABLE IF NOT EXISTS told_bases (
-  collection INTEGER NOT NULL, base TEXT NOT NULL, generation INTEGER NOT NULL, leaving INTEGER NOT NULL,
-  PRIMARY KEY (collection, base)) WITHOUT ROWID;
+  collection INTEGER NOT NULL, base TEXT NOT NULL, generation INTEGER NOT NULL, fields TEXT NOT NULL,
+  leaving INTEGER NOT NULL, PRIMARY KEY (collection, base)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS told_versions (
   version INTEGER NOT NULL, collection INTEGER NOT NULL, base TEXT NOT NULL, document TEXT NOT NULL,
   number INTEGER NOT NULL, live INTEGER NOT NULL, stamp INTEGER NOT NULL, groups TEXT NOT NULL,
@@ -99,14 +79,6 @@ pub(super) struct Leaving {
     pub(super) base_is_gone: bool,
 }
 
-/// A record that Qdrant does not have as it is.
-pub(super) struct Waiting {
-    pub(super) row: i64,
-    pub(super) written: Written,
-    /// Nothing was ever told of it from here.
-    pub(super) unknown: bool,
-}
-
 impl TenantIndex {
     /// The tables, empty but for what this server was told; none is kept where there is no Qdrant, so that a file without
     /// one forgets what it owed to another.
@@ -159,39 +131,80 @@ impl TenantIndex {
         Ok(row)
     }
 
-    /// The base's generation, and the one that was brought into step last; none where nothing was ever put into it.
+    /// The base's generation, and the one that was brought into step last with these fields; none where nothing was ever put
+    /// into it.
     pub(super) async fn told_generation(
         &self,
         collection: i64,
         base: &str,
+        fields: &str,
     ) -> Result<Option<(i64, Option<i64>)>, KnowledgeError> {
         sqlx::query_as(
             "SELECT bases.generation, told_bases.generation FROM bases
              LEFT JOIN told_bases ON told_bases.base = bases.id AND told_bases.collection = $1 AND told_bases.leaving = 0
+               AND told_bases.fields = $3
              WHERE bases.id = $2",
         )
         .bind(collection)
         .bind(base)
+        .bind(fields)
         .fetch_optional(&self.readers)
         .await
         .map_err(self.failed("see what Qdrant was told of"))
     }
 
+    /// A base that is filtered by other fields than before has to be told again.
+    pub(super) async fn note_fields(&self, collection: i64, base: &str, fields: &str) -> Result<(), KnowledgeError> {
+        let failed = || self.failed("change what a base is filtered by");
+        let mut writing = self.begin_writing().await?;
+        let changed = sqlx::query(
+            "UPDATE told_bases SET fields = $3, generation = -1 WHERE collection = $1 AND base = $2 AND fields <> $3",
+        )
+        .bind(collection)
+        .bind(base)
+        .bind(fields)
+        .execute(&mut *writing)
+        .await
+        .map_err(failed())?;
+        if changed.rows_affected() > 0 {
+            let versions: Vec<i64> = sqlx::query_scalar(
+                "UPDATE told_versions SET stamp = -1 WHERE collection = $1 AND base = $2 RETURNING version",
+            )
+            .bind(collection)
+            .bind(base)
+            .fetch_all(&mut *writing)
+            .await
+            .map_err(failed())?;
+            for (first, last) in versions.into_iter().map(rows_of) {
+                sqlx::query("UPDATE told_records SET state = $4 WHERE row BETWEEN $1 AND $2 AND collection = $3")
+                    .bind(first)
+                    .bind(last)
+                    .bind(collection)
+                    .bind(Told::Changed.code())
+                    .execute(&mut *writing)
+                    .await
+                    .map_err(failed())?;
+            }
+        }
+        writing.commit().await.map_err(failed())
+    }
+
     pub(super) async fn note_generation(
         &self,
         collection: i64,
-        base: &str,
+        (base, fields): (&str, &str),
         generation: i64,
     ) -> Result<(), KnowledgeError> {
         let failed = || self.failed("remember what Qdrant was told of");
         let mut writing = self.begin_writing().await?;
         sqlx::query(
-            "INSERT INTO told_bases (collection, base, generation, leaving) VALUES ($1, $2, $3, 0)
-             ON CONFLICT (collection, base) DO UPDATE SET generation = $3, leaving = 0",
+            "INSERT INTO told_bases (collection, base, generation, fields, leaving) VALUES ($1, $2, $3, $4, 0)
+             ON CONFLICT (collection, base) DO UPDATE SET generation = $3, fields = $4, leaving = 0",
         )
         .bind(collection)
         .bind(base)
         .bind(generation)
+        .bind(fields)
         .execute(&mut *writing)
         .await
         .map_err(failed())?;
@@ -352,133 +365,6 @@ impl TenantIndex {
             self.forget_version(&mut writing, collection, before).await?;
         }
         writing.commit().await.map_err(failed())
-    }
-
-    /// All of a version's points are there already: another server put them there.
-    pub(super) async fn note_found(&self, collection: i64, version: i64, told: Told) -> Result<(), KnowledgeError> {
-        let (first, last) = rows_of(version);
-        let mut writing = self.begin_writing().await?;
-        sqlx::query(
-            "INSERT OR IGNORE INTO told_records (row, collection, state)
-             SELECT row, $3, $4 FROM records WHERE row BETWEEN $1 AND $2",
-        )
-        .bind(first)
-        .bind(last)
-        .bind(collection)
-        .bind(told.code())
-        .execute(&mut *writing)
-        .await
-        .map_err(self.failed("remember what Qdrant has"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant has"))
-    }
-
-    /// The next records behind a row that Qdrant does not have as they are, in their order; from now on they count as sent.
-    pub(super) async fn take_waiting(
-        &self,
-        (collection, model): (i64, Option<&str>),
-        version: i64,
-        (after, most): (i64, i64),
-    ) -> Result<Vec<Waiting>, KnowledgeError> {
-        let failed = || self.failed("read what Qdrant is to be told of");
-        let mut writing = self.begin_writing().await?;
-        let rows = sqlx::query(
-            "SELECT records.row, vectors.vector, records.terms, records.fields, told.state FROM records
-             LEFT JOIN vectors ON vectors.hash = records.hash
-               AND vectors.model = (SELECT row FROM models WHERE name = $4)
-             LEFT JOIN told_records AS told ON told.row = records.row AND told.collection = $3
-             WHERE records.row > $1 AND records.row <= $2
-               AND (told.state IS NULL OR told.state IN ($5, $6) OR (told.state = $7 AND vectors.row IS NOT NULL))
-             ORDER BY records.row LIMIT $8",
-        )
-        .bind(after)
-        .bind(rows_of(version).1)
-        .bind(collection)
-        .bind(model)
-        .bind(Told::Changed.code())
-        .bind(Told::Sent.code())
-        .bind(Told::Without.code())
-        .bind(most)
-        .fetch_all(&mut *writing)
-        .await
-        .map_err(failed())?;
-        let mut waiting = Vec::with_capacity(rows.len());
-        for row in rows {
-            let number: i64 = row.get(0);
-            waiting.push(Waiting {
-                row: number,
-                unknown: row.get::<Option<i64>, _>(4).is_none(),
-                written: Written {
-                    ordinal: ordinal_of(number),
-                    vector: row.get::<Option<&[u8]>, _>(1).map(floats),
-                    terms: row.get(2),
-                    fields: self.fields(row.get(3))?,
-                },
-            });
-        }
-        if waiting.is_empty() {
-            return Ok(waiting);
-        }
-        let numbers: Vec<i64> = waiting.iter().map(|it| it.row).collect();
-        sqlx::query(
-            "INSERT OR REPLACE INTO told_records (row, collection, state) SELECT value, $2, $3 FROM json_each($1)",
-        )
-        .bind(serde_json::to_string(&numbers).unwrap_or_default())
-        .bind(collection)
-        .bind(Told::Sent.code())
-        .execute(&mut *writing)
-        .await
-        .map_err(failed())?;
-        writing.commit().await.map_err(failed())?;
-        Ok(waiting)
-    }
-
-    /// They arrived. What has changed since they were taken stays changed.
-    pub(super) async fn note_arrived(&self, collection: i64, rows: &[i64], told: Told) -> Result<(), KnowledgeError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut writing = self.begin_writing().await?;
-        sqlx::query(
-            "UPDATE told_records SET state = $3 WHERE row IN (SELECT value FROM json_each($1)) AND collection = $2
-             AND state = $4",
-        )
-        .bind(serde_json::to_string(rows).unwrap_or_default())
-        .bind(collection)
-        .bind(told.code())
-        .bind(Told::Sent.code())
-        .execute(&mut *writing)
-        .await
-        .map_err(self.failed("remember what Qdrant was told of"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant was told of"))
-    }
-
-    /// Records of a version that Qdrant has and that are not there any more.
-    pub(super) async fn told_and_gone(&self, collection: i64, version: i64) -> Result<Vec<i64>, KnowledgeError> {
-        let (first, last) = rows_of(version);
-        sqlx::query_scalar(
-            "SELECT row FROM told_records WHERE row BETWEEN $1 AND $2 AND collection = $3
-             AND NOT EXISTS (SELECT 1 FROM records WHERE records.row = told_records.row)",
-        )
-        .bind(first)
-        .bind(last)
-        .bind(collection)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(self.failed("look for records that are gone"))
-    }
-
-    pub(super) async fn note_gone(&self, collection: i64, rows: &[i64]) -> Result<(), KnowledgeError> {
-        let mut writing = self.begin_writing().await?;
-        sqlx::query(
-            "DELETE FROM told_records WHERE row IN (SELECT value FROM json_each($1)) AND collection = $2
-             AND NOT EXISTS (SELECT 1 FROM records WHERE records.row = told_records.row)",
-        )
-        .bind(serde_json::to_string(rows).unwrap_or_default())
-        .bind(collection)
-        .execute(&mut *writing)
-        .await
-        .map_err(self.failed("remember what Qdrant was told of"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant was told of"))
     }
 
     /// All of a version was sent: how many of its records have their vector there.
