@@ -330,14 +330,9 @@ async fn queries<'s>(
 
 fn named(point: ScoredPoint, scopes: &[Scope]) -> Option<Named> {
     let ScoredPoint { payload, score, .. } = point;
-    let text = |key: &str| match payload.get(key)?.kind.as_ref()? {
-        Kind::StringValue(it) => Some(it.as_str()),
-        _ => None,
-    };
-    let number = |key: &str| match payload.get(key)?.kind.as_ref()? {
-        Kind::IntegerValue(it) => Some(*it),
-        _ => None,
-    };
+    let value = |key: &str| payload.get(key)?.kind.as_ref();
+    let text = |key: &str| if let Kind::StringValue(it) = value(key)? { Some(it.as_str()) } else { None };
+    let number = |key: &str| if let Kind::IntegerValue(it) = value(key)? { Some(*it) } else { None };
     let base = text(BASE)?;
     Some(Named {
         scope: scopes.iter().position(|it| it.base == base)?,

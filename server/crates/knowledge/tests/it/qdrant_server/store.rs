@@ -8,9 +8,9 @@ use qdrant_client::qdrant::{
     DeleteCollection, DeletePoints, Filter, GetCollectionInfoRequest, GetCollectionInfoResponse, ListAliasesRequest,
     ListAliasesResponse, Modifier, PayloadSchemaInfo, PointId, PointStruct, PointsOperationResponse, PointsSelector,
     QueryBatchPoints, QueryBatchResponse, QueryPoints, ScoredPoint, UpdateBatchPoints, UpdateBatchResponse, UpdateMode,
-    UpsertPoints, Value, alias_operations::Action, point_id::PointIdOptions, points_selector::PointsSelectorOneOf,
-    points_update_operation::Operation, query::Variant, vector, vector_input, vectors::VectorsOptions, vectors_config,
-    with_payload_selector::SelectorOptions,
+    UpsertPoints, Value, Vector, alias_operations::Action, point_id::PointIdOptions,
+    points_selector::PointsSelectorOneOf, points_update_operation::Operation, query::Variant, vector, vector_input,
+    vectors::VectorsOptions, vectors_config, with_payload_selector::SelectorOptions,
 };
 use tonic::Status;
 
@@ -231,35 +231,33 @@ impl Collection {
         let Some(VectorsOptions::Vectors(named)) = vectors.and_then(|it| it.vectors_options) else {
             return Err(invalid("Expected some named vectors"));
         };
-        let mut stored = HashMap::new();
-        for (name, vector) in named.vectors {
-            let vector = match vector.vector {
-                Some(vector::Vector::Dense(it)) => {
-                    let size = self.dense_size(&name);
-                    if size != Some(it.data.len()) {
-                        return Err(invalid(format!(
-                            "Wrong input: Vector dimension error: expected dim: {size:?}, got {}",
-                            it.data.len()
-                        )));
-                    }
-                    let length = it.data.iter().map(|it| it * it).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-                    Stored::Dense(it.data.into_iter().map(|it| it / length).collect())
+        let checked = named.vectors.into_iter().map(|(name, it)| Ok((name.clone(), self.checked_vector(&name, it)?)));
+        Ok((id, Point { payload, vectors: checked.collect::<Result<_, Status>>()? }))
+    }
+
+    fn checked_vector(&self, name: &str, vector: Vector) -> Result<Stored, Status> {
+        match vector.vector {
+            Some(vector::Vector::Dense(it)) => {
+                let size = self.dense_size(name);
+                if size != Some(it.data.len()) {
+                    let got = it.data.len();
+                    return Err(invalid(format!("Vector dimension error: expected dim: {size:?}, got {got}")));
                 }
-                Some(vector::Vector::Sparse(it)) => {
-                    self.sparse_modifier(&name)
-                        .ok_or_else(|| invalid(format!("Wrong input: Not existing vector name error: {name}")))?;
-                    let count = it.indices.len();
-                    let values: BTreeMap<u32, f32> = it.indices.into_iter().zip(it.values).collect();
-                    if values.len() != count {
-                        return Err(invalid("Validation error: indices: must be unique"));
-                    }
-                    Stored::Sparse(values)
+                let length = it.data.iter().map(|it| it * it).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+                Ok(Stored::Dense(it.data.into_iter().map(|it| it / length).collect()))
+            }
+            Some(vector::Vector::Sparse(it)) => {
+                self.sparse_modifier(name)
+                    .ok_or_else(|| invalid(format!("Wrong input: Not existing vector name error: {name}")))?;
+                let count = it.indices.len();
+                let values: BTreeMap<u32, f32> = it.indices.into_iter().zip(it.values).collect();
+                if values.len() != count {
+                    return Err(invalid("Validation error: indices: must be unique"));
                 }
-                other => return Err(Status::unimplemented(format!("the test server does not know {other:?}"))),
-            };
-            stored.insert(name, vector);
+                Ok(Stored::Sparse(values))
+            }
+            other => Err(Status::unimplemented(format!("the test server does not know {other:?}"))),
         }
-        Ok((id, Point { payload, vectors: stored }))
     }
 
     fn passing(&self, filter: Option<&Filter>) -> Result<Vec<(&String, &Point)>, Status> {
@@ -288,7 +286,7 @@ impl Collection {
         let Some(Variant::Nearest(nearest)) = query.and_then(|it| it.variant) else {
             return Err(Status::unimplemented("the test server only looks for the nearest"));
         };
-        let score: Box<dyn Fn(&Stored) -> Option<f32>> = match nearest.variant {
+        let score: Box<Score> = match nearest.variant {
             Some(vector_input::Variant::Dense(it)) => {
                 if self.dense_size(&name) != Some(it.data.len()) {
                     return Err(invalid("Wrong input: Vector dimension error"));
@@ -350,6 +348,9 @@ impl Collection {
         Ok(found)
     }
 }
+
+/// How near a stored vector is; none where it is of another kind, or shares nothing.
+type Score = dyn Fn(&Stored) -> Option<f32>;
 
 fn uuid_of(id: Option<PointId>) -> Result<String, Status> {
     match id.and_then(|it| it.point_id_options) {
