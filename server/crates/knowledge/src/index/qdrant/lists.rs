@@ -65,8 +65,17 @@ impl QdrantIndex {
         timings: &mut Timings,
     ) -> Result<Result<Gathered, Nothing>, KnowledgeError> {
         let (gathered, is_outdated) = self.gather_once(index, question, timings).await?;
-        if is_outdated {
-            return Ok(self.gather_once(index, question, timings).await?.0);
+        if !is_outdated {
+            return Ok(gathered);
+        }
+        // It holds a connection that the second time needs.
+        drop(gathered);
+        let (mut gathered, is_outdated) = self.gather_once(index, question, timings).await?;
+        if let Ok(Gathered { dense, lexical, doubts, .. }) = &mut gathered
+            && is_outdated
+            && [dense, lexical].into_iter().flatten().all(|it| it.records.is_empty())
+        {
+            doubts.push("what Qdrant found is not what this server has, which is being brought up to date".to_owned());
         }
         Ok(gathered)
     }
