@@ -105,7 +105,7 @@ impl App {
         let client = models::http_client()?;
         let embedding_models = embedding_models::EmbeddingModels::new(&config, local_model, &client)?;
         let reranker = embedding_models::reranker(&config, &client);
-        let knowledge = ::knowledge::Knowledge::open(config.data.join("knowledge"))?;
+        let knowledge = open_knowledge(&config)?;
         let app = App(Arc::new(Parts {
             clock: Clock::new(config.timezone.as_deref())?,
             models: models::Models::new(client, config.model.clone()),
@@ -213,4 +213,22 @@ fn create_private(path: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot make the data folder `{}` private", path.display()))?;
     }
     Ok(())
+}
+
+/// The search index: Qdrant's where one is configured. It is asked when it is first needed.
+fn open_knowledge(config: &Config) -> anyhow::Result<::knowledge::Knowledge> {
+    let folder = config.data.join("knowledge");
+    match &config.qdrant {
+        None => {
+            tracing::info!("knowledge is searched in this process");
+            Ok(::knowledge::Knowledge::open(folder)?)
+        }
+        Some(qdrant) => {
+            tracing::info!(qdrant.url = qdrant.url, "knowledge is searched by Qdrant");
+            ::knowledge::Knowledge::open_with_qdrant(folder, qdrant).map_err(|error| match error.hint() {
+                Some(hint) => anyhow::anyhow!("{error}; {hint}"),
+                None => error.into(),
+            })
+        }
+    }
 }

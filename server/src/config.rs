@@ -208,6 +208,12 @@ pub struct Settings {
     pub rerank_api_key: Option<String>,
     #[arg(long, env = "PARLOUR_RERANK_MODEL", global = true, value_name = "NAME")]
     pub rerank_model: Option<String>,
+    /// gRPC address of a Qdrant server that finds the knowledge in place of this server's own index, for example
+    /// `http://127.0.0.1:6334`. Texts and vectors stay in the data folder as well.
+    #[arg(long, env = "PARLOUR_QDRANT_URL", global = true, value_name = "URL")]
+    pub qdrant_url: Option<String>,
+    #[arg(long, env = "PARLOUR_QDRANT_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
+    pub qdrant_api_key: Option<String>,
     /// The address that people use in their browser, when a proxy stands before the server.
     #[arg(long, env = "PARLOUR_PUBLIC_URL", global = true, value_name = "URL")]
     pub public_url: Option<String>,
@@ -256,6 +262,8 @@ struct ConfigFile {
     rerank_url: Option<String>,
     rerank_api_key: Option<String>,
     rerank_model: Option<String>,
+    qdrant_url: Option<String>,
+    qdrant_api_key: Option<String>,
     public_url: Option<String>,
     timezone: Option<String>,
     allowed_hosts: Option<Vec<String>>,
@@ -297,6 +305,8 @@ pub struct Config {
     /// An embedding model of a provider.
     pub embedding_provider: Option<ProviderSettings>,
     pub reranker: Option<ProviderSettings>,
+    /// What finds knowledge in place of the embedded index.
+    pub qdrant: Option<knowledge::QdrantConfig>,
     pub public_url: Option<String>,
     pub timezone: Option<String>,
     /// Hosts that workflows may fetch from although they are not on the public internet.
@@ -459,6 +469,10 @@ impl Config {
             settings.rerank_api_key.or(file.rerank_api_key),
             ("RERANK_MODEL", settings.rerank_model.or(file.rerank_model)),
         )?;
+        let given = |it: Option<String>| it.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
+        let qdrant_api_key = given(settings.qdrant_api_key.or(file.qdrant_api_key));
+        let qdrant =
+            given(settings.qdrant_url.or(file.qdrant_url)).map(|url| knowledge::QdrantConfig::new(url, qdrant_api_key));
         let database_url = settings.database_url.or(file.database_url).filter(|it| !it.trim().is_empty());
         let listen = serve.and_then(|it| it.listen).or(file.listen);
         let mut projects = serve.map(|it| it.projects.clone()).unwrap_or_default();
@@ -480,6 +494,7 @@ impl Config {
             embedding,
             embedding_provider,
             reranker,
+            qdrant,
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),
             timezone: settings.timezone.or(file.timezone),
             allowed_hosts,

@@ -48,6 +48,7 @@ error_codes! {
     ModelFailed          | "model_failed"           | 502 | "The language model did not answer"          | "语言模型没有回答"
     EmbeddingUnavailable | "embedding_unavailable"  | 503 | "The embedding model is not available"       | "嵌入模型不可用"
     IndexDamaged         | "index_damaged"          | 503 | "The search index is damaged"                | "检索索引已损坏"
+    IndexUnavailable     | "index_unavailable"      | 503 | "The search index is not available"          | "检索索引不可用"
     SourceUnavailable    | "source_unavailable"     | 502 | "The address did not answer"                 | "该地址没有响应"
     RunFailed            | "run_failed"             | 500 | "The run failed"                             | "运行失败"
     StillRunning         | "still_running"          | 504 | "The run has not ended yet"                  | "运行尚未结束"

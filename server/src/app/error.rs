@@ -127,6 +127,7 @@ impl From<knowledge::KnowledgeError> for AppError {
     fn from(error: knowledge::KnowledgeError) -> AppError {
         let code = match error.code() {
             "embedding_unavailable" => ErrorCode::EmbeddingUnavailable,
+            "index_unavailable" => ErrorCode::IndexUnavailable,
             "document_gone" => ErrorCode::NotFound,
             "too_large" => ErrorCode::TooLarge,
             "invalid_knowledge_base" | "invalid_filter" | "invalid_request" => ErrorCode::InvalidInput,

@@ -20,6 +20,7 @@ pub(crate) struct ModelsView {
     /// A local Ollama that could be used.
     offer: Option<OfferView>,
     embedding: EmbeddingView,
+    index: IndexView,
     /// How to add a model, where none is set up.
     hint: Option<String>,
 }
@@ -38,6 +39,16 @@ pub(crate) struct EmbeddingView {
     /// Bytes fetched, while downloading.
     done: Option<u64>,
     total: Option<u64>,
+    reason: Option<String>,
+}
+
+/// What finds knowledge.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IndexView {
+    /// `embedded` or `qdrant`
+    kind: String,
+    /// `ready` or `unavailable`
+    state: String,
     reason: Option<String>,
 }
 
@@ -61,6 +72,7 @@ pub(super) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
         source,
         offer: status.offer.map(|(base_url, models)| OfferView { base_url, models }),
         embedding: embedding(&app),
+        index: index(&app).await,
         hint,
     }))
 }
@@ -86,6 +98,15 @@ fn embedding(app: &App) -> EmbeddingView {
         State::Downloading { done, total } => EmbeddingView { done: Some(done), total, ..view },
         State::Failed { reason } => EmbeddingView { reason: Some(reason), ..view },
     }
+}
+
+async fn index(app: &App) -> IndexView {
+    let (kind, reason) = match app.knowledge_index().index_state().await {
+        knowledge::IndexState::Embedded => ("embedded", None),
+        knowledge::IndexState::Qdrant { problem } => ("qdrant", problem),
+    };
+    let state = if reason.is_some() { "unavailable" } else { "ready" };
+    IndexView { kind: kind.to_owned(), state: state.to_owned(), reason }
 }
 
 pub(super) async fn accept_offer(

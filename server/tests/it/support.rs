@@ -44,6 +44,7 @@ pub fn config(folder: &Path) -> Config {
         embedding: None,
         embedding_provider: None,
         reranker: None,
+        qdrant: None,
         public_url: None,
         timezone: Some("Asia/Shanghai".to_owned()),
         allowed_hosts: Vec::new(),

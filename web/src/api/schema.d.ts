@@ -1521,6 +1521,14 @@ export interface components {
             /** @description Instead of the document's own server. */
             server?: string | null;
         };
+        /** @description What finds knowledge. */
+        IndexView: {
+            /** @description `embedded` or `qdrant` */
+            kind: string;
+            reason?: string | null;
+            /** @description `ready` or `unavailable` */
+            state: string;
+        };
         KeyList: {
             items: components["schemas"]["KeyView"][];
         };
@@ -1561,6 +1569,7 @@ export interface components {
             embedding: components["schemas"]["EmbeddingView"];
             /** @description How to add a model, where none is set up. */
             hint?: string | null;
+            index: components["schemas"]["IndexView"];
             model?: string | null;
             offer?: components["schemas"]["OfferView"] | null;
             /** @description Where the setting comes from: `configuration` or `local Ollama`. */

@@ -69,6 +69,8 @@ pub enum KnowledgeError {
     DocumentGone { document: String },
     #[error("search by meaning is not available: {reason}")]
     EmbeddingUnavailable { reason: String, hint: String },
+    #[error("the search index is not available: {reason}")]
+    IndexUnavailable { reason: String, hint: String },
     #[error("the index of tenant `{tenant}` failed to {operation}")]
     Index {
         tenant: String,
@@ -117,6 +119,7 @@ impl KnowledgeError {
             KnowledgeError::InvalidRequest { .. } => "invalid_request",
             KnowledgeError::DocumentGone { .. } => "document_gone",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
+            KnowledgeError::IndexUnavailable { .. } => "index_unavailable",
             KnowledgeError::Index { .. } => "index",
             KnowledgeError::Damaged { .. } => "index_damaged",
             KnowledgeError::Io { .. } => "io",
@@ -134,7 +137,8 @@ impl KnowledgeError {
             | KnowledgeError::UnsupportedDocument { hint, .. }
             | KnowledgeError::InvalidFilter { hint, .. }
             | KnowledgeError::InvalidRequest { hint, .. }
-            | KnowledgeError::EmbeddingUnavailable { hint, .. } => Some(hint.clone()),
+            | KnowledgeError::EmbeddingUnavailable { hint, .. }
+            | KnowledgeError::IndexUnavailable { hint, .. } => Some(hint.clone()),
             KnowledgeError::Protected { .. } => {
                 Some("open it with the password, save a copy without one, and upload that".to_owned())
             }
@@ -173,6 +177,7 @@ impl KnowledgeError {
             | KnowledgeError::InvalidFilter { .. }
             | KnowledgeError::InvalidRequest { .. }
             | KnowledgeError::EmbeddingUnavailable { .. }
+            | KnowledgeError::IndexUnavailable { .. }
             | KnowledgeError::DocumentGone { .. }
             | KnowledgeError::Index { .. }
             | KnowledgeError::Damaged { .. }

@@ -86,7 +86,7 @@ impl Filter {
 }
 
 impl Test {
-    fn passes_without_value(&self) -> bool {
+    pub(crate) fn passes_without_value(&self) -> bool {
         match self {
             Test::Exists(wanted) => !wanted,
             Test::Ne(_) => true,

@@ -9,11 +9,13 @@ mod fusion;
 mod highlight;
 mod lists;
 mod postings;
+mod qdrant;
 mod query;
 mod rebuild;
 mod rerank;
 mod scan;
 mod schema;
+mod scope;
 mod search;
 mod snapshot;
 mod stage;
@@ -29,17 +31,19 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sqlx::Row as _;
 
+pub use qdrant::QdrantConfig;
 pub use query::Rows;
 pub use rebuild::Rebuild;
 pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
 pub use types::{
-    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, ListRequest, Page, Progress,
-    PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
+    BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, IndexState, ListRequest, Page,
+    Progress, PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
 use crate::parse::Record;
+use qdrant::QdrantIndex;
 use snapshot::{Held, passing};
 use tenant::{StoredRecord, TenantIndex};
 use types::permits;
@@ -57,6 +61,8 @@ pub struct Knowledge {
 
 struct Inner {
     dir: PathBuf,
+    /// What finds records, where they are not held in memory.
+    qdrant: Option<Arc<QdrantIndex>>,
     /// Written when a tenant is used for the first time.
     tenants: Mutex<Tenants>,
 }
@@ -72,10 +78,31 @@ impl Knowledge {
     /// # Errors
     /// `Io` when the folder cannot be made.
     pub fn open(dir: PathBuf) -> Result<Knowledge, KnowledgeError> {
+        Knowledge::with(dir, None)
+    }
+
+    /// The same with a Qdrant server that answers searches. It is asked when it is first needed, and filled from the files of
+    /// this folder then.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an address or a key that cannot be used; `Io` when the folder cannot be made.
+    pub fn open_with_qdrant(dir: PathBuf, config: &QdrantConfig) -> Result<Knowledge, KnowledgeError> {
+        Knowledge::with(dir, Some(Arc::new(QdrantIndex::new(config)?)))
+    }
+
+    fn with(dir: PathBuf, qdrant: Option<Arc<QdrantIndex>>) -> Result<Knowledge, KnowledgeError> {
         std::fs::create_dir_all(&dir)
             .map_err(|source| KnowledgeError::Io { path: dir.display().to_string(), source })?;
         let tenants = Mutex::new(Tenants { open: HashMap::new(), swept: Instant::now() });
-        Ok(Knowledge { inner: Arc::new(Inner { dir, tenants }) })
+        Ok(Knowledge { inner: Arc::new(Inner { dir, qdrant, tenants }) })
+    }
+
+    /// What finds records, and whether it answers now.
+    pub async fn index_state(&self) -> IndexState {
+        match &self.inner.qdrant {
+            None => IndexState::Embedded,
+            Some(qdrant) => IndexState::Qdrant { problem: qdrant.problem().await },
+        }
     }
 
     async fn tenant(&self, tenant: &str) -> Result<Arc<TenantIndex>, KnowledgeError> {
@@ -91,7 +118,7 @@ impl Knowledge {
             match tenants.open.get(tenant) {
                 Some(index) => index.clone(),
                 None => {
-                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant)?);
+                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant, self.inner.qdrant.clone())?);
                     tenants.open.insert(tenant.to_owned(), index.clone());
                     index
                 }

@@ -18,8 +18,8 @@ pub use embedder::{
 pub use error::{KnowledgeError, Problem};
 pub use index::{
     BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, HttpReranker, HttpRerankerConfig,
-    Knowledge, ListRequest, Page, Progress, PutReport, Rebuild, RerankError, Reranker, Rows, SearchMode, SearchRequest,
-    SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
+    IndexState, Knowledge, ListRequest, Page, Progress, PutReport, QdrantConfig, Rebuild, RerankError, Reranker, Rows,
+    SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
 pub use parse::{
     ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use super::fusion::{Key, Ranking};
 use super::postings::WordQuery;
 use super::scan::QueryCodes;
-use super::search::Scope;
+use super::scope::Scope;
 use super::snapshot::{Segment, floats};
 use super::tenant::{Reading, TenantIndex};
 use crate::error::KnowledgeError;
@@ -45,7 +45,7 @@ fn nearest(scopes: &[Scope], query: (usize, &[f32]), count: usize) -> Vec<Key> {
     let codes = QueryCodes::new(query.1);
     let mut best = Best::new(count);
     for (base, scope) in scopes.iter().enumerate().filter(|(_, it)| it.query == Some(query.0)) {
-        for part in &scope.parts {
+        for part in scope.parts() {
             part.segment.codes.scan(&codes, part.mask.as_deref(), |place, score| {
                 if score >= best.least
                     && let Some(row) = part.segment.row(place)
@@ -60,9 +60,9 @@ fn nearest(scopes: &[Scope], query: (usize, &[f32]), count: usize) -> Vec<Key> {
 
 /// A base's records that have a word of the query, best first.
 fn best_by_words(scope: &Scope, terms: &Terms, base: usize, count: usize) -> Vec<(Key, f64)> {
-    let mut query = WordQuery::new(terms, scope.parts.iter().map(|it| &it.segment.postings));
+    let mut query = WordQuery::new(terms, scope.parts().iter().map(|it| &it.segment.postings));
     let mut best = Best::new(count);
-    for part in &scope.parts {
+    for part in scope.parts() {
         query.score(&part.segment.postings, |place, score| {
             if score >= best.least
                 && part.passes(place)
@@ -133,7 +133,7 @@ impl TenantIndex {
         .map_err(|source| KnowledgeError::Worker { operation: "comparing vectors", source })?;
         let mut lists = Vec::new();
         for (at, candidates) in candidates {
-            let model = scopes.iter().filter(|it| it.query == Some(at)).find_map(|it| it.snapshot.model_row());
+            let model = scopes.iter().filter(|it| it.query == Some(at)).find_map(Scope::model_row);
             let query = queries.get(at).map(Vec::as_slice).unwrap_or_default();
             lists.push(self.rescored(reading, candidates, (model.unwrap_or(0), query)).await?);
         }

@@ -97,6 +97,25 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// The numbers of a query's words, then of its characters.
+pub(super) fn query_keys(terms: &Terms) -> Vec<u64> {
+    let words = terms.words.iter().map(|it| word_key(it));
+    words.chain(terms.characters.iter().map(|it| character_key(it))).collect()
+}
+
+/// What each of a record's words counts, before how rare it is, where records have this many words on average; none where
+/// they cannot be read.
+pub(super) fn term_weights(terms: &[u8], average: f32) -> Option<Vec<(u64, f32)>> {
+    let read: Vec<(u64, u32)> = decode(terms).collect::<Option<_>>()?;
+    let length: f32 = read.iter().map(|(_, times)| *times as f32).sum();
+    let by_length = K1 * (1.0 - B) + K1 * B * length / average;
+    let weighted = |(key, times): (u64, u32)| {
+        let times = times as f32 * if key < CHARACTERS { CHARACTER_WEIGHT } else { 1.0 };
+        (key, (K1 + 1.0) * times / (times + by_length))
+    };
+    Some(read.into_iter().map(weighted).collect())
+}
+
 /// Which records of one document have a word. They are named by their places in it.
 pub(super) struct Postings {
     /// In order.

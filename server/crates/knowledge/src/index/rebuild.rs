@@ -38,7 +38,7 @@ impl Knowledge {
     /// `InvalidRequest` for a tenant's name that is none; `Index` when the present file cannot be looked at for another reason
     /// than damage; `Io` when the new one cannot be made.
     pub async fn rebuild(&self, tenant: &str, only: Option<&str>) -> Result<Rebuild, KnowledgeError> {
-        let present = Arc::new(TenantIndex::new(&self.inner.dir, tenant)?);
+        let present = Arc::new(TenantIndex::new(&self.inner.dir, tenant, None)?);
         let folder = self.inner.dir.join(FOLDER);
         let fresh = Knowledge::open(folder)?;
         let place = fresh.file(tenant);

@@ -2,23 +2,20 @@
 //! reranker's order, and widened. Everything that made the answer worse than it could be is told in its status.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
 
-use super::embed::{checked, no_model, unavailable};
+use super::embed::checked;
 use super::expand::Shown;
-use super::fusion::{Fused, Ranking, fuse};
+use super::fusion::{Fused, fuse};
 use super::highlight::Marker;
-use super::lists::{Part, by_words};
-use super::snapshot::{Held, Snapshot};
+use super::scope::{Gathered, ModelQuery, Nothing, Question, Scope};
 use super::tenant::{Reading, StoredRecord, TenantIndex};
 use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings};
 use crate::embedder::Purpose;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
-use crate::lexical::{Names, Pieces};
 
 /// Each list is this many times longer than what is asked for, so that a record low in both can still come up.
 const CANDIDATES_PER_HIT: usize = 4;
@@ -32,33 +29,6 @@ const SPARE: usize = 8;
 /// Hits that one search gives at most.
 const MAX_TOP_K: u32 = 1000;
 
-/// A base within this search.
-pub(super) struct Scope {
-    pub(super) base: String,
-    name: String,
-    /// Its model's place among the queries.
-    pub(super) query: Option<usize>,
-    pub(super) snapshot: Arc<Snapshot>,
-    pub(super) parts: Vec<Part>,
-    pub(super) names: Names,
-}
-
-impl Scope {
-    fn records_in_scope(&self) -> usize {
-        self.parts.iter().map(Part::in_scope).sum()
-    }
-
-    fn records(&self) -> usize {
-        self.parts.iter().map(|it| it.segment.records()).sum()
-    }
-}
-
-/// The query as one model sees it, or why it does not.
-struct ModelQuery {
-    model: String,
-    vector: Result<Vec<f32>, crate::embedder::EmbedError>,
-}
-
 /// A record that was found, on its way to becoming a hit.
 pub(super) struct Found {
     pub(super) base: String,
@@ -68,7 +38,7 @@ pub(super) struct Found {
     pub(super) also: Vec<String>,
 }
 
-fn milliseconds(since: Instant) -> f64 {
+pub(super) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
@@ -77,7 +47,8 @@ impl Knowledge {
     ///
     /// # Errors
     /// `InvalidRequest`, `InvalidFilter`; `EmbeddingUnavailable` in mode dense when there is no model or no vector of it
-    /// (in mode hybrid that is the status degraded); `Index`.
+    /// (in mode hybrid that is the status degraded); `IndexUnavailable` when the server that finds records cannot be asked;
+    /// `Index`.
     pub async fn search(&self, tenant: &str, request: SearchRequest) -> Result<SearchResponse, KnowledgeError> {
         check(&request)?;
         let began = Instant::now();
@@ -91,22 +62,20 @@ impl Knowledge {
             timings.embed_ms = Some(milliseconds(began));
         }
         let index = self.tenant(tenant).await?;
-        let mut reading = index.begin_reading().await?;
-        let mut scopes = index.scopes(&mut reading, &request, filters, &queries).await?;
-        let in_scope: usize = scopes.iter().map(Scope::records_in_scope).sum();
-        if in_scope == 0 {
-            timings.total_ms = milliseconds(began);
-            return Ok(nothing(why_nothing_in_scope(&scopes), timings));
-        }
-        let mut doubts = Vec::new();
-        if by_meaning {
-            doubts = judge(request.mode, &queries, &mut scopes)?;
-        }
         let wanted = usize::try_from(request.top_k).unwrap_or(usize::MAX);
         let candidates = wanted.saturating_mul(CANDIDATES_PER_HIT).max(FEWEST_CANDIDATES);
-        let scopes = Arc::new(scopes);
-        let mut made = Lists { timings: &mut timings, candidates, by_words };
-        let (dense, lexical) = made.make(&index, &mut reading, (&request.query, queries), &scopes).await?;
+        let question = Question { request: &request, filters, queries, by_words, candidates };
+        let gathered = match &index.qdrant {
+            None => index.gather(&question, &mut timings).await?,
+            Some(qdrant) => qdrant.gather(&index, &question, &mut timings).await?,
+        };
+        let Gathered { mut reading, scopes, mut doubts, dense, lexical } = match gathered {
+            Ok(gathered) => gathered,
+            Err(Nothing { reason }) => {
+                timings.total_ms = milliseconds(began);
+                return Ok(nothing(reason, timings));
+            }
+        };
         let mut fused = fuse(request.mode, request.weights, dense, lexical);
         let mut best = fused.first().map(|it| it.score);
         let enough = |it: f64| request.min_score.is_none_or(|least| it >= least);
@@ -154,48 +123,6 @@ impl Knowledge {
     }
 }
 
-/// Both lists, as far as each is wanted and can be made, at the same time.
-struct Lists<'a> {
-    timings: &'a mut Timings,
-    candidates: usize,
-    by_words: bool,
-}
-
-impl Lists<'_> {
-    async fn make(
-        &mut self,
-        index: &TenantIndex,
-        reading: &mut Reading,
-        (query, vectors): (&str, Vec<ModelQuery>),
-        scopes: &Arc<Vec<Scope>>,
-    ) -> Result<(Option<Ranking>, Option<Ranking>), KnowledgeError> {
-        let meant = scopes.iter().any(|it| it.query.is_some());
-        let step = Instant::now();
-        let dense = async {
-            if !meant {
-                return Ok(None);
-            }
-            let vectors = Arc::new(vectors.into_iter().map(|it| it.vector.unwrap_or_default()).collect::<Vec<_>>());
-            let list = index.by_meaning(reading, scopes, &vectors, self.candidates).await?;
-            Ok(Some((list, milliseconds(step))))
-        };
-        let lexical = async {
-            if !self.by_words {
-                return Ok(None);
-            }
-            // Where vectors find what is said otherwise, words need not guess from single characters.
-            let pieces = if meant { Pieces::Never } else { Pieces::Also };
-            let list = by_words(scopes, (query, pieces), self.candidates).await?;
-            Ok::<_, KnowledgeError>(Some((list, milliseconds(step))))
-        };
-        let (dense, lexical) = futures::future::try_join(dense, lexical).await?;
-        let (dense, dense_ms) = dense.unzip();
-        let (lexical, lexical_ms) = lexical.unzip();
-        (self.timings.dense_ms, self.timings.lexical_ms) = (dense_ms, lexical_ms);
-        Ok((dense, lexical))
-    }
-}
-
 /// For each model once, all at the same time.
 async fn query_vectors(request: &SearchRequest) -> Vec<ModelQuery> {
     let mut embedders: BTreeMap<&str, _> = BTreeMap::new();
@@ -209,92 +136,6 @@ async fn query_vectors(request: &SearchRequest) -> Vec<ModelQuery> {
         ModelQuery { model: model.to_owned(), vector }
     });
     futures::future::join_all(asked).await
-}
-
-/// Which bases can be searched by meaning. What cannot becomes a doubt; in mode dense an error when nothing is left.
-fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Result<Vec<String>, KnowledgeError> {
-    let several = scopes.len() > 1;
-    let mut doubts: Vec<String> = Vec::new();
-    let mut error = None;
-    let mut left = 0;
-    let dense = mode == SearchMode::Dense;
-    for scope in scopes.iter_mut() {
-        let whose = if several { format!(" in `{}`", scope.name) } else { String::new() };
-        let query = scope.query.and_then(|at| queries.get(at));
-        let unavailable_here = match query.map(|it| &it.vector) {
-            None => Some(no_model()),
-            Some(Err(error)) => Some(error.to_string()),
-            Some(Ok(vector)) => scope.snapshot.dimensions().filter(|it| *it != vector.len()).map(|stored| {
-                format!(
-                    "the embedding model gave a vector of {} dimensions, and those stored have {stored}",
-                    vector.len()
-                )
-            }),
-        };
-        if let Some(reason) = unavailable_here {
-            let model_error = query.and_then(|it| it.vector.as_ref().err().cloned());
-            error.get_or_insert_with(|| {
-                model_error.map_or_else(
-                    || KnowledgeError::EmbeddingUnavailable {
-                        reason: format!("{reason}{whose}"),
-                        hint: "search with mode `hybrid` or `lexical`".to_owned(),
-                    },
-                    unavailable,
-                )
-            });
-            doubts.push(match (dense, several) {
-                (true, _) => format!("{reason}, so nothing was found by meaning{whose}"),
-                (false, true) => format!("{reason}, so records{whose} were found by words only"),
-                (false, false) => format!("{reason}, so this was found by words only"),
-            });
-            scope.query = None;
-            continue;
-        }
-        let reasons = incomplete(scope, query.map_or("", |it| &it.model));
-        let records = scope.records();
-        let compared = scope.parts.iter().map(|it| it.segment.embedded()).sum::<usize>();
-        if compared == 0 && records > 0 {
-            error.get_or_insert_with(|| KnowledgeError::EmbeddingUnavailable {
-                reason: format!("{}{whose}", reasons.join("; ")),
-                hint: "embed the knowledge base again, or search with mode `hybrid` or `lexical`".to_owned(),
-            });
-            scope.query = None;
-        } else {
-            left += 1;
-        }
-        doubts.extend(reasons.into_iter().map(|it| match dense {
-            true => format!("{it}, so they cannot be found by meaning{whose}"),
-            false => format!("{it}, so they are found by words only{whose}"),
-        }));
-    }
-    match error {
-        Some(error) if dense && left == 0 => Err(error),
-        Some(_) | None => Ok(doubts),
-    }
-}
-
-/// What of a base cannot be compared with the query.
-fn incomplete(scope: &Scope, current: &str) -> Vec<String> {
-    let records = scope.records();
-    let segments = || scope.parts.iter().map(|it| &it.segment);
-    let without: usize = segments().map(|it| it.without_vector).sum();
-    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
-    for (model, count) in segments().flat_map(|it| &it.other_models) {
-        *others.entry(model).or_default() += count;
-    }
-    let foreign: usize = others.values().sum();
-    let mut reasons = Vec::new();
-    if foreign > 0 {
-        let names: Vec<&str> = others.into_keys().collect();
-        reasons.push(format!(
-            "{foreign} of {records} records have vectors of another model ({}, and now it is {current})",
-            names.join(", ")
-        ));
-    }
-    if without > 0 {
-        reasons.push(format!("{without} of {records} records are not embedded yet"));
-    }
-    reasons
 }
 
 fn check(request: &SearchRequest) -> Result<(), KnowledgeError> {
@@ -332,17 +173,6 @@ fn compile_filters(request: &SearchRequest) -> Result<Vec<Filter>, KnowledgeErro
 
 fn nothing(reason: String, timings: Timings) -> SearchResponse {
     SearchResponse { status: SearchStatus::Empty, reason: Some(reason), hits: Vec::new(), timings }
-}
-
-fn why_nothing_in_scope(scopes: &[Scope]) -> String {
-    let records: usize = scopes.iter().map(Scope::records).sum();
-    let all: usize = scopes.iter().map(|it| it.snapshot.records()).sum();
-    match (records, all) {
-        (0, 0) => "the knowledge base has no records yet".to_owned(),
-        // Whoever may not see a document is not told that there is one.
-        (0, _) => "the knowledge base has no records for you".to_owned(),
-        _ => format!("none of {records} records passes the filter"),
-    }
 }
 
 fn answer(
@@ -430,37 +260,6 @@ fn hits(query: &str, scopes: &[Scope], shown: Vec<Shown>) -> Vec<Hit> {
 }
 
 impl TenantIndex {
-    /// Each base once, with what the filter and the groups leave of it.
-    async fn scopes(
-        &self,
-        reading: &mut Reading,
-        request: &SearchRequest,
-        filters: Vec<Filter>,
-        queries: &[ModelQuery],
-    ) -> Result<Vec<Scope>, KnowledgeError> {
-        let groups = request.groups.as_deref();
-        let mut scopes: Vec<Scope> = Vec::new();
-        for (base, filter) in request.bases.iter().zip(filters) {
-            if scopes.iter().any(|it| it.base == base.id) {
-                continue;
-            }
-            let what = if queries.is_empty() { Held::Columns } else { Held::Vectors };
-            let Some(snapshot) = self.snapshot(reading, base, what).await? else { continue };
-            let parts: Vec<Part> =
-                snapshot.segments(groups).into_iter().map(|segment| Part::new(segment, &filter)).collect();
-            let query = base.model().and_then(|model| queries.iter().position(|it| it.model == model));
-            scopes.push(Scope {
-                base: base.id.clone(),
-                name: base.spec.name.clone(),
-                query,
-                snapshot,
-                parts,
-                names: Names::new(&base.spec.words),
-            });
-        }
-        Ok(scopes)
-    }
-
     /// The best records, read from the file. Those that say exactly the same stand behind the best of them.
     async fn distinct(
         &self,

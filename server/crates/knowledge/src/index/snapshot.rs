@@ -193,6 +193,8 @@ impl TenantIndex {
         };
         let name = match (what, &held) {
             (Held::Columns, Some(held)) => held.model.as_ref().map(|it| it.name.clone()),
+            // Where Qdrant searches, nobody looks at vectors here.
+            (Held::Columns, None) if self.qdrant.is_some() => None,
             (Held::Columns, None) | (Held::Vectors, _) => base.model().map(str::to_owned),
         };
         let same_model = |it: &Snapshot| it.model.as_ref().map(|it| &it.name) == name.as_ref();
@@ -277,7 +279,9 @@ impl TenantIndex {
         let mut builders: Vec<ColumnBuilder> = fields.iter().map(|(_, kind)| ColumnBuilder::new(*kind)).collect();
         // What is held for a long time takes the memory that it needs and no more.
         let mut ordinals = Vec::with_capacity(records);
-        let mut postings = PostingsBuilder::new(records);
+        // Where Qdrant searches, only fields are looked at here.
+        let is_searched = self.qdrant.is_none();
+        let mut postings = PostingsBuilder::new(if is_searched { records } else { 0 });
         let mut codes = Codes::new(dimensions, records);
         let mut missing = 0;
         let (first, last) = rows_of(version);
@@ -304,15 +308,18 @@ impl TenantIndex {
                 if vector.as_ref().is_some_and(|it| it.len() != dimensions) {
                     return Err(self.damaged(format!("a vector does not have {dimensions} dimensions")));
                 }
-                if !postings.push(row.get::<&[u8], _>(2)) {
+                if is_searched && !postings.push(row.get::<&[u8], _>(2)) {
                     return Err(self.damaged("a record's words cannot be read".to_owned()));
                 }
                 missing += usize::from(vector.is_none());
                 codes.push(vector.as_deref());
             }
         }
-        let other_models =
-            if missing > 0 { self.other_models(reading, (first, last), model_row).await? } else { Vec::new() };
+        let other_models = if is_searched && missing > 0 {
+            self.other_models(reading, (first, last), model_row).await?
+        } else {
+            Vec::new()
+        };
         let others: usize = other_models.iter().map(|(_, count)| count).sum();
         let named = fields.iter().zip(builders).map(|((name, _), it)| (name.clone(), it.finish())).collect();
         Ok(Segment {
@@ -331,7 +338,7 @@ impl TenantIndex {
     }
 
     /// How many records have no vector of this model, but one of another, by its name.
-    async fn other_models(
+    pub(super) async fn other_models(
         &self,
         reading: &mut Reading,
         (first, last): (i64, i64),

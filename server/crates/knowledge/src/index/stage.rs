@@ -83,8 +83,17 @@ impl Knowledge {
         document: &DocumentRef,
     ) -> Result<Completed, KnowledgeError> {
         let index = self.tenant(tenant).await?;
-        let mut writing = index.begin_writing().await?;
         let key = (document.id.as_str(), document.version);
+        if let Some(qdrant) = &index.qdrant {
+            let staged = {
+                let mut reading = index.begin_reading().await?;
+                index.staged_version(&mut reading, &base.id, key).await?
+            };
+            if let Some(staged) = staged {
+                qdrant.push_staged(&index, base, staged).await?;
+            }
+        }
+        let mut writing = index.begin_writing().await?;
         let Some(staged) = index.staged_version(&mut writing, &base.id, key).await? else {
             let visible = index.visible_version(&mut writing, &base.id, &document.id).await?;
             return Ok(match visible {
@@ -93,7 +102,7 @@ impl Knowledge {
                 Some(_) | None => Completed::Gone,
             });
         };
-        index.make_visible(writing, staged).await
+        index.make_visible(writing, base, staged).await
     }
 
     /// Takes a staged version away; the one that answers stays. Where there is none, nothing happens.
@@ -124,7 +133,11 @@ impl Knowledge {
             .await
             .map_err(failed())?;
         }
-        index.commit_and_purge(writing).await
+        index.commit_and_purge(writing).await?;
+        if let Some(qdrant) = &index.qdrant {
+            qdrant.tell_what_left(&index).await;
+        }
+        Ok(())
     }
 
     /// Puts a complete version of a small document into a base, in place of the one that is there. Texts that were embedded
@@ -205,7 +218,17 @@ impl Knowledge {
             Some(_) => 0,
             None => count,
         };
-        let reason = match index.make_visible(writing, staged).await? {
+        if let Some(qdrant) = &index.qdrant {
+            writing.commit().await.map_err(index.failed("store a document"))?;
+            if let Err(error) = qdrant.push_staged(&index, base, staged).await {
+                let mut writing = index.begin_writing().await?;
+                index.bury(&mut writing, version).await?;
+                index.commit_and_purge(writing).await?;
+                return Err(error);
+            }
+            writing = index.begin_writing().await?;
+        }
+        let reason = match index.make_visible(writing, base, staged).await? {
             Completed::Visible => reason.filter(|_| missing > 0 || base.embedder.is_none()),
             Completed::Superseded => Some("a newer version of the document answers already".to_owned()),
             Completed::Gone => return Ok(gone(count)),
@@ -405,6 +428,7 @@ impl TenantIndex {
     pub(super) async fn make_visible(
         self: &Arc<Self>,
         mut writing: Reading,
+        base: &BaseRef,
         staged: Staged,
     ) -> Result<Completed, KnowledgeError> {
         let failed = || self.failed("make a version visible");
@@ -455,6 +479,14 @@ impl TenantIndex {
             }
         };
         self.touch_base(&mut writing, staged.base).await?;
+        if let Some(qdrant) = &self.qdrant {
+            writing.commit().await.map_err(self.failed("make a version visible"))?;
+            match completed {
+                Completed::Visible => qdrant.tell(self, base, false).await,
+                Completed::Superseded | Completed::Gone => qdrant.tell_what_left(self).await,
+            }
+            writing = self.begin_writing().await?;
+        }
         self.commit_and_purge(writing).await?;
         Ok(completed)
     }

@@ -12,6 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, Sqlite, Transaction};
 use tokio::sync::OnceCell;
 
+use super::qdrant::QdrantIndex;
 use super::schema::{ordinal_of, version_of};
 use super::snapshot::Snapshot;
 use crate::error::KnowledgeError;
@@ -30,6 +31,10 @@ pub(super) struct TenantIndex {
     prepared: OnceCell<()>,
     /// Held by whoever removes what is dead.
     pub(super) purging: tokio::sync::Mutex<()>,
+    /// What finds records, where they are not held in memory.
+    pub(super) qdrant: Option<Arc<QdrantIndex>>,
+    /// Held by whoever brings Qdrant into step: who comes meanwhile waits for it instead of doing it again.
+    pub(super) telling: tokio::sync::Mutex<()>,
     /// Written by whoever finds its base changed. Readers keep the one they have.
     pub(super) snapshots: Mutex<HashMap<String, Arc<Snapshot>>>,
 }
@@ -69,7 +74,11 @@ fn is_damage(error: &sqlx::Error) -> bool {
 }
 
 impl TenantIndex {
-    pub(super) fn new(dir: &Path, tenant: &str) -> Result<TenantIndex, KnowledgeError> {
+    pub(super) fn new(
+        dir: &Path,
+        tenant: &str,
+        qdrant: Option<Arc<QdrantIndex>>,
+    ) -> Result<TenantIndex, KnowledgeError> {
         // The name becomes a file's name, so it cannot be one that walks out of the folder.
         let plain = !tenant.is_empty()
             && tenant.len() <= 64
@@ -103,6 +112,8 @@ impl TenantIndex {
             readers: pool(READERS).connect_lazy_with(options),
             prepared: OnceCell::new(),
             purging: tokio::sync::Mutex::default(),
+            qdrant,
+            telling: tokio::sync::Mutex::default(),
             snapshots: Mutex::default(),
         })
     }

@@ -92,6 +92,15 @@ pub enum Completed {
     Gone,
 }
 
+/// What finds records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexState {
+    /// This process.
+    Embedded,
+    /// A Qdrant server; the problem says why it does not answer.
+    Qdrant { problem: Option<String> },
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchMode {

@@ -17,6 +17,12 @@ const ROWS_AT_ONCE: usize = 128;
 /// So many dead records go within the transaction that makes them dead. More go afterwards, in parts of this size.
 const PURGED_AT_ONCE: i64 = 4096;
 
+/// Dead versions, but for those that Qdrant still finds because it was not told of the one that followed.
+const NOT_READ: &str = "versions WHERE state = $1 AND NOT EXISTS (
+     SELECT 1 FROM told_versions AS told JOIN documents ON documents.row = versions.document
+     WHERE told.version = versions.row AND told.live AND NOT EXISTS (
+       SELECT 1 FROM told_versions AS newer WHERE newer.version = documents.visible AND newer.live))";
+
 /// A record as the tables have it.
 pub(super) struct NewRecord {
     pub(super) ordinal: u32,
@@ -152,7 +158,7 @@ impl TenantIndex {
 
     /// Removes what is dead if it is little, and tells whether something is left for [`TenantIndex::purge_later`].
     pub(super) async fn purge_little(&self, writing: &mut Reading) -> Result<bool, KnowledgeError> {
-        let dead: i64 = sqlx::query_scalar("SELECT coalesce(sum(records), 0) FROM versions WHERE state = $1")
+        let dead: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT coalesce(sum(records), 0) FROM {NOT_READ}")))
             .bind(State::Dead.code())
             .fetch_one(&mut **writing)
             .await
@@ -189,11 +195,12 @@ impl TenantIndex {
     /// Removes a part of a dead version; false when there is none.
     async fn purge_part(&self, writing: &mut Reading) -> Result<bool, KnowledgeError> {
         let failed = || self.failed("remove an old version");
-        let found: Option<(i64, i64)> = sqlx::query_as("SELECT row, records FROM versions WHERE state = $1 LIMIT 1")
-            .bind(State::Dead.code())
-            .fetch_optional(&mut **writing)
-            .await
-            .map_err(failed())?;
+        let found: Option<(i64, i64)> =
+            sqlx::query_as(AssertSqlSafe(format!("SELECT row, records FROM {NOT_READ} LIMIT 1")))
+                .bind(State::Dead.code())
+                .fetch_optional(&mut **writing)
+                .await
+                .map_err(failed())?;
         let Some((version, records)) = found else { return Ok(false) };
         let (first, last) = rows_of(version);
         let end: Option<i64> = if records > PURGED_AT_ONCE {

@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::backend::{Backend, on_each_backend};
 use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, Knowledge, ListRequest, Record, SearchMode,
     SearchStatus,
 };
 use serde_json::json;
+
+on_each_backend! {
+    groups_hold_in_every_way_of_asking,
+    what_may_not_be_seen_is_as_if_it_were_not_there,
+    groups_that_change_while_a_version_is_put_together_hold_for_it,
+}
 
 const TENANT: &str = "tenant-a";
 
@@ -31,9 +38,9 @@ fn records(mark: &str) -> Vec<Record> {
         .collect()
 }
 
-async fn filled() -> (tempfile::TempDir, Knowledge, BaseRef) {
+async fn filled(on: &Backend) -> (tempfile::TempDir, Knowledge, BaseRef) {
     let dir = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let base = base();
     for (id, of) in [("open", &[][..]), ("people", &["people"]), ("both", &["people", "money"])] {
         let document =
@@ -75,9 +82,8 @@ async fn seen(knowledge: &Knowledge, base: &BaseRef, asking: Option<&[&str]>) ->
     expected
 }
 
-#[tokio::test]
-async fn groups_hold_in_every_way_of_asking() {
-    let (_dir, knowledge, base) = filled().await;
+async fn groups_hold_in_every_way_of_asking(on: Backend) {
+    let (_dir, knowledge, base) = filled(&on).await;
     assert_eq!(seen(&knowledge, &base, None).await, ["both", "open", "people"]);
     assert_eq!(seen(&knowledge, &base, Some(&[])).await, ["open"]);
     assert_eq!(seen(&knowledge, &base, Some(&["people"])).await, ["both", "open", "people"]);
@@ -93,9 +99,8 @@ async fn groups_hold_in_every_way_of_asking() {
     assert!(knowledge.list(TENANT, &base, refused).await.unwrap().entries.is_empty());
 }
 
-#[tokio::test]
-async fn what_may_not_be_seen_is_as_if_it_were_not_there() {
-    let (_dir, knowledge, base) = filled().await;
+async fn what_may_not_be_seen_is_as_if_it_were_not_there(on: Backend) {
+    let (_dir, knowledge, base) = filled(&on).await;
     knowledge.delete_document(TENANT, "staff", "open").await.unwrap();
     let mut request = ask(&base, "工资制度", SearchMode::Hybrid);
     request.groups = Some(Vec::new());
@@ -104,9 +109,8 @@ async fn what_may_not_be_seen_is_as_if_it_were_not_there() {
     assert!(!response.reason.unwrap().contains('6'), "how many there are is not told");
 }
 
-#[tokio::test]
-async fn groups_that_change_while_a_version_is_put_together_hold_for_it() {
-    let (_dir, knowledge, base) = filled().await;
+async fn groups_that_change_while_a_version_is_put_together_hold_for_it(on: Backend) {
+    let (_dir, knowledge, base) = filled(&on).await;
     let next = DocumentRef { id: "open".to_owned(), name: "open".to_owned(), version: 2, groups: Vec::new() };
     knowledge.stage(TENANT, &base, &next, records("open")).await.unwrap();
     assert!(knowledge.set_groups(TENANT, "staff", "open", &groups(&["money"])).await.unwrap());

@@ -8,6 +8,7 @@
     reason = "a test that panics has failed, as it should"
 )]
 
+mod backend;
 mod documents;
 mod fetch;
 mod files;
@@ -16,6 +17,8 @@ mod hostile;
 mod model;
 mod office;
 mod providers;
+mod qdrant;
+mod qdrant_server;
 mod query;
 mod ranking;
 mod reading;

@@ -4,12 +4,23 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::backend::{Backend, on_each_backend};
 use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, DocumentIn, Embedder, Expand, Hit, Knowledge, Position, Record, SearchMode, SearchRequest,
     SearchStatus, Weights,
 };
 use serde_json::json;
+
+on_each_backend! {
+    a_list_counts_as_much_as_its_weight,
+    hits_are_marked_where_they_have_the_words,
+    neighbours_become_one_text_without_what_they_repeat,
+    a_record_is_read_with_its_larger_passage,
+    texts_that_say_the_same_are_one_hit,
+    bases_of_several_models_are_searched_together,
+    a_base_has_names_of_its_own,
+}
 
 const TENANT: &str = "tenant-a";
 
@@ -55,17 +66,16 @@ fn marked(hit: &Hit) -> Vec<String> {
     hit.highlights.iter().map(|[from, to]| letters[*from as usize..*to as usize].iter().collect()).collect()
 }
 
-async fn shop(records: Vec<Record>) -> (tempfile::TempDir, Knowledge, BaseRef) {
+async fn shop(on: &Backend, records: Vec<Record>) -> (tempfile::TempDir, Knowledge, BaseRef) {
     let dir = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let base = named("shop", Some(&Hashing::new("m")));
     put(&knowledge, &base, "doc", records).await;
     (dir, knowledge, base)
 }
 
-#[tokio::test]
-async fn a_list_counts_as_much_as_its_weight() {
-    let (_dir, knowledge, base) = shop(passages()).await;
+async fn a_list_counts_as_much_as_its_weight(on: Backend) {
+    let (_dir, knowledge, base) = shop(&on, passages()).await;
     let with = |dense, lexical| SearchRequest {
         weights: Weights { dense, lexical },
         ..ask(&base, "退货小票", SearchMode::Hybrid)
@@ -87,17 +97,15 @@ async fn a_list_counts_as_much_as_its_weight() {
     }
 }
 
-#[tokio::test]
-async fn hits_are_marked_where_they_have_the_words() {
-    let (_dir, knowledge, base) = shop(passages()).await;
+async fn hits_are_marked_where_they_have_the_words(on: Backend) {
+    let (_dir, knowledge, base) = shop(&on, passages()).await;
     let response = search(&knowledge, ask(&base, "退货要小票吗", SearchMode::Lexical)).await;
     assert_eq!(marked(&response.hits[0]).concat(), if response.hits[0].id == "doc:3" { "退货" } else { "小票" });
     assert!(response.hits.iter().all(|it| !it.highlights.is_empty()));
 }
 
-#[tokio::test]
-async fn neighbours_become_one_text_without_what_they_repeat() {
-    let (_dir, knowledge, base) = shop(passages()).await;
+async fn neighbours_become_one_text_without_what_they_repeat(on: Backend) {
+    let (_dir, knowledge, base) = shop(&on, passages()).await;
     let wanted = |budget| SearchRequest {
         expand: Expand::Neighbours,
         token_budget: budget,
@@ -123,9 +131,8 @@ async fn neighbours_become_one_text_without_what_they_repeat() {
     assert_eq!(response.hits.len(), 1, "the first is always there");
 }
 
-#[tokio::test]
-async fn a_record_is_read_with_its_larger_passage() {
-    let (_dir, knowledge, base) = shop(passages()).await;
+async fn a_record_is_read_with_its_larger_passage(on: Backend) {
+    let (_dir, knowledge, base) = shop(&on, passages()).await;
     let request = SearchRequest { expand: Expand::Parent, ..ask(&base, "打烊", SearchMode::Lexical) };
     let response = search(&knowledge, request.clone()).await;
     let texts: Vec<(&str, &[u32])> = response.hits.iter().map(|it| (it.text.as_str(), it.merged.as_slice())).collect();
@@ -136,15 +143,14 @@ async fn a_record_is_read_with_its_larger_passage() {
     assert!(tight.hits.iter().all(|it| it.merged.len() == 1), "what does not fit whole is left out");
 }
 
-#[tokio::test]
-async fn texts_that_say_the_same_are_one_hit() {
+async fn texts_that_say_the_same_are_one_hit(on: Backend) {
     let mut records: Vec<Record> = (0..12).map(|it| record(it, "营业时间九点到十点")).collect();
     records.push(record(12, "营业时间另行通知"));
     records.push(Record { answer: Some("九点".to_owned()), ..record(13, "营业时间九点到十点") });
     records.push(Record {
         fields: json!({"a": 1}).as_object().unwrap().clone(), ..record(14, "营业时间九点到十点")
     });
-    let (_dir, knowledge, base) = shop(records).await;
+    let (_dir, knowledge, base) = shop(&on, records).await;
     for mode in [SearchMode::Hybrid, SearchMode::Lexical, SearchMode::Dense] {
         let response = search(&knowledge, ask(&base, "营业时间", mode)).await;
         assert_eq!(response.hits.len(), 4, "{mode:?}: another answer or field is another thing to know");
@@ -153,10 +159,9 @@ async fn texts_that_say_the_same_are_one_hit() {
     }
 }
 
-#[tokio::test]
-async fn bases_of_several_models_are_searched_together() {
+async fn bases_of_several_models_are_searched_together(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let (first, second) = (Hashing::new("first"), Hashing::new("second"));
     let bases =
         [named("one", Some(&first)), named("two", Some(&second)), named("three", Some(&first)), named("four", None)];
@@ -200,10 +205,9 @@ async fn bases_of_several_models_are_searched_together() {
     assert_eq!(knowledge.search(TENANT, request).await.unwrap_err().code(), "embedding_unavailable");
 }
 
-#[tokio::test]
-async fn a_base_has_names_of_its_own() {
+async fn a_base_has_names_of_its_own(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let mut base = named("names", None);
     base.spec.words = vec!["小炒黄".to_owned()];
     put(&knowledge, &base, "doc", vec![record(0, "黄小姐炒了一小盘菜"), record(1, "招牌小炒黄牛肉")]).await;

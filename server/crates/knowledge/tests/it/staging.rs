@@ -5,12 +5,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::backend::{Backend, on_each_backend};
 use crate::support::{Hashing, ask, search};
 use knowledge::{
     BaseRef, BaseSpec, Completed, DocumentIn, DocumentRef, Embedder, Knowledge, Position, Record, SearchMode,
     SearchStatus,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+on_each_backend! {
+    a_process_that_ends_between_any_two_calls_loses_nothing_and_shows_nothing_half,
+    what_is_discarded_or_deleted_is_gone_and_whoever_goes_on_is_told,
+    of_two_replacements_the_newer_one_wins_in_whichever_order_they_end,
+    a_text_is_embedded_once_wherever_it_stands_and_its_vector_goes_with_the_last_of_it,
+    a_model_that_fails_leaves_the_rest_to_words_and_says_why,
+    single_records_are_edited_disabled_and_enabled,
+    a_large_old_version_goes_at_once_for_readers_and_by_and_by_from_the_file,
+    deleting_while_it_is_put_leaves_nothing_behind,
+    a_file_of_version_1_keeps_its_vectors,
+    a_file_of_version_2_has_its_words_cut_again,
+}
 
 const TENANT: &str = "tenant-a";
 const NEVER: &(dyn Fn() -> bool + Send + Sync) = &|| false;
@@ -59,12 +73,11 @@ async fn answering(knowledge: &Knowledge, base: &BaseRef, mode: SearchMode) -> V
     marks
 }
 
-#[tokio::test]
-async fn a_process_that_ends_between_any_two_calls_loses_nothing_and_shows_nothing_half() {
+async fn a_process_that_ends_between_any_two_calls_loses_nothing_and_shows_nothing_half(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let open = || Knowledge::open(dir.path().to_owned()).unwrap();
+    let open = || on.open(dir.path());
     open().put_document(TENANT, &base, put("doc", 1, texts("甲", 0, 5)), &|_| {}).await.unwrap();
     let old_answers = async |knowledge: &Knowledge| {
         for mode in [SearchMode::Hybrid, SearchMode::Dense, SearchMode::Lexical] {
@@ -110,12 +123,11 @@ async fn a_process_that_ends_between_any_two_calls_loses_nothing_and_shows_nothi
     assert_eq!(counted(dir.path(), "versions").await, 1);
 }
 
-#[tokio::test]
-async fn what_is_discarded_or_deleted_is_gone_and_whoever_goes_on_is_told() {
+async fn what_is_discarded_or_deleted_is_gone_and_whoever_goes_on_is_told(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let first = document(1);
     knowledge.stage(TENANT, &base, &first, texts("甲", 0, 10)).await.unwrap();
     knowledge.embed_staged(TENANT, &base, &first, &|_| {}, NEVER).await.unwrap();
@@ -152,12 +164,11 @@ async fn what_is_discarded_or_deleted_is_gone_and_whoever_goes_on_is_told() {
     assert_eq!(knowledge.documents(TENANT, "base").await.unwrap()["doc"], 2);
 }
 
-#[tokio::test]
-async fn of_two_replacements_the_newer_one_wins_in_whichever_order_they_end() {
+async fn of_two_replacements_the_newer_one_wins_in_whichever_order_they_end(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     knowledge.put_document(TENANT, &base, put("doc", 1, texts("甲", 0, 4)), &|_| {}).await.unwrap();
     for (version, mark) in [(2, "乙"), (3, "丙"), (4, "丁")] {
         knowledge.stage(TENANT, &base, &document(version), texts(mark, 0, version + 4)).await.unwrap();
@@ -174,12 +185,11 @@ async fn of_two_replacements_the_newer_one_wins_in_whichever_order_they_end() {
     assert_eq!(counted(dir.path(), "records").await, 8);
 }
 
-#[tokio::test]
-async fn a_text_is_embedded_once_wherever_it_stands_and_its_vector_goes_with_the_last_of_it() {
+async fn a_text_is_embedded_once_wherever_it_stands_and_its_vector_goes_with_the_last_of_it(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let (one, two) = (named("one", &embedder), named("two", &embedder));
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let same: Vec<Record> =
         (0..100).map(|ordinal| Record { ordinal, text: "同一句话".to_owned(), ..Record::default() }).collect();
     knowledge.put_document(TENANT, &one, put("a", 1, same.clone()), &|_| {}).await.unwrap();
@@ -216,12 +226,11 @@ async fn a_text_is_embedded_once_wherever_it_stands_and_its_vector_goes_with_the
     assert_eq!(counted(dir.path(), "vectors").await, 0, "the base that still has the text has nothing of that model");
 }
 
-#[tokio::test]
-async fn a_model_that_fails_leaves_the_rest_to_words_and_says_why() {
+async fn a_model_that_fails_leaves_the_rest_to_words_and_says_why(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let first = document(1);
     knowledge.stage(TENANT, &base, &first, texts("甲", 0, 200)).await.unwrap();
     let break_after_first = |it: knowledge::Progress| {
@@ -248,12 +257,11 @@ async fn a_model_that_fails_leaves_the_rest_to_words_and_says_why() {
     assert_eq!(knowledge.complete(TENANT, &without, &document(2)).await.unwrap(), Completed::Visible);
 }
 
-#[tokio::test]
-async fn single_records_are_edited_disabled_and_enabled() {
+async fn single_records_are_edited_disabled_and_enabled(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let error = knowledge.put_record(TENANT, &base, "doc", Record::default()).await.unwrap_err();
     assert_eq!(error.code(), "document_gone");
     knowledge.put_document(TENANT, &base, put("doc", 1, texts("甲", 0, 3)), &|_| {}).await.unwrap();
@@ -297,12 +305,11 @@ async fn single_records_are_edited_disabled_and_enabled() {
     assert_eq!(ids, ["doc:1", "doc:2", "doc:7"]);
 }
 
-#[tokio::test]
-async fn a_large_old_version_goes_at_once_for_readers_and_by_and_by_from_the_file() {
+async fn a_large_old_version_goes_at_once_for_readers_and_by_and_by_from_the_file(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = BaseRef { embedder: None, ..base(&embedder) };
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     knowledge.stage(TENANT, &base, &document(1), texts("甲", 0, 6000)).await.unwrap();
     knowledge.complete(TENANT, &base, &document(1)).await.unwrap();
     knowledge.put_document(TENANT, &base, put("doc", 2, texts("乙", 0, 3)), &|_| {}).await.unwrap();
@@ -318,12 +325,11 @@ async fn a_large_old_version_goes_at_once_for_readers_and_by_and_by_from_the_fil
     assert_eq!(answering(&knowledge, &base, SearchMode::Lexical).await, ['乙'; 3]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deleting_while_it_is_put_leaves_nothing_behind() {
+async fn deleting_while_it_is_put_leaves_nothing_behind(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     for round in 0..8u32 {
         let (writer, whose) = (knowledge.clone(), base.clone());
         let putting = tokio::spawn(async move {
@@ -345,8 +351,7 @@ async fn deleting_while_it_is_put_leaves_nothing_behind() {
 }
 
 /// The tables as version 1 made them, with a document whose words and vectors are of then.
-#[tokio::test]
-async fn a_file_of_version_1_keeps_its_vectors() {
+async fn a_file_of_version_1_keeps_its_vectors(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let pool = SqlitePool::connect_with(
         SqliteConnectOptions::new().filename(dir.path().join("tenant-a.sqlite")).create_if_missing(true),
@@ -397,7 +402,7 @@ async fn a_file_of_version_1_keeps_its_vectors() {
     let embedder = Hashing::new("m");
     let base = base(&embedder);
     for _ in 0..2 {
-        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let knowledge = on.open(dir.path());
         assert_eq!(knowledge.count(TENANT, "base").await.unwrap(), 4);
         assert_eq!(knowledge.documents(TENANT, "base").await.unwrap()["doc"], 3);
         let response = search(&knowledge, ask(&base, "甲共同的段落", SearchMode::Hybrid)).await;
@@ -410,19 +415,18 @@ async fn a_file_of_version_1_keeps_its_vectors() {
         assert_eq!(counted(dir.path(), "vectors").await, 2, "one for each text");
     }
     assert_eq!(counted(dir.path(), "sqlite_master WHERE name LIKE 'old_%'").await, 0);
-    let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+    let knowledge = on.open(dir.path());
     let report = knowledge.embed_missing(TENANT, &base, &|_| {}, NEVER).await.unwrap();
     assert_eq!((report.embedded, report.reused), (1, 3));
     assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_file_of_version_2_has_its_words_cut_again() {
+async fn a_file_of_version_2_has_its_words_cut_again(on: Backend) {
     let dir = tempfile::tempdir().unwrap();
     let embedder = Hashing::new("m");
     let base = base(&embedder);
     {
-        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let knowledge = on.open(dir.path());
         knowledge.put_document(TENANT, &base, put("doc", 1, texts("甲共同的段落", 0, 700)), &|_| {}).await.unwrap();
     }
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(dir.path().join("tenant-a.sqlite")))
@@ -438,7 +442,7 @@ async fn a_file_of_version_2_has_its_words_cut_again() {
     .unwrap();
     pool.close().await;
     for _ in 0..2 {
-        let knowledge = Knowledge::open(dir.path().to_owned()).unwrap();
+        let knowledge = on.open(dir.path());
         let response = search(&knowledge, ask(&base, "共同的段落", SearchMode::Lexical)).await;
         assert_eq!(response.hits.len(), 5, "all that were asked for");
         assert_eq!(answering(&knowledge, &base, SearchMode::Dense).await.len(), 700, "vectors stay");

@@ -67,6 +67,7 @@ fn is_final(error: &KnowledgeError, archive: &str) -> bool {
         | KnowledgeError::InvalidFilter { .. }
         | KnowledgeError::InvalidRequest { .. }
         | KnowledgeError::EmbeddingUnavailable { .. }
+        | KnowledgeError::IndexUnavailable { .. }
         | KnowledgeError::DocumentGone { .. }
         | KnowledgeError::Index { .. }
         | KnowledgeError::Damaged { .. }
