@@ -26,11 +26,12 @@ macro_rules! subject {
     };
 }
 
-pub(crate) const ALL: [Subject; 11] = [
+pub(crate) const ALL: [Subject; 12] = [
     subject!("engine", "Engine: overhead per node", crates::engine),
     subject!("expressions", "Expressions that try to burn time", crates::expressions),
     subject!("plugins", "Plugins: a call, and many", plugins::calls),
     subject!("storage", "Storage: steps per second", crates::storage),
+    subject!("quality", "Retrieval quality", crates::quality),
     subject!("runs", "Workflows over HTTP, stored", runs::plain),
     subject!("model", "One model node that streams 50 tokens", runs::model),
     subject!("each", "Fan-out: 1,000 items, 50 at a time", runs::fan_out),

@@ -9,7 +9,8 @@ use crate::process::{cargo, run, target_directory};
 use crate::server::{self, Profile};
 
 /// The crates' own measurements; the benchmark starts them and reads their lines.
-const EXAMPLES: [&str; 4] = ["measure_engine", "measure_expressions", "measure_plugins", "measure_storage"];
+const EXAMPLES: [&str; 5] =
+    ["measure_engine", "measure_expressions", "measure_plugins", "measure_quality", "measure_storage"];
 
 /// The arguments are the benchmark's own: parts to measure, and `--quick`.
 ///
