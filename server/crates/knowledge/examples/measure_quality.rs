@@ -9,9 +9,9 @@
 //! - `--index DIR`: keeps the index there, so that the next run does not embed the same passages again.
 //! - `--runs DIR`: writes each mode's ranking there in the form of TREC, for other tools.
 //!
-//! The model is the one in the process (`PARLOUR_MODEL_DIR`, or the user's cache); or with `EMBEDDING_URL` and
-//! `EMBEDDING_MODEL` any that speaks OpenAI's `/v1/embeddings` (`EMBEDDING_KEY`, `EMBEDDING_QUERY_PREFIX`,
-//! `EMBEDDING_PASSAGE_PREFIX`). With `RERANK_URL` and `RERANK_MODEL` (`RERANK_KEY`) there is a fourth mode, hybrid and reranked.
+//! The model and the reranker are named as the server's are: `PARLOUR_EMBEDDING_BASE_URL`, `PARLOUR_EMBEDDING_MODEL`,
+//! `PARLOUR_EMBEDDING_API_KEY` instead of the model in the process (which lies in `PARLOUR_MODEL_DIR`, or in the user's
+//! cache); `PARLOUR_RERANK_URL`, `PARLOUR_RERANK_MODEL`, `PARLOUR_RERANK_API_KEY` for a fourth mode, hybrid and reranked.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -81,10 +81,6 @@ fn cache() -> PathBuf {
     std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("parlour")
 }
 
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|it| !it.is_empty())
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     match measure().await {
@@ -115,7 +111,7 @@ async fn measure() -> Outcome<()> {
         });
     }
     let embedder = Arc::new(CachedEmbedder::new(embedder(&client).await?, KEPT_QUESTIONS));
-    let searcher = run::Searcher { embedder: embedder.clone(), reranker: reranker(client), options: &options };
+    let searcher = run::Searcher { embedder: embedder.clone(), reranker: reranker(client)?, options: &options };
     println!("Model: {}.", embedder.model());
     if let Some(reranker) = &searcher.reranker {
         println!("Reranker: {}.", reranker.name());
@@ -140,12 +136,8 @@ async fn measure() -> Outcome<()> {
 }
 
 async fn embedder(client: &reqwest::Client) -> Outcome<Arc<dyn Embedder>> {
-    if let Some(url) = setting("EMBEDDING_URL") {
-        let model = setting("EMBEDDING_MODEL").ok_or("EMBEDDING_URL needs EMBEDDING_MODEL")?;
-        let mut config = OpenAiConfig::new(url, model);
-        config.key = setting("EMBEDDING_KEY");
-        config.query_prefix = std::env::var("EMBEDDING_QUERY_PREFIX").unwrap_or_default();
-        config.passage_prefix = std::env::var("EMBEDDING_PASSAGE_PREFIX").unwrap_or_default();
+    if let Some((url, model, key)) = provider("PARLOUR_EMBEDDING", "BASE_URL")? {
+        let config = OpenAiConfig { key, ..OpenAiConfig::new(url, model) };
         return Ok(Arc::new(OpenAiEmbedder::new(config, client.clone())));
     }
     let dir = std::env::var_os("PARLOUR_MODEL_DIR").map_or_else(|| cache().join("models"), PathBuf::from);
@@ -154,13 +146,21 @@ async fn embedder(client: &reqwest::Client) -> Outcome<Arc<dyn Embedder>> {
     Ok(Arc::new(local))
 }
 
-fn reranker(client: reqwest::Client) -> Option<Arc<dyn Reranker>> {
-    let url = setting("RERANK_URL")?;
-    let mut config = HttpRerankerConfig::new(url, setting("RERANK_MODEL").unwrap_or_default());
-    config.key = setting("RERANK_KEY");
-    // A reranker on a processor takes seconds for thirty passages.
-    config.timeout = std::time::Duration::from_secs(120);
-    Some(Arc::new(HttpReranker::new(config, client)))
+fn reranker(client: reqwest::Client) -> Outcome<Option<Arc<dyn Reranker>>> {
+    Ok(provider("PARLOUR_RERANK", "URL")?.map(|(url, model, key)| {
+        // On a processor, thirty passages may take longer than a visitor would wait.
+        let timeout = std::time::Duration::from_secs(120);
+        let config = HttpRerankerConfig { key, timeout, ..HttpRerankerConfig::new(url, model) };
+        Arc::new(HttpReranker::new(config, client)) as Arc<dyn Reranker>
+    }))
+}
+
+/// An address, a model and a key, if there is an address.
+fn provider(prefix: &str, address: &str) -> Outcome<Option<(String, String, Option<String>)>> {
+    let setting = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|it| !it.is_empty());
+    let Some(url) = setting(address) else { return Ok(None) };
+    let model = setting("MODEL").ok_or_else(|| format!("{prefix}_{address} is set, and {prefix}_MODEL is not"))?;
+    Ok(Some((url, model, setting("API_KEY"))))
 }
 
 #[cfg(test)]

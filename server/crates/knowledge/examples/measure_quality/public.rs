@@ -77,7 +77,7 @@ pub(crate) const ALL: [PublicSet; 7] = [
         licence: "CC BY-SA 4.0",
         addresses: &[XQUAD_ZH, XQUAD_EN],
         form: Form::Across,
-        size: (240, 1181, 1190),
+        size: (240, 1181, 1181),
         usual: true,
         published: &[],
     },
