@@ -146,7 +146,7 @@ mod tests {
         let three = judged(&[("x", 1), ("y", 1), ("z", 1)]);
         let list = ranked("w0 w1 w2 w3 w4 w5 w6 w7 y w8 x");
         let scores = Scores::of(&list, &list, &three);
-        near(scores.ndcg_10, 0.141_266_972_859_829_82);
+        near(scores.ndcg_10, 0.141_266_972_859_829_8);
         near(scores.recall_10, 1.0 / 3.0);
         near(scores.recall_100, 2.0 / 3.0);
         near(scores.mrr_10, 1.0 / 9.0);

@@ -347,7 +347,9 @@ mod tests {
     }
 
     fn relevant(set: &Set) -> Vec<(&str, Vec<(&str, u32)>)> {
-        let pairs = |it: &'_ Question| it.relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect();
+        fn pairs(it: &Question) -> Vec<(&str, u32)> {
+            it.relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect()
+        }
         set.questions.iter().map(|it| (it.id.as_str(), pairs(it))).collect()
     }
 
@@ -358,7 +360,7 @@ mod tests {
             ("第二段。", &[("3", "谁？ ")]),
             (" 第一段。", &[("4", "何地？")]),
         ]);
-        let set = Form::Squad.read(&[file.clone()]).unwrap();
+        let set = Form::Squad.read(std::slice::from_ref(&file)).unwrap();
         assert_eq!(
             set.passages.iter().map(|it| (it.id.as_str(), it.text.as_str())).collect::<Vec<_>>(),
             [("p0", "第一段。"), ("p1", "第二段。")]
@@ -366,7 +368,7 @@ mod tests {
         let wanted = [("1", vec![("p0", 1), ("p1", 1)]), ("2", vec![("p0", 1)]), ("4", vec![("p0", 1)])];
         assert_eq!(relevant(&set), wanted);
         let zipped = archive(&[("A/b.json", &file)]);
-        assert_eq!(Form::ZippedSquad("A/b.json").read(&[zipped.clone()]).unwrap(), set);
+        assert_eq!(Form::ZippedSquad("A/b.json").read(std::slice::from_ref(&zipped)).unwrap(), set);
         let error = Form::ZippedSquad("A/c.json").read(&[zipped]).unwrap_err().to_string();
         assert!(error.contains("`A/c.json`"), "{error}");
     }
