@@ -219,10 +219,7 @@ fn create_private(path: &Path) -> anyhow::Result<()> {
 fn open_knowledge(config: &Config) -> anyhow::Result<::knowledge::Knowledge> {
     let folder = config.data.join("knowledge");
     match &config.qdrant {
-        None => {
-            tracing::info!("knowledge is searched in this process");
-            Ok(::knowledge::Knowledge::open(folder)?)
-        }
+        None => Ok(::knowledge::Knowledge::open(folder)?),
         Some(qdrant) => {
             tracing::info!(qdrant.url = qdrant.url, "knowledge is searched by Qdrant");
             ::knowledge::Knowledge::open_with_qdrant(folder, qdrant).map_err(|error| match error.hint() {
