@@ -21,6 +21,7 @@ mod snapshot;
 mod stage;
 mod tenant;
 mod types;
+mod vector_index;
 mod write;
 
 use std::collections::HashMap;
@@ -47,6 +48,7 @@ use qdrant::QdrantIndex;
 use snapshot::{Held, passing};
 use tenant::{StoredRecord, TenantIndex};
 use types::permits;
+use vector_index::{Embedded, VectorIndex};
 
 /// A page of a listing holds at most this many records.
 const MAX_PAGE: u32 = 1000;
@@ -61,8 +63,8 @@ pub struct Knowledge {
 
 struct Inner {
     dir: PathBuf,
-    /// What finds records, where they are not held in memory.
-    qdrant: Option<Arc<QdrantIndex>>,
+    /// What finds records.
+    finder: Arc<dyn VectorIndex>,
     /// Written when a tenant is used for the first time.
     tenants: Mutex<Tenants>,
 }
@@ -78,7 +80,7 @@ impl Knowledge {
     /// # Errors
     /// `Io` when the folder cannot be made.
     pub fn open(dir: PathBuf) -> Result<Knowledge, KnowledgeError> {
-        Knowledge::with(dir, None)
+        Knowledge::with(dir, Arc::new(Embedded))
     }
 
     /// The same with a Qdrant server that answers searches. It is asked when it is first needed, and filled from the files of
@@ -87,22 +89,19 @@ impl Knowledge {
     /// # Errors
     /// `InvalidRequest` for an address or a key that cannot be used; `Io` when the folder cannot be made.
     pub fn open_with_qdrant(dir: PathBuf, config: &QdrantConfig) -> Result<Knowledge, KnowledgeError> {
-        Knowledge::with(dir, Some(Arc::new(QdrantIndex::new(config)?)))
+        Knowledge::with(dir, Arc::new(QdrantIndex::new(config)?))
     }
 
-    fn with(dir: PathBuf, qdrant: Option<Arc<QdrantIndex>>) -> Result<Knowledge, KnowledgeError> {
+    fn with(dir: PathBuf, finder: Arc<dyn VectorIndex>) -> Result<Knowledge, KnowledgeError> {
         std::fs::create_dir_all(&dir)
             .map_err(|source| KnowledgeError::Io { path: dir.display().to_string(), source })?;
         let tenants = Mutex::new(Tenants { open: HashMap::new(), swept: Instant::now() });
-        Ok(Knowledge { inner: Arc::new(Inner { dir, qdrant, tenants }) })
+        Ok(Knowledge { inner: Arc::new(Inner { dir, finder, tenants }) })
     }
 
     /// What finds records, and whether it answers now.
     pub async fn index_state(&self) -> IndexState {
-        match &self.inner.qdrant {
-            None => IndexState::Embedded,
-            Some(qdrant) => IndexState::Qdrant { problem: qdrant.problem().await },
-        }
+        self.inner.finder.state().await
     }
 
     async fn tenant(&self, tenant: &str) -> Result<Arc<TenantIndex>, KnowledgeError> {
@@ -118,7 +117,7 @@ impl Knowledge {
             match tenants.open.get(tenant) {
                 Some(index) => index.clone(),
                 None => {
-                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant, self.inner.qdrant.clone())?);
+                    let index = Arc::new(TenantIndex::new(&self.inner.dir, tenant, self.inner.finder.clone())?);
                     tenants.open.insert(tenant.to_owned(), index.clone());
                     index
                 }

@@ -60,9 +60,7 @@ impl Knowledge {
         index.touch_document(&mut writing, place.document).await?;
         index.touch_base(&mut writing, place.base).await?;
         writing.commit().await.map_err(index.failed("store a record"))?;
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.tell(&index, base, false).await;
-        }
+        index.finder.swap(&index, base, false).await;
         Ok(PutReport { records: 1, embedded: reason.is_none(), reason })
     }
 
@@ -144,9 +142,7 @@ impl Knowledge {
         }
         index.touch_base(&mut writing, base_row).await?;
         index.commit_and_purge(writing).await?;
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.tell_what_left(&index).await;
-        }
+        index.finder.delete(&index).await;
         Ok(true)
     }
 
@@ -175,9 +171,7 @@ impl Knowledge {
         }
         index.commit_and_purge(writing).await?;
         index.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(base);
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.tell_what_left(&index).await;
-        }
+        index.finder.delete(&index).await;
         Ok(true)
     }
 }

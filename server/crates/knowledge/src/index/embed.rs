@@ -103,9 +103,7 @@ impl Knowledge {
             index.touch_base(&mut writing, base.base).await?;
             writing.commit().await.map_err(index.failed("mark a change"))?;
         }
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.tell(&index, base, true).await;
-        }
+        index.finder.swap(&index, base, true).await;
         match report.reason {
             Some(reason) if !report.stopped => Err(KnowledgeError::EmbeddingUnavailable {
                 reason,
@@ -130,9 +128,7 @@ impl Knowledge {
                 .fetch_optional(&index.readers)
                 .await
                 .map_err(failed())?;
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.leave(&index, base, model).await?;
-        }
+        index.finder.leave(&index, base, model).await?;
         let Some((base, model)) = found else { return Ok(0) };
         let mut removed = 0;
         let mut last = 0;

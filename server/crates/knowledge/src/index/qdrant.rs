@@ -12,8 +12,13 @@ mod told;
 pub(super) use lists::There;
 pub use server::QdrantConfig;
 
-use super::BaseRef;
+use futures::future::BoxFuture;
+
+use super::scope::{Gathered, Nothing, Question};
+use super::stage::Staged;
 use super::tenant::TenantIndex;
+use super::vector_index::VectorIndex;
+use super::{BaseRef, IndexState, Timings};
 use crate::error::KnowledgeError;
 use server::Server;
 
@@ -26,36 +31,63 @@ impl QdrantIndex {
     pub(super) fn new(config: &QdrantConfig) -> Result<QdrantIndex, KnowledgeError> {
         Ok(QdrantIndex { server: Server::new(config)? })
     }
+}
 
-    pub(super) fn url(&self) -> &str {
-        &self.server.url
+impl VectorIndex for QdrantIndex {
+    fn address(&self) -> Option<&str> {
+        Some(&self.server.url)
     }
 
-    /// Why it does not answer now; none if it does.
-    pub(super) async fn problem(&self) -> Option<String> {
-        self.server.problem().await
+    fn state(&self) -> BoxFuture<'_, IndexState> {
+        Box::pin(async { IndexState::Qdrant { problem: self.server.problem().await } })
     }
 
-    /// After a change of one base. A server that cannot be reached now is told before the next search.
-    pub(super) async fn tell(&self, index: &TenantIndex, base: &BaseRef, look_again: bool) {
-        if let Err(error) = self.bring_into_step(index, base, look_again).await {
-            warn(index, &error);
-        }
+    fn upsert<'a>(
+        &'a self,
+        index: &'a TenantIndex,
+        base: &'a BaseRef,
+        staged: Staged,
+    ) -> BoxFuture<'a, Result<(), KnowledgeError>> {
+        Box::pin(self.push_staged(index, base, staged))
     }
 
-    /// After something was taken away.
-    pub(super) async fn tell_what_left(&self, index: &TenantIndex) {
-        let _one = index.telling.lock().await;
-        if let Err(error) = self.sweep(index).await {
-            warn(index, &error);
-        }
+    fn swap<'a>(&'a self, index: &'a TenantIndex, base: &'a BaseRef, look_again: bool) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.bring_into_step(index, base, look_again).await {
+                warn(index, &error);
+            }
+        })
     }
 
-    /// A base was moved away from a model.
-    pub(super) async fn leave(&self, index: &TenantIndex, base: &str, model: &str) -> Result<(), KnowledgeError> {
-        index.leave_model(base, model).await?;
-        self.tell_what_left(index).await;
-        Ok(())
+    fn delete<'a>(&'a self, index: &'a TenantIndex) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let _one = index.telling.lock().await;
+            if let Err(error) = self.sweep(index).await {
+                warn(index, &error);
+            }
+        })
+    }
+
+    fn leave<'a>(
+        &'a self,
+        index: &'a TenantIndex,
+        base: &'a str,
+        model: &'a str,
+    ) -> BoxFuture<'a, Result<(), KnowledgeError>> {
+        Box::pin(async move {
+            index.leave_model(base, model).await?;
+            self.delete(index).await;
+            Ok(())
+        })
+    }
+
+    fn search<'a>(
+        &'a self,
+        index: &'a TenantIndex,
+        question: &'a Question<'a>,
+        timings: &'a mut Timings,
+    ) -> BoxFuture<'a, Result<Result<Gathered, Nothing>, KnowledgeError>> {
+        Box::pin(self.gather(index, question, timings))
     }
 }
 

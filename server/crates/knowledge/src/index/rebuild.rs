@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 
 use super::Knowledge;
 use super::tenant::TenantIndex;
+use super::vector_index::Embedded;
 use crate::error::KnowledgeError;
 
 /// The folder, inside of the index's own, where new files are made.
@@ -38,7 +39,7 @@ impl Knowledge {
     /// `InvalidRequest` for a tenant's name that is none; `Index` when the present file cannot be looked at for another reason
     /// than damage; `Io` when the new one cannot be made.
     pub async fn rebuild(&self, tenant: &str, only: Option<&str>) -> Result<Rebuild, KnowledgeError> {
-        let present = Arc::new(TenantIndex::new(&self.inner.dir, tenant, None)?);
+        let present = Arc::new(TenantIndex::new(&self.inner.dir, tenant, Arc::new(Embedded))?);
         let folder = self.inner.dir.join(FOLDER);
         let fresh = Knowledge::open(folder)?;
         let place = fresh.file(tenant);

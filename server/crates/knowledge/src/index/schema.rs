@@ -134,7 +134,7 @@ impl TenantIndex {
                 .await
                 .map_err(failed())?;
         }
-        self.create_told_tables(&mut writing, self.qdrant.as_ref().map(|it| it.url())).await?;
+        self.create_told_tables(&mut writing, self.finder.address()).await?;
         // What a call was putting when the process ended is nobody's now.
         sqlx::query("UPDATE versions SET state = $1 WHERE state = $2")
             .bind(State::Dead.code())

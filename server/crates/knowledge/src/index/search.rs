@@ -65,10 +65,7 @@ impl Knowledge {
         let wanted = usize::try_from(request.top_k).unwrap_or(usize::MAX);
         let candidates = wanted.saturating_mul(CANDIDATES_PER_HIT).max(FEWEST_CANDIDATES);
         let question = Question { request: &request, filters, queries, by_words, candidates };
-        let gathered = match &index.qdrant {
-            None => index.gather(&question, &mut timings).await?,
-            Some(qdrant) => qdrant.gather(&index, &question, &mut timings).await?,
-        };
+        let gathered = index.finder.search(&index, &question, &mut timings).await?;
         let Gathered { mut reading, scopes, mut doubts, dense, lexical } = match gathered {
             Ok(gathered) => gathered,
             Err(Nothing { reason }) => {

@@ -194,7 +194,7 @@ impl TenantIndex {
         let name = match (what, &held) {
             (Held::Columns, Some(held)) => held.model.as_ref().map(|it| it.name.clone()),
             // Where Qdrant searches, nobody looks at vectors here.
-            (Held::Columns, None) if self.qdrant.is_some() => None,
+            (Held::Columns, None) if self.finder.is_elsewhere() => None,
             (Held::Columns, None) | (Held::Vectors, _) => base.model().map(str::to_owned),
         };
         let same_model = |it: &Snapshot| it.model.as_ref().map(|it| &it.name) == name.as_ref();
@@ -280,7 +280,7 @@ impl TenantIndex {
         // What is held for a long time takes the memory that it needs and no more.
         let mut ordinals = Vec::with_capacity(records);
         // Where Qdrant searches, only fields are looked at here.
-        let is_searched = self.qdrant.is_none();
+        let is_searched = !self.finder.is_elsewhere();
         let mut postings = PostingsBuilder::new(if is_searched { records } else { 0 });
         let mut codes = Codes::new(dimensions, records);
         let mut missing = 0;

@@ -84,14 +84,12 @@ impl Knowledge {
     ) -> Result<Completed, KnowledgeError> {
         let index = self.tenant(tenant).await?;
         let key = (document.id.as_str(), document.version);
-        if let Some(qdrant) = &index.qdrant {
-            let staged = {
-                let mut reading = index.begin_reading().await?;
-                index.staged_version(&mut reading, &base.id, key).await?
-            };
-            if let Some(staged) = staged {
-                qdrant.push_staged(&index, base, staged).await?;
-            }
+        let staged = {
+            let mut reading = index.begin_reading().await?;
+            index.staged_version(&mut reading, &base.id, key).await?
+        };
+        if let Some(staged) = staged {
+            index.finder.upsert(&index, base, staged).await?;
         }
         let mut writing = index.begin_writing().await?;
         let Some(staged) = index.staged_version(&mut writing, &base.id, key).await? else {
@@ -134,9 +132,7 @@ impl Knowledge {
             .map_err(failed())?;
         }
         index.commit_and_purge(writing).await?;
-        if let Some(qdrant) = &index.qdrant {
-            qdrant.tell_what_left(&index).await;
-        }
+        index.finder.delete(&index).await;
         Ok(())
     }
 
@@ -218,9 +214,9 @@ impl Knowledge {
             Some(_) => 0,
             None => count,
         };
-        if let Some(qdrant) = &index.qdrant {
+        if index.finder.is_elsewhere() {
             writing.commit().await.map_err(index.failed("store a document"))?;
-            if let Err(error) = qdrant.push_staged(&index, base, staged).await {
+            if let Err(error) = index.finder.upsert(&index, base, staged).await {
                 let mut writing = index.begin_writing().await?;
                 index.bury(&mut writing, version).await?;
                 index.commit_and_purge(writing).await?;
@@ -479,11 +475,11 @@ impl TenantIndex {
             }
         };
         self.touch_base(&mut writing, staged.base).await?;
-        if let Some(qdrant) = &self.qdrant {
+        if self.finder.is_elsewhere() {
             writing.commit().await.map_err(self.failed("make a version visible"))?;
             match completed {
-                Completed::Visible => qdrant.tell(self, base, false).await,
-                Completed::Superseded | Completed::Gone => qdrant.tell_what_left(self).await,
+                Completed::Visible => self.finder.swap(self, base, false).await,
+                Completed::Superseded | Completed::Gone => self.finder.delete(self).await,
             }
             writing = self.begin_writing().await?;
         }

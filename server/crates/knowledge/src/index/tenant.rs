@@ -12,9 +12,9 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, Sqlite, Transaction};
 use tokio::sync::OnceCell;
 
-use super::qdrant::QdrantIndex;
 use super::schema::{ordinal_of, version_of};
 use super::snapshot::Snapshot;
+use super::vector_index::VectorIndex;
 use crate::error::KnowledgeError;
 use crate::parse::{Position, Record};
 
@@ -31,9 +31,9 @@ pub(super) struct TenantIndex {
     prepared: OnceCell<()>,
     /// Held by whoever removes what is dead.
     pub(super) purging: tokio::sync::Mutex<()>,
-    /// What finds records, where they are not held in memory.
-    pub(super) qdrant: Option<Arc<QdrantIndex>>,
-    /// Held by whoever brings Qdrant into step: who comes meanwhile waits for it instead of doing it again.
+    /// What finds records.
+    pub(super) finder: Arc<dyn VectorIndex>,
+    /// Held by whoever brings that into step: who comes meanwhile waits for it instead of doing it again.
     pub(super) telling: tokio::sync::Mutex<()>,
     /// Written by whoever finds its base changed. Readers keep the one they have.
     pub(super) snapshots: Mutex<HashMap<String, Arc<Snapshot>>>,
@@ -74,11 +74,7 @@ fn is_damage(error: &sqlx::Error) -> bool {
 }
 
 impl TenantIndex {
-    pub(super) fn new(
-        dir: &Path,
-        tenant: &str,
-        qdrant: Option<Arc<QdrantIndex>>,
-    ) -> Result<TenantIndex, KnowledgeError> {
+    pub(super) fn new(dir: &Path, tenant: &str, finder: Arc<dyn VectorIndex>) -> Result<TenantIndex, KnowledgeError> {
         // The name becomes a file's name, so it cannot be one that walks out of the folder.
         let plain = !tenant.is_empty()
             && tenant.len() <= 64
@@ -112,7 +108,7 @@ impl TenantIndex {
             readers: pool(READERS).connect_lazy_with(options),
             prepared: OnceCell::new(),
             purging: tokio::sync::Mutex::default(),
-            qdrant,
+            finder,
             telling: tokio::sync::Mutex::default(),
             snapshots: Mutex::default(),
         })

@@ -58,7 +58,7 @@ struct Named {
 
 impl QdrantIndex {
     /// Qdrant answers. What changes while it is asked makes it be asked once more.
-    pub(in crate::index) async fn gather(
+    pub(super) async fn gather(
         &self,
         index: &TenantIndex,
         question: &Question<'_>,

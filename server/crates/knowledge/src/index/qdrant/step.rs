@@ -53,7 +53,7 @@ impl QdrantIndex {
 
     /// Puts the points of a version that is complete beside those that answer. A version that takes its own number's place
     /// has the same points, so that they wait until it answers.
-    pub(in crate::index) async fn push_staged(
+    pub(super) async fn push_staged(
         &self,
         index: &TenantIndex,
         base: &BaseRef,
@@ -92,7 +92,7 @@ impl QdrantIndex {
     }
 
     /// What a search of this base has to know is there; where it is.
-    pub(in crate::index) async fn bring_into_step(
+    pub(super) async fn bring_into_step(
         &self,
         index: &TenantIndex,
         base: &BaseRef,
@@ -299,7 +299,7 @@ impl QdrantIndex {
     }
 
     /// Removes the points of versions, documents and bases that are not there any more.
-    pub(in crate::index) async fn sweep(&self, index: &TenantIndex) -> Result<(), KnowledgeError> {
+    pub(super) async fn sweep(&self, index: &TenantIndex) -> Result<(), KnowledgeError> {
         for (collection, name, base) in index.leaving_bases(&self.server.url).await? {
             let all = of_base(&index.tenant, &base);
             self.server.delete(DeletePointsBuilder::new(&name).points(Conditions::must(all))).await?;
