@@ -116,19 +116,16 @@ impl TenantIndex {
         if let Some(row) = found {
             return Ok(row);
         }
-        let mut writing = self.begin_writing().await?;
-        let row = sqlx::query_scalar(
+        sqlx::query_scalar(
             "INSERT INTO told_collections (server, name, model) VALUES ($1, $2, $3)
              ON CONFLICT (server, name) DO UPDATE SET name = name RETURNING row",
         )
         .bind(server)
         .bind(&collection.name)
         .bind(collection.model.as_ref().map(|it| it.0.as_str()))
-        .fetch_one(&mut *writing)
+        .fetch_one(&self.writer)
         .await
-        .map_err(failed())?;
-        writing.commit().await.map_err(failed())?;
-        Ok(row)
+        .map_err(failed())
     }
 
     /// The base's generation, and the one that was brought into step last with these fields; none where nothing was ever put
@@ -195,8 +192,6 @@ impl TenantIndex {
         (base, fields): (&str, &str),
         generation: i64,
     ) -> Result<(), KnowledgeError> {
-        let failed = || self.failed("remember what Qdrant was told of");
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "INSERT INTO told_bases (collection, base, generation, fields, leaving) VALUES ($1, $2, $3, $4, 0)
              ON CONFLICT (collection, base) DO UPDATE SET generation = $3, fields = $4, leaving = 0",
@@ -205,10 +200,10 @@ impl TenantIndex {
         .bind(base)
         .bind(generation)
         .bind(fields)
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
-        .map_err(failed())?;
-        writing.commit().await.map_err(failed())
+        .map_err(self.failed("remember what Qdrant was told of"))?;
+        Ok(())
     }
 
     pub(super) async fn standing(
@@ -491,8 +486,6 @@ impl TenantIndex {
 
     /// A base that has a model's collection leaves the one of records without any.
     pub(super) async fn leave_words(&self, collection: i64, base: &str) -> Result<(), KnowledgeError> {
-        let failed = || self.failed("move a base");
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "UPDATE told_bases SET leaving = 1 WHERE base = $2
              AND EXISTS (SELECT 1 FROM told_collections WHERE row = $1 AND model IS NOT NULL)
@@ -500,24 +493,23 @@ impl TenantIndex {
         )
         .bind(collection)
         .bind(base)
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
-        .map_err(failed())?;
-        writing.commit().await.map_err(failed())
+        .map_err(self.failed("move a base"))?;
+        Ok(())
     }
 
     /// A base leaves the collections of a model.
     pub(super) async fn leave_model(&self, base: &str, model: &str) -> Result<(), KnowledgeError> {
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "UPDATE told_bases SET leaving = 1 WHERE base = $1
              AND collection IN (SELECT row FROM told_collections WHERE model = $2)",
         )
         .bind(base)
         .bind(model)
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
         .map_err(self.failed("move a base"))?;
-        writing.commit().await.map_err(self.failed("move a base"))
+        Ok(())
     }
 }

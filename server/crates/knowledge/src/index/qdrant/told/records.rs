@@ -47,7 +47,6 @@ impl TenantIndex {
         told: Told,
     ) -> Result<(), KnowledgeError> {
         let (first, last) = rows_of(version);
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "INSERT OR IGNORE INTO told_records (row, collection, state)
              SELECT row, $3, $4 FROM records WHERE row BETWEEN $1 AND $2",
@@ -56,10 +55,10 @@ impl TenantIndex {
         .bind(last)
         .bind(collection)
         .bind(told.code())
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
         .map_err(self.failed("remember what Qdrant has"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant has"))
+        Ok(())
     }
 
     /// The next records behind a row that Qdrant does not have as they are, in their order; from now on they count as sent.
@@ -132,7 +131,6 @@ impl TenantIndex {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "UPDATE told_records SET state = $3 WHERE row IN (SELECT value FROM json_each($1)) AND collection = $2
              AND state = $4",
@@ -141,10 +139,10 @@ impl TenantIndex {
         .bind(collection)
         .bind(told.code())
         .bind(Told::Sent.code())
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
         .map_err(self.failed("remember what Qdrant was told of"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant was told of"))
+        Ok(())
     }
 
     /// Records of a version that Qdrant has and that are not there any more.
@@ -171,16 +169,15 @@ impl TenantIndex {
         collection: i64,
         rows: &[i64],
     ) -> Result<(), KnowledgeError> {
-        let mut writing = self.begin_writing().await?;
         sqlx::query(
             "DELETE FROM told_records WHERE row IN (SELECT value FROM json_each($1)) AND collection = $2
              AND NOT EXISTS (SELECT 1 FROM records WHERE records.row = told_records.row)",
         )
         .bind(serde_json::to_string(rows).unwrap_or_default())
         .bind(collection)
-        .execute(&mut *writing)
+        .execute(&self.writer)
         .await
         .map_err(self.failed("remember what Qdrant was told of"))?;
-        writing.commit().await.map_err(self.failed("remember what Qdrant was told of"))
+        Ok(())
     }
 }
