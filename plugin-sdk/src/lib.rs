@@ -18,6 +18,9 @@
 //!
 //! `README.md` beside this crate goes from nothing to an installed tool in ten minutes.
 
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+#[allow(unsafe_code, reason = "an allocator deals in raw memory")]
+mod allocator;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[allow(unsafe_code, unreachable_pub, clippy::allow_attributes_without_reason)]
