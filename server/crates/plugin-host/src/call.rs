@@ -33,6 +33,8 @@ const SMALL_JSON_BYTES: usize = 32 << 10;
 /// Clock, randomness and settings cost a hundred nanoseconds where a question to the server costs tens of microseconds, so
 /// a call gets that many of them for each host call of its budget.
 const CHEAP_CALLS_PER_HOST_CALL: u32 = 100;
+/// Processor time up to which a guest stays on the worker that called it; longer ones move to the pool at the next tick.
+const SHORT_CALL_NANOSECONDS: u64 = 1_000_000;
 /// Beside the output, what a guest passes to a host call in one piece.
 const PASSED_BYTES: usize = 64 << 10;
 
@@ -108,9 +110,10 @@ impl Guest {
         manifest: Option<Arc<Manifest>>,
         limits: Limits,
         context: CallContext,
+        share: Arc<Share>,
         server: Handle,
     ) -> Self {
-        let CallContext { tenant, grants, config, limits: _, access, idempotency_key } = context;
+        let CallContext { tenant: _, grants, config, limits: _, access, idempotency_key } = context;
         Self {
             manifest,
             grants,
@@ -130,7 +133,7 @@ impl Guest {
             began: Instant::now(),
             server,
             timers: host.pool.handle().clone(),
-            turn: Turn::of(&host.tenants.share(&tenant)),
+            turn: Turn::of(share),
         }
     }
 
@@ -332,18 +335,18 @@ impl Work {
             Ok(input) => input,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
-        // Kept to the end: the tenant's other calls share it for as long as anybody has it.
+        // The guest keeps it to the end: the tenant's other calls share it for as long as anybody has it.
         let share = self.host.tenants.share(&context.tenant);
         let slots = match self.slots(&share, Duration::from_millis(limits.wall_ms)).await {
             Ok(slots) => slots,
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
         let manifest = Arc::clone(&self.plugin.manifest);
-        let guest = Guest::new(&self.host, Some(manifest), limits, context, self.server.clone());
+        let guest = Guest::new(&self.host, Some(manifest), limits, context, share, self.server.clone());
         let asked = GuestCall::Invoke { tool: tool.clone(), input };
         let subject = self.subject.clone();
         let ran = run_in_store(&self.host, &self.meter, &self.plugin.ready, (guest, subject), asked).await;
-        drop((slots, share));
+        drop(slots);
         let result = match &ran.result {
             Ok(text) => self.checked_output(&tool, text, &limits).await,
             Err(error) => Err(error.clone()),
@@ -355,7 +358,8 @@ impl Work {
         let Some(schemas) = self.plugin.tools.get(tool) else {
             return Err(explain::no_such_tool(&self.subject, self.plugin.tools.keys()));
         };
-        let text = input.to_string();
+        // Never fails: its keys are texts. Display would go through a formatter, at twice the cost.
+        let text = serde_json::to_string(input).unwrap_or_default();
         if text.len() as u64 > limits.input_bytes {
             return Err(explain::input_too_large(&self.subject, text.len(), limits));
         }
@@ -417,8 +421,13 @@ async fn run_in_store(
     let clock = Arc::clone(meter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |store| {
-        if clock.guest_nanoseconds() > budget {
+        let spent = clock.tick();
+        if spent > budget {
             return Err(Stopped::Cpu.into());
+        }
+        // Most ticks that meet a call meet one that has only just begun and is soon over: it stays where it is.
+        if spent < SHORT_CALL_NANOSECONDS {
+            return Ok(UpdateDeadline::Continue(1));
         }
         clock.mark_busy();
         Ok(UpdateDeadline::YieldCustom(1, store.data().turn.next()))

@@ -15,7 +15,7 @@ const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// What 32-bit WebAssembly can address.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
 /// How long a busy guest computes before it gives way: short beside what a person notices, long beside a thread switch.
-const TICK: Duration = Duration::from_millis(2);
+pub(crate) const TICK: Duration = Duration::from_millis(2);
 /// Ticks without a call after which the clock stops, so that an idle server does not wake the processor.
 const IDLE_TICKS: u32 = 500;
 /// Half of the fiber stack below, so that host functions always have room.

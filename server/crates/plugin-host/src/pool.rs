@@ -1,6 +1,7 @@
 //! Where guests compute. A call begins on the thread of whoever made it, because most are over in microseconds; a guest
-//! that is still busy when an epoch tick passes moves to this pool and stays there. So a guest can hold one of the server's
-//! async workers for at most one tick, and busy guests share the pool's threads in turns, one tick each.
+//! that has computed for a millisecond when an epoch tick passes moves to this pool and stays there. So a guest can hold one
+//! of the server's async workers for at most that and one tick, and busy guests share the pool's threads in turns, one tick
+//! each.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -75,8 +75,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn of(share: &Arc<Share>) -> Self {
-        Self { share: Arc::clone(share), held: Arc::default() }
+    pub(crate) fn of(share: Arc<Share>) -> Self {
+        Self { share, held: Arc::default() }
     }
 
     /// Lets whoever else is there compute, first of all the tenant's others, who have waited longer.
@@ -115,8 +115,8 @@ mod tests {
     #[tokio::test]
     async fn a_turn_waits_for_the_others_of_its_tenant_alone() {
         let tenants = Tenants::new(4, 1);
-        let (busy, waiting) = (Turn::of(&tenants.share("a")), Turn::of(&tenants.share("a")));
-        let elsewhere = Turn::of(&tenants.share("b"));
+        let (busy, waiting) = (Turn::of(tenants.share("a")), Turn::of(tenants.share("a")));
+        let elsewhere = Turn::of(tenants.share("b"));
         busy.next().await;
         elsewhere.next().await;
         let mut next = waiting.next();
