@@ -370,10 +370,11 @@ async fn a_plugin_can_be_given_less_than_the_server_allows() {
     client.put(grants, json!({ "limits": { "cpu": 1 } })).await.problem(422, "invalid_input");
 }
 
-/// The same plugin under another version of the same length.
+/// The same plugin under another version of the same length: its own stands alone, the contract's after an `@`.
 fn with_version(bytes: &[u8], version: &[u8; 5]) -> Vec<u8> {
-    const NOW: &[u8] = b"1.0.0Echo";
-    let at = bytes.windows(NOW.len()).position(|it| it == NOW).expect("the version stands before the title");
+    const NOW: &[u8] = b"1.0.0";
+    let its_own = |at: &usize| bytes[*at..].starts_with(NOW) && bytes[at - 1] != b'@';
+    let at = (1..bytes.len()).find(its_own).expect("the version is in the file");
     let mut changed = bytes.to_vec();
     changed[at..at + version.len()].copy_from_slice(version);
     changed

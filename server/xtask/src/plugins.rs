@@ -6,10 +6,14 @@ mod python;
 mod typescript;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
 
 use plugin_toolchain::{TARGET, Toolchain};
 
@@ -33,6 +37,10 @@ const WITHOUT_EFFECT: &[&str] = &[
 /// The guest of a contract that does not exist yet is this one with another version in it.
 const OF_A_LATER_CONTRACT: (&str, &str) = ("echo", "wrong_contract");
 
+const PLAIN: &str = "wasm";
+const PACKED: &str = "wasm.gz";
+const ABOUT: &str = "json";
+
 /// One plugin: a folder with a package of the same name.
 struct Guest {
     name: String,
@@ -53,11 +61,13 @@ impl Language {
     const ALL: [(&str, Language); 3] =
         [("Cargo.toml", Language::Rust), ("package.json", Language::TypeScript), ("pyproject.toml", Language::Python)];
 
-    /// A large plugin comes compressed, and with what it says of itself beside it.
-    fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Language::Rust | Language::TypeScript => &["wasm"],
-            Language::Python => &["wasm.gz", "json"],
+    /// What ships is compressed in the server, with a few words about it beside it; the plain file is for tools and tests.
+    /// Python's build compresses by itself, and nothing needs the plain file.
+    fn extensions(self, ships: bool) -> &'static [&'static str] {
+        match (self, ships) {
+            (Language::Rust | Language::TypeScript, true) => &[PLAIN, PACKED, ABOUT],
+            (Language::Rust | Language::TypeScript, false) => &[PLAIN],
+            (Language::Python, _) => &[PACKED, ABOUT],
         }
     }
 }
@@ -93,11 +103,14 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
         match part {
             Part::All => changed += build_elsewhere(root, guest, &dist)?,
             Part::Rust => {
-                if let Some(missing) = guest.files.iter().find(|it| !dist.join(it).is_file()) {
+                if let Some(missing) = guest.files.first().filter(|it| !dist.join(it).is_file()) {
                     bail!("`plugins/dist/{}` is not there\nhint: `cargo xtask plugins` builds it", missing.display());
                 }
             }
         }
+    }
+    for guest in guests.iter().filter(|it| it.language != Language::Python) {
+        changed += pack(guest, &dist)?;
     }
     remove_others(&dist, &expected)?;
     if part == Part::All {
@@ -164,7 +177,7 @@ fn guests(plugins: &Path) -> anyhow::Result<Vec<Guest>> {
             if let (Some((_, language)), Some(name)) = (language, path.file_name()) {
                 let name = name.to_string_lossy().into_owned();
                 let file = |extension: &&str| Path::new(prefix).join(format!("{name}.{extension}"));
-                let files = language.extensions().iter().map(file).collect();
+                let files = language.extensions(prefix.is_empty()).iter().map(file).collect();
                 guests.push(Guest { name, language, folder: path, files });
             }
         }
@@ -197,8 +210,8 @@ fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usiz
     for guest in guests.iter().filter(|it| it.language == Language::Rust) {
         let compiled = plugins.join("target").join(TARGET).join("release").join(format!("{}.wasm", guest.name));
         let bytes = std::fs::read(&compiled).with_context(|| format!("cannot read `{}`", compiled.display()))?;
-        for file in &guest.files {
-            changed += usize::from(replace(&dist.join(file), &bytes)?);
+        if let Some(plain) = guest.files.first() {
+            changed += usize::from(replace(&dist.join(plain), &bytes)?);
         }
         if guest.name == original {
             let file = dist.join("testing").join(format!("{later}.wasm"));
@@ -206,6 +219,19 @@ fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usiz
         }
     }
     Ok(changed)
+}
+
+/// Compresses a plugin that ships, and writes down which file it was made of; gives how many files changed.
+fn pack(guest: &Guest, dist: &Path) -> anyhow::Result<usize> {
+    let [plain, packed, about] = guest.files.as_slice() else { return Ok(0) };
+    let plain = dist.join(plain);
+    let bytes = std::fs::read(&plain).with_context(|| format!("cannot read `{}`", plain.display()))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&bytes)?;
+    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let about_it = format!("{{\"sha256\":\"{sha256}\"}}\n");
+    let changed = [replace(&dist.join(packed), &encoder.finish()?)?, replace(&dist.join(about), about_it.as_bytes())?];
+    Ok(changed.into_iter().filter(|it| *it).count())
 }
 
 /// The same plugin, as if made for version 2.0.0 of the contract. Both versions have the same length, so they can be

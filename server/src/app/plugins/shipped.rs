@@ -1,8 +1,9 @@
 //! The plugins inside this binary, as `cargo xtask plugins` built them; a debug build reads them from the folder at run time.
 //!
-//! `NAME.wasm` is loaded when it is new to a tenant, as anybody's is, because it says itself what it is. The interpreter of
-//! Python takes a machine many seconds to compile, which a server without a line of Python should not spend: it comes compressed
-//! as `NAME.wasm.gz`, with what it says of itself beside it in `NAME.json`, and is loaded when it is needed.
+//! `NAME.wasm.gz` is the component, compressed; `NAME.json` has its hash, so that nothing is decompressed that is known already.
+//! A plugin is loaded when it is new to a tenant, as anybody's is, because it says itself what it is. The interpreter of Python
+//! takes a machine many seconds to compile, which a server without a line of Python should not spend: what it says of itself is
+//! in its `NAME.json` as well, and it is loaded when it is needed.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -14,28 +15,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::NewPlugin;
-use crate::app::clock::hex;
 use crate::app::{App, AppError, Result};
 
 #[derive(RustEmbed)]
 #[folder = "../plugins/dist"]
 #[exclude = "testing/*"]
-#[include = "*.wasm"]
 #[include = "*.wasm.gz"]
 #[include = "*.json"]
 #[allow_missing = true]
 struct Files;
 
-/// `NAME.json`.
+/// `NAME.json`: what is known of a plugin without loading it.
 #[derive(Deserialize)]
-struct Beside {
-    /// Of the component, not of the compressed file.
-    sha256: String,
-    manifest: Value,
-}
-
-/// What is known of a plugin without loading it.
 struct Known {
+    /// Of the component, not of the compressed file.
     sha256: String,
     /// None for one that has to be asked.
     manifest: Option<Value>,
@@ -44,20 +37,16 @@ struct Known {
 /// By their names, in order.
 fn ids() -> BTreeSet<String> {
     let files = Files::iter().filter(|it| !it.contains('/'));
-    files.filter_map(|it| it.strip_suffix(".gz").unwrap_or(&it).strip_suffix(".wasm").map(str::to_owned)).collect()
+    files.filter_map(|it| it.strip_suffix(".wasm.gz").map(str::to_owned)).collect()
 }
 
 pub(super) fn has(id: &str) -> bool {
-    Files::get(&format!("{id}.wasm")).or_else(|| Files::get(&format!("{id}.json"))).is_some()
+    Files::get(&format!("{id}.json")).is_some()
 }
 
 fn known(id: &str) -> Result<Option<Known>> {
-    if let Some(file) = Files::get(&format!("{id}.json")) {
-        let Beside { sha256, manifest } = serde_json::from_slice(&file.data).map_err(AppError::internal)?;
-        return Ok(Some(Known { sha256, manifest: Some(manifest) }));
-    }
-    let file = Files::get(&format!("{id}.wasm"));
-    Ok(file.map(|it| Known { sha256: hex(&it.metadata.sha256_hash()), manifest: None }))
+    let file = Files::get(&format!("{id}.json"));
+    file.map(|it| serde_json::from_slice(&it.data).map_err(AppError::internal)).transpose()
 }
 
 impl Known {
@@ -69,11 +58,8 @@ impl Known {
     }
 }
 
-/// The component itself. Not for a thread that others wait for: it may have to be decompressed.
+/// The component itself. Not for a thread that others wait for: it has to be decompressed.
 fn bytes(id: &str) -> Result<Option<Vec<u8>>> {
-    if let Some(file) = Files::get(&format!("{id}.wasm")) {
-        return Ok(Some(file.data.into_owned()));
-    }
     let Some(file) = Files::get(&format!("{id}.wasm.gz")) else { return Ok(None) };
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(&*file.data).read_to_end(&mut bytes).map_err(AppError::internal)?;
