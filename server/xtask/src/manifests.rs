@@ -170,7 +170,11 @@ const ALLOWED: &[Allowed] = &[
         ],
         for_tests: &["proptest", "serde-saphyr"],
     },
-    Allowed { folder: "server/xtask", dependencies: &["anyhow", "flate2", "plugin-toolchain", "sha2"], for_tests: &["toml"] },
+    Allowed {
+        folder: "server/xtask",
+        dependencies: &["anyhow", "flate2", "plugin-toolchain", "sha2"],
+        for_tests: &["toml"],
+    },
 ];
 
 /// These dependencies are quarantined: nobody else may name them.

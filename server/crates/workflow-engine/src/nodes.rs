@@ -31,7 +31,11 @@ pub(crate) use each::{Contains, MAX_CONCURRENCY};
 pub(crate) use llm::DEFAULT_MODEL;
 pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
 
+use serde_json::Value;
+
 use crate::compile::NodeContext;
+use crate::effect::{EffectError, Message};
+use crate::input::ChatContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 use crate::program::ContainerKind;
 use crate::yaml::Span;
@@ -87,6 +91,11 @@ pub(crate) fn caching(use_name: &str) -> (bool, bool) {
     // `guard` has its model inside of a check.
     let asks_model = (kind.config)().pointer("/properties/model").is_some() || use_name == guard::DECLARATION.name;
     (kind.caches, asks_model)
+}
+
+/// What a node with this input hears of the conversation; `retrieve` has it in its input already.
+pub(crate) fn heard(chat: Option<&ChatContext>, input: &Value) -> Result<Vec<Message>, EffectError> {
+    llm::history(chat, input.get("history").filter(|it| !it.is_array()))
 }
 
 /// Compiles one node by what its `use` names.

@@ -102,8 +102,14 @@ impl Machine<'_> {
             Some(key) => key.evaluate(&self.names(place.frame))?,
             None => input.clone(),
         };
+        let mut material = json!({ "use": node.kind, "with": cache.written, "for": part });
+        // What a model is shown of the conversation is input as well, though it stands in no field.
+        let heard = if cache.key.is_none() { crate::nodes::heard(self.run.chat.as_ref(), &input)? } else { Vec::new() };
+        if !heard.is_empty() {
+            material["heard"] = json!(heard);
+        }
         let key = CacheKey {
-            material: json!({ "use": node.kind, "with": cache.written, "for": part }),
+            material,
             models: ["model", "rewrite"].iter().flat_map(|it| texts(&input, it)).chain(cache.model.clone()).collect(),
             knowledge_bases: ["knowledge_bases", "knowledge_base", "knowledge"]
                 .iter()

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use workflow_engine::{
-    Catalog, Effect, Event, Limits, Outcome, Program, RerunError, Run, RunInput, RunStatus, compile_workflow,
+    Catalog, ChatContext, ChatTurn, Effect, Event, Limits, Outcome, Program, RerunError, Run, RunInput, RunStatus,
+    compile_workflow,
 };
 
 fn program(text: &str) -> Program {
@@ -116,4 +117,21 @@ fn a_run_of_another_program_is_not_resumed() {
         events.iter().find_map(|it| if let Event::EffectRequested(it) = it { Some(it.id) } else { None }).unwrap();
     assert!(run.resume(&other, request, Outcome::Ok { value: Value::Null }).is_empty());
     assert!(run.progress(&other, request, workflow_engine::Delta::Text("x".into())).is_empty());
+}
+
+#[test]
+fn what_a_node_hears_of_the_conversation_is_part_of_what_its_output_is_kept_for() {
+    let key = |with: &str, said: &str| {
+        let node = format!("use: llm, cache: 1h, with: {{ prompt: and tomorrow?, history: {with} }}");
+        let program = program(&format!("workflow: talk\nnodes:\n  it: {{ {node} }}\n"));
+        let turn = |role: &str, content: &str| ChatTurn { role: role.to_owned(), content: content.to_owned() };
+        let history = vec![turn("user", said), turn("assistant", "Yes.")];
+        let chat = ChatContext { message: "and tomorrow?".to_owned(), history, files: Vec::new() };
+        let (mut run, _) = Run::start(&program, RunInput { chat: Some(chat), ..RunInput::default() });
+        let Some(Effect::Recall(key)) = run.pending().pop().map(|it| it.effect) else { panic!("nothing is looked up") };
+        key.material.to_string()
+    };
+    assert_ne!(key("true", "Are you open today?"), key("true", "Is there parking today?"));
+    assert_eq!(key("true", "Are you open today?"), key("true", "Are you open today?"));
+    assert_eq!(key("false", "Are you open today?"), key("false", "Is there parking today?"));
 }
