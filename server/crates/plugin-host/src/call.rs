@@ -110,8 +110,7 @@ impl Guest {
         manifest: Option<Arc<Manifest>>,
         limits: Limits,
         context: CallContext,
-        share: Arc<Share>,
-        server: Handle,
+        (share, server): (Arc<Share>, Handle),
     ) -> Self {
         let CallContext { tenant: _, grants, config, limits: _, access, idempotency_key } = context;
         Self {
@@ -342,7 +341,7 @@ impl Work {
             Err(error) => return (Err(error.clone()), Ran::nothing(error)),
         };
         let manifest = Arc::clone(&self.plugin.manifest);
-        let guest = Guest::new(&self.host, Some(manifest), limits, context, share, self.server.clone());
+        let guest = Guest::new(&self.host, Some(manifest), limits, context, (share, self.server.clone()));
         let asked = GuestCall::Invoke { tool: tool.clone(), input };
         let subject = self.subject.clone();
         let ran = run_in_store(&self.host, &self.meter, &self.plugin.ready, (guest, subject), asked).await;

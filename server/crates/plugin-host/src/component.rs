@@ -150,7 +150,7 @@ async fn describe(host: &Arc<HostInner>, ready: PluginPre<Guest>) -> Result<Chec
     };
     let limits = Limits { memory_bytes: DESCRIBE_LIMITS.memory_bytes.min(host.limits.memory_bytes), ..DESCRIBE_LIMITS };
     let share = host.tenants.share(&context.tenant);
-    let guest = Guest::new(host, None, limits, context, share, caller_runtime(host));
+    let guest = Guest::new(host, None, limits, context, (share, caller_runtime(host)));
     match run_guest(Arc::clone(host), ready, guest, GuestCall::Describe).await.result {
         Ok(text) => manifest::check(&text).map_err(|problems| PluginError::InvalidManifest { problems }),
         Err(CallError { kind: CallErrorKind::Unavailable, message, .. }) => {

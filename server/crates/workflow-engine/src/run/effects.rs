@@ -105,8 +105,8 @@ impl Machine<'_> {
         let mut material = json!({ "use": node.kind, "with": cache.written, "for": part });
         // What a model is shown of the conversation is input as well, though it stands in no field.
         let heard = if cache.key.is_none() { crate::nodes::heard(self.run.chat.as_ref(), &input)? } else { Vec::new() };
-        if !heard.is_empty() {
-            material["heard"] = json!(heard);
+        if let (Some(material), false) = (material.as_object_mut(), heard.is_empty()) {
+            material.insert("heard".to_owned(), json!(heard));
         }
         let key = CacheKey {
             material,
