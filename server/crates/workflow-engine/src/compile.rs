@@ -29,6 +29,7 @@ use crate::catalog::{Catalog, WorkflowSignature};
 use crate::diagnostic::{Compiled, Diagnostics};
 use crate::expression::Expression;
 use crate::names::{is_id, is_reserved};
+use crate::nodes::Caching;
 use crate::program::{Body, Outputs, Program, ProgramNode, Spot};
 use crate::template::Template;
 use crate::yaml::{Node, Span, Yaml};
@@ -343,8 +344,8 @@ fn node(
 }
 
 fn check_cache(context: &mut Context<'_>, body: &Node, use_name: &str, cache: &mut Cache) {
-    let (caches, asks_model) = crate::nodes::caching(use_name);
-    if !caches {
+    let Caching { allowed, asks_model, hears } = crate::nodes::caching(use_name);
+    if !allowed {
         let span = body.entry("cache").map(|it| it.key_span).unwrap_or_default();
         context
             .diagnostics
@@ -354,4 +355,5 @@ fn check_cache(context: &mut Context<'_>, body: &Node, use_name: &str, cache: &m
     if asks_model && body.get("with").and_then(|it| it.get("model")).is_none() {
         cache.model = Some(crate::nodes::DEFAULT_MODEL.to_owned());
     }
+    cache.hears = hears;
 }

@@ -28,14 +28,10 @@ mod workflow;
 pub(crate) use classify_intent::OTHER;
 pub use code::CODE_PLUGINS;
 pub(crate) use each::{Contains, MAX_CONCURRENCY};
-pub(crate) use llm::DEFAULT_MODEL;
+pub(crate) use llm::{DEFAULT_MODEL, history};
 pub(crate) use loops::{DEFAULT_ITERATIONS, MAX_ITERATIONS};
 
-use serde_json::Value;
-
 use crate::compile::NodeContext;
-use crate::effect::{EffectError, Message};
-use crate::input::ChatContext;
 use crate::node::{Built, Declaration, NodeKindInfo};
 use crate::program::ContainerKind;
 use crate::yaml::Span;
@@ -85,17 +81,24 @@ pub(crate) fn container(context: &NodeContext<'_, '_>) -> Option<ContainerKind> 
     Some(if context.use_name == each::DECLARATION.name { each::kind(context) } else { ContainerKind::Loop })
 }
 
-/// Whether an output of what `use` names may be kept, and whether it asks the default model when it names none.
-pub(crate) fn caching(use_name: &str) -> (bool, bool) {
-    let Some(kind) = KINDS.iter().find(|it| it.name == use_name) else { return (true, false) };
-    // `guard` has its model inside of a check.
-    let asks_model = (kind.config)().pointer("/properties/model").is_some() || use_name == guard::DECLARATION.name;
-    (kind.caches, asks_model)
+/// What keeping an output has to know of what `use` names.
+pub(crate) struct Caching {
+    /// Whether its output may be kept.
+    pub(crate) allowed: bool,
+    /// Whether it asks the default model when it names none.
+    pub(crate) asks_model: bool,
+    /// Whether its `history` is how much of the conversation it is shown. A tool's may be anything.
+    pub(crate) hears: bool,
 }
 
-/// What a node with this input hears of the conversation; `retrieve` has it in its input already.
-pub(crate) fn heard(chat: Option<&ChatContext>, input: &Value) -> Result<Vec<Message>, EffectError> {
-    llm::history(chat, input.get("history").filter(|it| !it.is_array()))
+pub(crate) fn caching(use_name: &str) -> Caching {
+    let Some(kind) = KINDS.iter().find(|it| it.name == use_name) else {
+        return Caching { allowed: true, asks_model: false, hears: false };
+    };
+    let has = |setting: &str| (kind.config)().pointer(setting).is_some();
+    // `guard` has its model inside of a check.
+    let asks_model = has("/properties/model") || use_name == guard::DECLARATION.name;
+    Caching { allowed: kind.caches, asks_model, hears: has("/properties/history") }
 }
 
 /// Compiles one node by what its `use` names.

@@ -41,6 +41,8 @@ pub(crate) struct Cache {
     pub(crate) written: Value,
     /// The model that is asked when `with` names none.
     pub(crate) model: Option<String>,
+    /// Whether what it hears of the conversation decides as well.
+    pub(crate) hears: bool,
 }
 
 /// One entry of `after`.
@@ -239,7 +241,7 @@ fn read_on_error(context: &mut Context<'_>, node: &Node) -> OnError {
 /// `cache: 24h`, or `cache: { ttl, key, scope }`.
 fn read_cache(context: &mut Context<'_>, node: &Node, with: Option<&Node>) -> Option<Cache> {
     let written = with.map_or(Value::Null, Node::to_json);
-    let mut cache = Cache { ttl_ms: 0, key: None, scope: CacheScope::Tenant, written, model: None };
+    let mut cache = Cache { ttl_ms: 0, key: None, scope: CacheScope::Tenant, written, model: None, hears: false };
     match &node.value {
         Yaml::Text(_) | Yaml::Number(_) => cache.ttl_ms = duration_up_to(context, node, "cache", MAX_TTL_MS)?,
         Yaml::Map(_) => {

@@ -302,7 +302,7 @@ fn role(name: &str) -> Option<MessageRole> {
 }
 
 /// The last turns of the conversation as messages. A turn is what the visitor said and what was answered.
-pub(super) fn history(chat: Option<&ChatContext>, setting: Option<&Value>) -> Result<Vec<Message>, EffectError> {
+pub(crate) fn history(chat: Option<&ChatContext>, setting: Option<&Value>) -> Result<Vec<Message>, EffectError> {
     let turns = match setting {
         None | Some(Value::Null | Value::Bool(false)) => return Ok(Vec::new()),
         Some(Value::Bool(true)) => usize::MAX,

@@ -10,6 +10,7 @@ use crate::compile::{Cache, Retry};
 use crate::effect::{CacheKey, Effect, EffectError, EffectId, Outcome, QuestionKind, RequestedEffect};
 use crate::event::Event;
 use crate::node::Step;
+use crate::nodes::history;
 use crate::program::ProgramNode;
 
 /// An effect on its way, and what its node wants to remember until it comes back.
@@ -98,13 +99,13 @@ impl Machine<'_> {
     /// Asks whether an output was kept for this input.
     pub(super) fn look_up(&mut self, place: Place, cache: &Cache, input: Json) -> Result<(), EffectError> {
         let Some(node) = self.run.of(self.program, place) else { return Ok(()) };
-        let part = match &cache.key {
-            Some(key) => key.evaluate(&self.names(place.frame))?,
-            None => input.clone(),
+        let (part, heard) = match &cache.key {
+            Some(key) => (key.evaluate(&self.names(place.frame))?, Vec::new()),
+            // What a model is shown of the conversation is input as well, though it stands in no field.
+            None if cache.hears => (input.clone(), history(self.run.chat.as_ref(), input.get("history"))?),
+            None => (input.clone(), Vec::new()),
         };
         let mut material = json!({ "use": node.kind, "with": cache.written, "for": part });
-        // What a model is shown of the conversation is input as well, though it stands in no field.
-        let heard = if cache.key.is_none() { crate::nodes::heard(self.run.chat.as_ref(), &input)? } else { Vec::new() };
         if let (Some(material), false) = (material.as_object_mut(), heard.is_empty()) {
             material.insert("heard".to_owned(), json!(heard));
         }
