@@ -50,6 +50,16 @@ struct Guest {
     files: Vec<PathBuf>,
 }
 
+impl Guest {
+    /// Those of its files that its own build makes; [`pack`] makes the others.
+    fn built(&self) -> &[PathBuf] {
+        match self.language {
+            Language::Python => &self.files,
+            Language::Rust | Language::TypeScript => self.files.get(..1).unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
     Rust,
@@ -103,13 +113,13 @@ pub(crate) fn build(root: &Path, part: Part) -> anyhow::Result<()> {
         match part {
             Part::All => changed += build_elsewhere(root, guest, &dist)?,
             Part::Rust => {
-                if let Some(missing) = guest.files.first().filter(|it| !dist.join(it).is_file()) {
+                if let Some(missing) = guest.built().iter().find(|it| !dist.join(it).is_file()) {
                     bail!("`plugins/dist/{}` is not there\nhint: `cargo xtask plugins` builds it", missing.display());
                 }
             }
         }
     }
-    for guest in guests.iter().filter(|it| it.language != Language::Python) {
+    for guest in &guests {
         changed += pack(guest, &dist)?;
     }
     remove_others(&dist, &expected)?;
@@ -134,11 +144,11 @@ fn build_elsewhere(root: &Path, guest: &Guest, dist: &Path) -> anyhow::Result<us
                 let path = folder.join(file.file_name().unwrap_or_default());
                 std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
             };
-            guest.files.iter().map(read).collect::<anyhow::Result<_>>()?
+            guest.built().iter().map(read).collect::<anyhow::Result<_>>()?
         }
     };
     let mut changed = 0;
-    for (file, bytes) in guest.files.iter().zip(built) {
+    for (file, bytes) in guest.built().iter().zip(built) {
         changed += usize::from(replace(&dist.join(file), &bytes)?);
     }
     Ok(changed)
@@ -210,8 +220,8 @@ fn collect(plugins: &Path, guests: &[Guest], dist: &Path) -> anyhow::Result<usiz
     for guest in guests.iter().filter(|it| it.language == Language::Rust) {
         let compiled = plugins.join("target").join(TARGET).join("release").join(format!("{}.wasm", guest.name));
         let bytes = std::fs::read(&compiled).with_context(|| format!("cannot read `{}`", compiled.display()))?;
-        if let Some(plain) = guest.files.first() {
-            changed += usize::from(replace(&dist.join(plain), &bytes)?);
+        for file in guest.built() {
+            changed += usize::from(replace(&dist.join(file), &bytes)?);
         }
         if guest.name == original {
             let file = dist.join("testing").join(format!("{later}.wasm"));
@@ -229,8 +239,8 @@ fn pack(guest: &Guest, dist: &Path) -> anyhow::Result<usize> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&bytes)?;
     let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let about_it = format!("{{\"sha256\":\"{sha256}\"}}\n");
-    let changed = [replace(&dist.join(packed), &encoder.finish()?)?, replace(&dist.join(about), about_it.as_bytes())?];
+    let known = format!("{{\"sha256\":\"{sha256}\"}}\n");
+    let changed = [replace(&dist.join(packed), &encoder.finish()?)?, replace(&dist.join(about), known.as_bytes())?];
     Ok(changed.into_iter().filter(|it| *it).count())
 }
 

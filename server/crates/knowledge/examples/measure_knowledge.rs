@@ -1,6 +1,7 @@
 //! Measures what ARCHITECTURE promises of search and embeddings, on this machine:
 //! `cargo run --release -p knowledge --example measure_knowledge -- [model] [RECORDS[xTENANTS]]…`, for instance
-//! `100000 10000x1000`. The model's part needs its file (PARLOUR_MODEL_DIR, or the user's cache).
+//! `100000 1000000x1000`: so many records in all, spread evenly. The model's part needs its file (PARLOUR_MODEL_DIR, or the
+//! user's cache).
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -303,6 +304,7 @@ async fn main() {
         sizes = vec![(10_000, 1), (100_000, 1)];
     }
     for (records, tenants) in sizes {
+        assert!(records >= tenants && tenants > 0, "RECORDS are those of all tenants: at least one for each");
         measure_index(records, tenants).await;
     }
 }

@@ -68,7 +68,7 @@ pub struct CallReport {
     pub dropped_log_lines: u32,
     /// From the request to the answer, waiting for a slot included.
     pub duration_us: u64,
-    /// Processor time of the guest.
+    /// Processor time of the guest; of a short call, its time by the clock.
     pub cpu_us: u64,
     pub memory_peak_bytes: u64,
     pub tokens: Tokens,
