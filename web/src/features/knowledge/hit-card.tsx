@@ -62,8 +62,8 @@ export function HitCard({ base, hit, hits, rank, expected, onExpect }: HitCardPr
   );
 }
 
-function sayScore(score: number, language: string, digits = 3): string {
-  return score.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+function sayScore(score: number, language: string): string {
+  return score.toLocaleString(language, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 }
 
 function Text({ hit }: { hit: SearchHit }) {
@@ -86,8 +86,6 @@ function Text({ hit }: { hit: SearchHit }) {
 /** The drawing compares; the number and the rank beside it say the same in words. */
 function Stage({ bar }: { bar: StageBar }) {
   const { t, i18n } = useTranslation();
-  // Sums of 1 ÷ (60 + rank) differ in the fourth place.
-  const digits = bar.stage === "fused" ? 4 : 3;
   return (
     <div className="grid grid-cols-[4rem_1fr_7rem] items-center gap-2 text-xs" title={t("knowledge.stage_bar")}>
       <dt className="truncate text-quiet">{t(`knowledge.stage_${bar.stage}`)}</dt>
@@ -95,7 +93,7 @@ function Stage({ bar }: { bar: StageBar }) {
         <svg aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none" className="h-1.5 w-full overflow-hidden rounded-full bg-line">
           <rect width={bar.part * 100} height="6" className={bar.stage === "fused" || bar.stage === "rerank" ? "fill-lacquer dark:fill-[#6fb59d]" : "fill-brass"} />
         </svg>
-        <span className="text-end text-faint tabular-nums">{sayScore(bar.score, i18n.language, digits)}{bar.rank !== null && ` · ${t("knowledge.stage_rank", { rank: bar.rank })}`}</span>
+        <span className="text-end text-faint tabular-nums">{sayScore(bar.score, i18n.language)}{bar.rank !== null && ` · ${t("knowledge.stage_rank", { rank: bar.rank })}`}</span>
       </dd>
     </div>
   );
