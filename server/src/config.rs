@@ -9,9 +9,11 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+mod embedding_prefixes;
 mod limits;
 mod plugin_command;
 
+pub use embedding_prefixes::EmbeddingPrefixes;
 pub use limits::{Limits, LimitsFile};
 pub use plugin_command::{
     BuildPluginArgs, Grant, InspectPluginArgs, InstallPluginArgs, Language, NewPluginArgs, PluginCommand, RunPluginArgs,
@@ -201,6 +203,13 @@ pub struct Settings {
     /// The embedding model's name at the provider.
     #[arg(long, env = "PARLOUR_EMBEDDING_MODEL", global = true, value_name = "NAME")]
     pub embedding_model: Option<String>,
+    /// What the provider's embedding model wants before a query, for example `query: `, or `none`. Not needed for e5, bge,
+    /// nomic-embed-text, Qwen3-Embedding and others that are known.
+    #[arg(long, env = "PARLOUR_EMBEDDING_QUERY_PREFIX", global = true, value_name = "TEXT")]
+    pub embedding_query_prefix: Option<String>,
+    /// The same before a passage. After a change every passage is embedded anew.
+    #[arg(long, env = "PARLOUR_EMBEDDING_PASSAGE_PREFIX", global = true, value_name = "TEXT")]
+    pub embedding_passage_prefix: Option<String>,
     /// Address of a reranker as Jina, Cohere, SiliconFlow, vLLM and llama-server offer it, ending in `/rerank`.
     #[arg(long, env = "PARLOUR_RERANK_URL", global = true, value_name = "URL")]
     pub rerank_url: Option<String>,
@@ -259,6 +268,8 @@ struct ConfigFile {
     embedding_base_url: Option<String>,
     embedding_api_key: Option<String>,
     embedding_model: Option<String>,
+    embedding_query_prefix: Option<String>,
+    embedding_passage_prefix: Option<String>,
     rerank_url: Option<String>,
     rerank_api_key: Option<String>,
     rerank_model: Option<String>,
@@ -304,6 +315,7 @@ pub struct Config {
     pub embedding: Option<EmbeddingSettings>,
     /// An embedding model of a provider.
     pub embedding_provider: Option<ProviderSettings>,
+    pub embedding_prefixes: EmbeddingPrefixes,
     pub reranker: Option<ProviderSettings>,
     /// What finds knowledge in place of the embedded index.
     pub qdrant: Option<knowledge::QdrantConfig>,
@@ -493,6 +505,10 @@ impl Config {
             ollama_url: variable("PARLOUR_OLLAMA_URL").unwrap_or_else(|| OLLAMA_URL.to_owned()),
             embedding,
             embedding_provider,
+            embedding_prefixes: EmbeddingPrefixes::read(
+                settings.embedding_query_prefix.or(file.embedding_query_prefix),
+                settings.embedding_passage_prefix.or(file.embedding_passage_prefix),
+            ),
             reranker,
             qdrant,
             public_url: settings.public_url.or(file.public_url).map(|it| it.trim_end_matches('/').to_owned()),

@@ -13,6 +13,7 @@ mod knowledge_bases;
 mod knowledge_export;
 mod limits;
 mod models;
+mod notice;
 mod openai;
 pub mod openapi;
 mod plugins;

@@ -150,10 +150,7 @@ impl App {
     /// Values as the base's fields want them, with every problem told.
     fn fields_of(&self, spec: &BaseSpec, given: Map<String, Value>) -> Result<Map<String, Value>> {
         knowledge::typed_fields(spec, given).map_err(|problems| {
-            let problems: Vec<Problem> = problems
-                .into_iter()
-                .map(|it| Problem { path: it.column, ..Problem::new("invalid_input", it.message) })
-                .collect();
+            let problems = problems.into_iter().map(Problem::from).collect();
             AppError::invalid("the fields do not fit the knowledge base").errors(problems)
         })
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use domain::KnowledgeBase;
 use knowledge::{
     CachedEmbedder, Embedder, EstimatedTokens, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalTokens,
-    OpenAiConfig, OpenAiEmbedder, Reranker, TokenCounter,
+    OpenAiConfig, OpenAiEmbedder, Prefixes, Reranker, TokenCounter,
 };
 
 use super::{App, AppError, Result};
@@ -39,6 +39,14 @@ impl EmbeddingModels {
         if let Some(provider) = &config.embedding_provider {
             let mut settings = OpenAiConfig::new(&provider.url, &provider.model);
             settings.key.clone_from(&provider.api_key);
+            let Prefixes { query, passage } = settings.prefixes.clone();
+            let wanted = &config.embedding_prefixes;
+            settings.prefixes.query = wanted.query.clone().unwrap_or(query);
+            settings.prefixes.passage = wanted.passage.clone().unwrap_or_else(|| passage.clone());
+            if settings.prefixes.passage != passage {
+                // Vectors of passages with another prefix are not compared with these.
+                settings.name = format!("{} [{}]", provider.model, settings.prefixes.passage);
+            }
             all.push(cached(Arc::new(OpenAiEmbedder::new(settings, client.clone()))));
         }
         Ok(EmbeddingModels { all, local, tokens: OnceLock::new() })

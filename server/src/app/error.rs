@@ -3,6 +3,7 @@
 //! Two audiences, two texts: `detail` and `hint` are for the caller; `internal` is for the log and has no way to a client.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::error_codes::ErrorCode;
@@ -35,11 +36,24 @@ pub struct Problem {
     /// Where in the value, for example `/inputs/top_k`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// What stands in the message, by name: text, a number, or again `{code, message, values}`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub values: Map<String, Value>,
 }
 
 impl Problem {
     pub fn new(code: &str, message: impl Into<String>) -> Problem {
-        Problem { code: code.to_owned(), message: message.into(), hint: None, line: None, column: None, path: None }
+        let (code, message) = (code.to_owned(), message.into());
+        Problem { code, message, hint: None, line: None, column: None, path: None, values: Map::new() }
+    }
+}
+
+impl From<knowledge::Problem> for Problem {
+    fn from(it: knowledge::Problem) -> Problem {
+        let knowledge::Problem { row, column, notice } = it;
+        let values = notice.values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Problem { line: row, path: column, values, ..Problem::new(notice.code, notice.message) }
     }
 }
 
@@ -172,6 +186,7 @@ pub(crate) fn problems(diagnostics: &[workflow_engine::Diagnostic]) -> Vec<Probl
             line: Some(it.line),
             column: Some(it.column),
             path: it.node.clone(),
+            values: Map::new(),
         })
         .collect()
 }

@@ -1,10 +1,11 @@
 //! The tenant's knowledge bases: what they are, and what is found in them. How documents get into them is in
 //! [`super::documents`] and [`crate::jobs`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use knowledge::{BaseRef, BaseSpec, Expand, Hit, Reranker, SearchMode, SearchRequest, SearchResponse, Weights};
+use knowledge::{BaseRef, BaseSpec, Expand, Hit, Notice, Reranker, SearchMode, SearchRequest, SearchResponse, Weights};
 use serde_json::{Map, Value, json};
 
 use super::clock::new_uuid;
@@ -283,9 +284,12 @@ impl App {
             }
         }
         if rerank && self.0.reranker.is_none() && !found.hits.is_empty() {
-            const NO_RERANKING: &str = "there is no reranking model, so the hits are in the order of the search";
             found.status = knowledge::SearchStatus::Degraded;
-            found.reason = Some(found.reason.map_or(NO_RERANKING.to_owned(), |it| format!("{it}; {NO_RERANKING}")));
+            found.reasons.push(Notice {
+                code: "no_reranker",
+                message: "there is no reranking model, so the hits are in the order of the search".to_owned(),
+                values: BTreeMap::new(),
+            });
         }
         Ok(found)
     }
@@ -336,11 +340,7 @@ fn makes_other_records(before: &BaseSpec, after: &BaseSpec) -> bool {
 
 pub(crate) fn unreadable(error: knowledge::KnowledgeError) -> AppError {
     let code = error.code();
-    let mut problems: Vec<Problem> = error
-        .problems()
-        .into_iter()
-        .map(|it| Problem { line: it.row, path: it.column, ..Problem::new(code, it.message) })
-        .collect();
+    let mut problems: Vec<Problem> = error.problems().into_iter().map(Problem::from).collect();
     let refusal = AppError::from(error);
     // One code stands for every file that cannot be read; this one says which of the reasons it is.
     if problems.is_empty() && refusal.internal.is_none() {

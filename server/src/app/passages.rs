@@ -41,7 +41,9 @@ impl App {
         if expand > MAX_EXPAND {
             return Err(AppError::invalid(format!("`expand` is {expand}; it goes from 0 to {MAX_EXPAND}")));
         }
-        let SearchResponse { status, reason, hits, .. } = self.search(tenant, bases, search).await?;
+        let found = self.search(tenant, bases, search).await?;
+        let reason = found.reason();
+        let SearchResponse { status, hits, .. } = found;
         let hits = if expand == 0 {
             hits.into_iter().map(|hit| Passage { hit, wide: None, joined: Vec::new() }).collect()
         } else {

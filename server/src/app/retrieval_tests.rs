@@ -172,7 +172,7 @@ impl App {
             Err(error) => report.reason = Some(error.detail),
             Ok(response) => {
                 report.status = response.status.as_str().to_owned();
-                report.reason = response.reason;
+                report.reason = response.reason();
                 let rank = |it: &Expected| response.hits.iter().zip(1u32..).find(|(hit, _)| it.is(hit)).map(|it| it.1);
                 report.found = expected.iter().map(rank).collect();
                 let found = report.found.iter().flatten();

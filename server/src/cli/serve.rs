@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::app::App;
 use crate::app::plugins::shipped;
@@ -16,6 +17,7 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
         format!("cannot listen on {}; another program may be there: try `--listen 127.0.0.1:0`", config.listen)
     })?;
     let address = listener.local_addr()?;
+    allow_many_files();
     let app = App::open(config).await?;
     if shipped::count() == 0 {
         eprintln!("note: this build has no plugins; `cargo xtask plugins` builds the shipped ones");
@@ -61,6 +63,22 @@ pub(super) async fn execute(config: Config) -> anyhow::Result<ExitCode> {
         .await?;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A login gives a process 1,024 files at first, and every visitor's connection is one, and so are three of every tenant whose
+/// index is in use. A process may ask for more.
+fn allow_many_files() {
+    /// macOS takes no more than it could ever give, which it does not tell; the last is what it always gives.
+    const WANTED: [u64; 3] = [1_048_576, 65_536, 10_240];
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let allowed = |it: u64| maximum.map_or(it, |most| it.min(most));
+    let more = |it: &u64| current.is_some_and(|current| current < *it);
+    let raised = WANTED
+        .map(allowed)
+        .into_iter()
+        .filter(more)
+        .any(|it| setrlimit(Resource::Nofile, Rlimit { current: Some(it), maximum }).is_ok());
+    tracing::debug!(before = current, raised, "open files");
 }
 
 fn report(project: &Path, loaded: &Loaded) {

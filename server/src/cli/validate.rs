@@ -57,7 +57,7 @@ fn check_data(path: &PathBuf, spec: &knowledge::BaseSpec, report: &mut Report) {
                 }
                 for it in problems {
                     let row = it.row.map(|row| format!("row {row}: ")).unwrap_or_default();
-                    report.problem(path, &format!("{row}{}", it.message));
+                    report.problem(path, &format!("{row}{}", it.notice));
                 }
             }
         }

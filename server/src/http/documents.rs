@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::body::{Asked, Body, In, refuse_upload};
 use super::knowledge_bases::given;
+use super::notice::NoticeView;
 use crate::app::accounts::Caller;
 use crate::app::chunks::ChunkEdit;
 use crate::app::documents::About;
@@ -61,7 +62,7 @@ pub(crate) struct DocumentView {
     hint: Option<String>,
     /// What is wrong with the file, with rows and columns.
     errors: Vec<Problem>,
-    warnings: Vec<String>,
+    warnings: Vec<NoticeView>,
     /// Whether a version of it is found by searches, be it an older one.
     answering: bool,
     created_at: i64,
@@ -182,7 +183,7 @@ fn document_view(it: Document) -> DocumentView {
         reason: progress.map_or_else(|| it.reason.clone(), |it| it.reason.clone()),
         hint,
         errors,
-        warnings: it.warnings,
+        warnings: it.warnings.into_iter().map(NoticeView::from).collect(),
         groups: it.groups,
         metadata: it.metadata,
         columns: it.columns,

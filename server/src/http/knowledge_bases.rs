@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::body::{Body, In};
+use super::notice::NoticeView;
 use crate::app::accounts::Caller;
 use crate::app::knowledge::{BaseChange, EmbeddingStatus, Search};
 use crate::app::{App, AppError, Result};
@@ -170,6 +171,8 @@ pub(crate) struct SearchView {
     /// `ok`, `empty`, `below_threshold` or `degraded`
     status: String,
     reason: Option<String>,
+    /// The parts of `reason`, one by one.
+    reasons: Vec<NoticeView>,
     took_ms: f64,
     /// Milliseconds of each stage that took part.
     #[schema(value_type = Object)]
@@ -361,7 +364,9 @@ pub(super) async fn search(
     let all = [("embed_ms", embed_ms), ("dense_ms", dense_ms), ("lexical_ms", lexical_ms), ("rerank_ms", rerank_ms)];
     let stages = all.into_iter().filter_map(|(name, it)| Some((name.to_owned(), json!(rounded(it?))))).collect();
     let stages = Value::Object(stages);
-    Ok(Json(SearchView { status: found.status.as_str().to_owned(), reason: found.reason, took_ms, stages, hits }))
+    let (status, reason) = (found.status.as_str().to_owned(), found.reason());
+    let reasons = found.reasons.into_iter().map(|it| NoticeView::from(Value::from(it))).collect();
+    Ok(Json(SearchView { status, reason, reasons, took_ms, stages, hits }))
 }
 
 pub(super) async fn query(

@@ -202,6 +202,7 @@ impl Reading {
             }
         };
         let Recognised { media_type, warnings, .. } = recognised;
+        let warnings = warnings.into_iter().map(Value::from).collect();
         let read = ReadFile { records, media_type, warnings, at: self.app.clock().now_ms() };
         self.ingestion.warnings.clone_from(&read.warnings);
         self.ingestion.media_type = Some(read.media_type.clone());

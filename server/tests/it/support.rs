@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use parlour::App;
 use parlour::app::accounts::Scope;
-use parlour::config::{Config, DATABASE_FILE, Database, Limits, ModelSettings};
+use parlour::config::{Config, DATABASE_FILE, Database, EmbeddingPrefixes, Limits, ModelSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -43,6 +43,7 @@ pub fn config(folder: &Path) -> Config {
         ollama_url: "http://127.0.0.1:9".to_owned(),
         embedding: None,
         embedding_provider: None,
+        embedding_prefixes: EmbeddingPrefixes::default(),
         reranker: None,
         qdrant: None,
         public_url: None,

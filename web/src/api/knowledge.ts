@@ -53,9 +53,14 @@ export interface KnowledgeBase {
   updated_at?: Timestamp | null;
 }
 
-export interface FileProblem {
+/** A sentence of the server, see i18n/notices. */
+export interface Notice {
   code: string;
   message: string;
+  values?: Record<string, unknown> | null;
+}
+
+export interface FileProblem extends Notice {
   /** The row, as a spreadsheet counts them. */
   line?: number | null;
   /** The column's header. */
@@ -82,7 +87,7 @@ export interface KnowledgeDocument {
   hint?: string | null;
   /** What is wrong with the file; the codes say of which kind it is. */
   errors?: FileProblem[] | null;
-  warnings: string[];
+  warnings: Notice[];
   /** A version of it is found, be it an older one. */
   answering: boolean;
   created_at?: Timestamp | null;
@@ -138,7 +143,8 @@ export interface SearchHit {
 
 export interface SearchResult {
   status: string;
-  reason?: string | null;
+  /** Why it is worse than it could be. */
+  reasons?: Notice[] | null;
   took_ms?: number | null;
   stages?: Record<string, number | null> | null;
   hits: SearchHit[];

@@ -1454,7 +1454,7 @@ export interface components {
             updated_at: number;
             /** Format: int64 */
             version: number;
-            warnings: string[];
+            warnings: components["schemas"]["NoticeView"][];
         };
         EmbeddingModelList: {
             items: components["schemas"]["EmbeddingModelView"][];
@@ -1656,6 +1656,14 @@ export interface components {
             state: string;
             title: string;
         };
+        NoticeView: {
+            /** @description Which sentence it is. */
+            code: string;
+            /** @description The sentence in English. */
+            message: string;
+            /** @description What stands in it, by name: text, a number, or again `{code, message, values}`. */
+            values?: Record<string, never>;
+        };
         OfferBody: {
             model: string;
         };
@@ -1732,6 +1740,8 @@ export interface components {
             message: string;
             /** @description Where in the value, for example `/inputs/top_k`. */
             path?: string | null;
+            /** @description What stands in the message, by name: text, a number, or again `{code, message, values}`. */
+            values?: Record<string, never>;
         };
         /** @description RFC 9457 problem details, with a stable `code` and a `hint`. */
         ProblemBody: {
@@ -1922,6 +1932,8 @@ export interface components {
         SearchView: {
             hits: Record<string, never>[];
             reason?: string | null;
+            /** @description The parts of `reason`, one by one. */
+            reasons: components["schemas"]["NoticeView"][];
             /** @description Milliseconds of each stage that took part. */
             stages: Record<string, never>;
             /** @description `ok`, `empty`, `below_threshold` or `degraded` */

@@ -11,7 +11,7 @@ export interface ProblemBody {
   code?: string;
   detail?: string;
   hint?: string | null;
-  errors?: { code?: string; message: string; hint?: string | null; line?: number; column?: number; path?: string }[];
+  errors?: { code?: string; message: string; hint?: string | null; line?: number; column?: number; path?: string; values?: Record<string, unknown> }[];
   request_id?: string;
 }
 

@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import type { Problem } from "@/api/client";
 import type { RunErrorBody } from "@/api/types";
+import { sayNotice } from "@/i18n/notices";
 import { Button } from "./button";
 import { Retry, Warning } from "./icons";
 import { Words } from "./words";
@@ -77,6 +78,7 @@ export function ErrorNotice({ error, onRetry, retryLabel, requestId, heading, er
 
 export function ProblemNotice({ problem, onRetry }: { problem: Problem; onRetry?: () => void }) {
   // Where only one thing is wrong, the detail often says it already.
-  const errors = problem.errors.map((one) => one.message).filter((message) => message !== problem.detail);
+  const { i18n } = useTranslation();
+  const errors = problem.errors.filter((one) => one.message !== problem.detail).map((one) => sayNotice(i18n.language, one));
   return <ErrorNotice error={fromProblem(problem)} errors={errors} onRetry={onRetry} requestId={problem.requestId} />;
 }

@@ -82,7 +82,8 @@ pub struct Document {
     pub groups: Vec<String>,
     /// A JSON object.
     pub metadata: Value,
-    pub warnings: Vec<String>,
+    /// What the owner may want to know of the file, each with a code, a message and values.
+    pub warnings: Vec<Value>,
     pub created_at: i64,
     pub updated_at: i64,
     /// What is being made of a new version, or why there is none.
@@ -114,7 +115,8 @@ pub struct Ingestion {
     pub reason: Option<String>,
     /// All that is wrong with the file, and what to do: `{errors, hint}`.
     pub problems: Value,
-    pub warnings: Vec<String>,
+    /// As [`Document::warnings`].
+    pub warnings: Vec<Value>,
     pub media_type: Option<String>,
     pub columns: Value,
     pub source: Option<String>,

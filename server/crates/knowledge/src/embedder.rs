@@ -4,6 +4,7 @@ mod cache;
 mod http;
 mod local;
 mod openai;
+mod prefixes;
 
 use futures::future::BoxFuture;
 
@@ -11,6 +12,7 @@ pub use cache::CachedEmbedder;
 pub(crate) use http::{Post, PostError};
 pub use local::{DownloadProgress, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState};
 pub use openai::{OpenAiConfig, OpenAiEmbedder};
+pub use prefixes::Prefixes;
 
 /// What a text is for. Models such as e5 are trained with another prefix for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

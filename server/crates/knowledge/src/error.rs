@@ -2,37 +2,51 @@
 
 use serde::Serialize;
 
+use crate::notice::{Notice, notice};
+
 /// One thing that is wrong in a specification or a file. Rows count as a spreadsheet shows them: the header is row 1.
 /// For a JSON array the row is the element's number, for JSON Lines the line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub row: Option<u32>,
     pub column: Option<String>,
-    pub message: String,
+    pub notice: Notice,
 }
 
 impl Problem {
-    pub(crate) fn of(message: impl Into<String>) -> Problem {
-        Problem { row: None, column: None, message: message.into() }
+    pub(crate) fn of(notice: Notice) -> Problem {
+        Problem { row: None, column: None, notice }
     }
 
-    pub(crate) fn at(row: u32, column: &str, message: impl Into<String>) -> Problem {
-        Problem { row: Some(row), column: Some(column.to_owned()), message: message.into() }
+    pub(crate) fn at(row: u32, column: &str, notice: Notice) -> Problem {
+        Problem { row: Some(row), column: Some(column.to_owned()), notice }
     }
 
-    pub(crate) fn in_row(row: u32, message: impl Into<String>) -> Problem {
-        Problem { row: Some(row), column: None, message: message.into() }
+    pub(crate) fn in_row(row: u32, notice: Notice) -> Problem {
+        Problem { row: Some(row), column: None, notice }
+    }
+
+    pub(crate) fn in_column(column: &str, notice: Notice) -> Problem {
+        Problem { row: None, column: Some(column.to_owned()), notice }
+    }
+}
+
+impl Problem {
+    /// With its place.
+    fn placed(&self) -> Notice {
+        let what = self.notice.clone();
+        match (self.row, self.column.as_deref()) {
+            (Some(row), Some(column)) => notice!("in_cell", "row {row}, column `{column}`: {what}", row, column, what),
+            (Some(row), None) => notice!("in_row", "row {row}: {what}", row, what),
+            (None, Some(column)) => notice!("in_column", "column `{column}`: {what}", column, what),
+            (None, None) => what,
+        }
     }
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.row, &self.column) {
-            (Some(row), Some(column)) => write!(f, "row {row}, column `{column}`: {}", self.message),
-            (Some(row), None) => write!(f, "row {row}: {}", self.message),
-            (None, Some(column)) => write!(f, "column `{column}`: {}", self.message),
-            (None, None) => f.write_str(&self.message),
-        }
+        f.write_str(&self.placed().message)
     }
 }
 
@@ -159,6 +173,13 @@ impl KnowledgeError {
             | KnowledgeError::Io { .. }
             | KnowledgeError::Worker { .. } => None,
         }
+    }
+
+    /// The error as what is told of one file among several.
+    pub(crate) fn notice(&self) -> Notice {
+        let first = self.problems().first().map(Problem::placed);
+        let values = first.map(|it| ("what", it.into())).into_iter().collect();
+        Notice { code: self.code(), message: self.to_string(), values }
     }
 
     /// Every collected problem, for lists; empty where the message says it all.

@@ -329,7 +329,7 @@ fn scalar(name: &str, kind: FieldKind, given: &Value) -> Result<Scalar, Knowledg
         (FieldKind::Number, Value::Number(it)) => it.as_f64().map(Scalar::Number).ok_or_else(mismatch),
         (FieldKind::Boolean, Value::Bool(it)) => Ok(Scalar::Boolean(*it)),
         (FieldKind::Date, Value::String(it)) => {
-            value::date(it).map(Scalar::Word).map_err(|message| invalid(message, "write a date: \"2026-10-31\""))
+            value::date(it).map(Scalar::Word).map_err(|it| invalid(it.message, "write a date: \"2026-10-31\""))
         }
         (FieldKind::Text | FieldKind::Keyword | FieldKind::List, Value::String(it)) => Ok(Scalar::Word(fold(it))),
         _ => Err(mismatch()),

@@ -7,13 +7,14 @@ mod error;
 mod filter;
 mod index;
 mod lexical;
+mod notice;
 mod parse;
 mod query;
 mod spec;
 
 pub use embedder::{
     CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState,
-    OpenAiConfig, OpenAiEmbedder, Purpose,
+    OpenAiConfig, OpenAiEmbedder, Prefixes, Purpose,
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
@@ -21,6 +22,7 @@ pub use index::{
     IndexState, Knowledge, ListRequest, Page, Progress, PutReport, QdrantConfig, Rebuild, RerankError, Reranker, Rows,
     SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
+pub use notice::Notice;
 pub use parse::{
     ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,
     Recognised, Record, Sink, Suggestion, TokenCounter, columns_of, parse, read_document, read_records, record_text,

@@ -34,6 +34,7 @@ pub use single::{record_text, typed_fields};
 pub use tokens::{EstimatedTokens, TokenCounter};
 
 use crate::error::KnowledgeError;
+use crate::notice::Notice;
 use crate::spec::BaseSpec;
 use block::Blocks;
 use format::Format;
@@ -77,7 +78,7 @@ pub struct Recognised {
     /// `UTF-8`, `GB18030`, `Big5`, `UTF-16LE`, …; none where the format says it by itself.
     pub encoding: Option<String>,
     /// What the owner may want to know although the file could be read.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
     pub records: u64,
     pub pages: Option<u32>,
 }
@@ -144,7 +145,7 @@ pub struct Parsed {
     pub records: Vec<Record>,
     /// `UTF-8`, `GB18030`, `Big5`, `UTF-16LE`, …; empty where the format says it by itself.
     pub encoding: String,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
 }
 
 /// Reads a file for a knowledge base, record by record. Call it where blocking is allowed.

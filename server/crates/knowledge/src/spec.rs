@@ -5,6 +5,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{KnowledgeError, Problem};
+use crate::notice::Notice;
 
 /// Names that the filter language and flattened hits use themselves.
 pub const RESERVED_FIELDS: [&str; 7] = ["id", "document", "text", "score", "any", "all", "not"];
@@ -157,13 +158,16 @@ impl BaseSpec {
     /// # Errors
     /// `InvalidSpec` with every problem found.
     pub fn from_yaml(text: &str) -> Result<BaseSpec, KnowledgeError> {
-        let spec: BaseSpec = serde_saphyr::from_str(text)
-            .map_err(|error| KnowledgeError::InvalidSpec { problems: vec![Problem::of(error.to_string())] })?;
+        let spec: BaseSpec = serde_saphyr::from_str(text).map_err(|error| KnowledgeError::InvalidSpec {
+            problems: vec![Problem::of(Notice::words(error.to_string()))],
+        })?;
         let problems = spec.check();
         if problems.is_empty() {
             return Ok(spec);
         }
-        Err(KnowledgeError::InvalidSpec { problems: problems.into_iter().map(Problem::of).collect() })
+        Err(KnowledgeError::InvalidSpec {
+            problems: problems.into_iter().map(|it| Problem::of(Notice::words(it))).collect(),
+        })
     }
 
     /// Everything that is wrong with it, in words; empty when it can be used.

@@ -4,7 +4,7 @@
 use domain::{Document, DocumentId, DocumentState, ProgressUnit, TenantId};
 use serde_json::Value;
 
-use crate::columns::{self, Stored, parsed};
+use crate::columns::{Stored, parsed};
 use crate::database::{Query, Row, query};
 use crate::error::Operation;
 use crate::knowledge::document_select;
@@ -40,7 +40,7 @@ pub struct Advance {
 pub struct ReadFile {
     pub records: i64,
     pub media_type: String,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Value>,
     pub at: i64,
 }
 
@@ -49,7 +49,7 @@ pub struct ReadFile {
 pub struct Finished {
     pub records: i64,
     pub media_type: Option<String>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Value>,
     /// Why it is less than complete, in words.
     pub reason: Option<String>,
     pub at: i64,
@@ -287,7 +287,7 @@ impl Storage {
                     .named_in(statement, tenant)
                     .bind(read.records)
                     .bind(read.media_type)
-                    .bind(columns::list(&read.warnings))
+                    .bind(Value::from(read.warnings).to_string())
                     .bind(read.at)
                     .execute(connection)
                     .await?;
@@ -392,7 +392,7 @@ impl Storage {
                         .named_in(statement, tenant)
                         .bind(records)
                         .bind(media_type)
-                        .bind(columns::list(&warnings))
+                        .bind(Value::from(warnings).to_string())
                         .bind(reason)
                         .bind(at)
                         .execute(&mut *connection)

@@ -520,7 +520,7 @@ async fn insert_document(connection: &mut Connection, tenant: TenantId, document
     .bind(mapping.to_string())
     .bind(columns::list(&groups))
     .bind(metadata.to_string())
-    .bind(columns::list(&warnings))
+    .bind(Value::from(warnings).to_string())
     .bind(created_at)
     .bind(updated_at)
     .execute(connection)

@@ -45,7 +45,7 @@ impl plugin_host::ServerAccess for TenantAccess {
                     knowledge::SearchStatus::BelowThreshold => plugin_host::SearchStatus::BelowThreshold,
                     knowledge::SearchStatus::Degraded => plugin_host::SearchStatus::Degraded,
                 },
-                reason: found.reason,
+                reason: found.reason(),
                 hits: found
                     .hits
                     .into_iter()

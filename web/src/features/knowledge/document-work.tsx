@@ -2,6 +2,7 @@
 import { useTranslation } from "react-i18next";
 import { isWorkedOn } from "@/api/knowledge";
 import type { KnowledgeDocument } from "@/api/knowledge";
+import { sayNotice } from "@/i18n/notices";
 import { safeLink } from "@/ui/safe-link";
 import { Words } from "@/ui/words";
 import { sayFailure } from "./failure";
@@ -13,7 +14,7 @@ export function Work({ document }: { document: KnowledgeDocument }) {
   const part = partDone(document);
   const words = sayProgress(t, i18n.language, document);
   /** Of the attempt before this one, while it is worked on. */
-  const failure = sayFailure(t, document);
+  const failure = sayFailure(t, i18n.language, document);
   return (
     <>
       {isWorkedOn(document) && (
@@ -29,7 +30,7 @@ export function Work({ document }: { document: KnowledgeDocument }) {
       {document.warnings.length > 0 && (
         <details className="mt-1.5 text-sm">
           <summary className="w-fit text-brass-ink">{t("knowledge.warnings", { count: document.warnings.length })}</summary>
-          <ul className="mt-1 list-disc space-y-0.5 ps-5 text-quiet">{document.warnings.map((warning, index) => <li key={index}><Words text={warning} /></li>)}</ul>
+          <ul className="mt-1 list-disc space-y-0.5 ps-5 text-quiet">{document.warnings.map((warning, index) => <li key={index}><Words text={sayNotice(i18n.language, warning)} /></li>)}</ul>
         </details>
       )}
     </>
@@ -37,8 +38,8 @@ export function Work({ document }: { document: KnowledgeDocument }) {
 }
 
 function FailureWords({ document }: { document: KnowledgeDocument }) {
-  const { t } = useTranslation();
-  const { title, hint, detail, points } = sayFailure(t, document);
+  const { t, i18n } = useTranslation();
+  const { title, hint, detail, points } = sayFailure(t, i18n.language, document);
   return (
     <div data-testid="document-reason" className="mt-1.5 space-y-1 text-sm">
       <p className="text-seal"><Words text={title} />{document.answering && <span className="text-quiet"> {t("knowledge.answering_failed")}</span>}</p>

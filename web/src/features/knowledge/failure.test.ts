@@ -12,22 +12,27 @@ const t = ((key: string, values: Record<string, unknown>) => {
 describe("sayFailure", () => {
   it("says a known code in the reader's language, and the server's words below", () => {
     const reason = "`a.pdf` cannot be read: it is protected by a password";
-    const said = sayFailure(t, { reason, hint: "open it with the password", errors: [{ code: "protected_document", message: reason }] });
+    const said = sayFailure(t, "zh-CN", { reason, hint: "open it with the password", errors: [{ code: "protected_document", message: reason }] });
     expect(said.title).toMatch(/密码/);
     expect(said.hint).toMatch(/上传/);
     expect(said).toMatchObject({ detail: reason, points: [] });
   });
 
   it("leaves what it has no words for to the server", () => {
-    const said = sayFailure(t, { reason: "`a.xyz` is on strike", hint: "wait", errors: [{ code: "strike", message: "`a.xyz` is on strike" }] });
+    const said = sayFailure(t, "zh-CN", { reason: "`a.xyz` is on strike", hint: "wait", errors: [{ code: "strike", message: "`a.xyz` is on strike" }] });
     expect(said).toEqual({ title: "`a.xyz` is on strike", hint: "wait", detail: "", points: [] });
-    expect(sayFailure(t, { reason: null, hint: null, errors: null }).title).toBe(zh.errors.unknown_text);
+    expect(sayFailure(t, "zh-CN", { reason: null, hint: null, errors: null }).title).toBe(zh.errors.unknown_text);
   });
 
   it("names the place of each thing that is wrong", () => {
-    const said = sayFailure(t, { reason: "`a.csv` has 2 problems: …", hint: null, errors: [{ code: "invalid_document", message: "`x` is no number", line: 3, path: "价格" }, { code: "invalid_document", message: "is empty", line: 7 }] });
+    const said = sayFailure(t, "zh-CN", { reason: "`a.csv` has 2 problems: …", hint: null, errors: [{ code: "not_a_number", message: "“贵” is not a number", values: { cell: "贵" }, line: 3, path: "价格" }, { code: "new_to_this_page", message: "is empty", line: 7 }] });
     expect(said.title).toBe(zh.knowledge.failure.invalid_rows);
-    expect(said.points).toEqual(["第 3 行“价格”列：`x` is no number", "第 7 行：is empty"]);
+    expect(said.points).toEqual(["第 3 行“价格”列：“贵”不是数字", "第 7 行：is empty"]);
     expect(said.detail).toBe("");
+  });
+
+  it("says what is wrong with a file as a whole", () => {
+    const said = sayFailure(t, "zh-CN", { reason: "`a.csv` has 1 problem: it has no records", hint: null, errors: [{ code: "no_records", message: "it has no records" }] });
+    expect(said).toMatchObject({ title: zh.knowledge.failure.invalid_rows, points: ["里面没有任何记录"], detail: "" });
   });
 });

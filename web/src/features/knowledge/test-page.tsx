@@ -9,6 +9,7 @@ import { baseAddress, testsQuery } from "@/api/knowledge";
 import type { KnowledgeBase, SearchResult } from "@/api/knowledge";
 import { bodyOf, keepSearch, searchOf, settingsOf } from "@/api/retrieval-settings";
 import type { RetrievalSearch, RetrievalSettings } from "@/api/retrieval-settings";
+import { sayNotice } from "@/i18n/notices";
 import { Button } from "@/ui/button";
 import { INPUT } from "@/ui/field";
 import { Search } from "@/ui/icons";
@@ -112,7 +113,7 @@ function Hits({ base, query, settings, result, tests }: HitsProps) {
       {result.status !== "ok" && (
         <div role="note" data-testid="search-status" className="mt-3 rounded-xl border border-brass/50 bg-brass-wash px-4 py-2.5 text-sm">
           <p className="font-medium">{t(`knowledge.status_${result.status as "empty"}`, { defaultValue: result.status })}</p>
-          {result.reason && <p className="mt-0.5 text-quiet"><Words text={result.reason} /></p>}
+          {result.reasons?.map((reason, index) => <p key={index} className="mt-0.5 text-quiet"><Words text={sayNotice(i18n.language, reason)} /></p>)}
         </div>
       )}
       <ol className="mt-4 space-y-3">

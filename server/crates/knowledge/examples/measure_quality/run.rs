@@ -133,7 +133,7 @@ impl Asked<'_> {
         let response = self.knowledge.search(TENANT, request).await?;
         // A figure of a search that was done badly would be wrong. That nothing was found is a figure.
         if response.status == SearchStatus::Degraded {
-            return Err(format!("`{}`: {}", question.text, response.reason.unwrap_or_default()).into());
+            return Err(format!("`{}`: {}", question.text, response.reason().unwrap_or_default()).into());
         }
         let found = response.hits.into_iter().flat_map(|it| [vec![it.id], it.also].concat());
         found.map(|it| self.passage(&it)).collect()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::http::{Post, PostError};
-use super::{EmbedError, Embedder, Purpose, normalise};
+use super::{EmbedError, Embedder, Prefixes, Purpose, normalise};
 
 /// Where a provider listens, and what it takes.
 #[derive(Clone)]
@@ -24,9 +24,8 @@ pub struct OpenAiConfig {
     pub key: Option<String>,
     /// How long the vectors are, if it is known; else the first answer says so.
     pub dimensions: Option<usize>,
-    /// What the model wants before a query and before a passage, for instance `query: `.
-    pub query_prefix: String,
-    pub passage_prefix: String,
+    /// What the model wants before its texts.
+    pub prefixes: Prefixes,
     /// Texts of one request.
     pub batch_texts: usize,
     /// Tokens of one request, as estimated.
@@ -42,16 +41,16 @@ pub struct OpenAiConfig {
 }
 
 impl OpenAiConfig {
+    /// With the prefixes that are known of the model.
     pub fn new(base_url: impl Into<String>, model: impl Into<String>) -> OpenAiConfig {
         let model = model.into();
         OpenAiConfig {
             base_url: base_url.into(),
             name: model.clone(),
+            prefixes: Prefixes::of_model(&model),
             model,
             key: None,
             dimensions: None,
-            query_prefix: String::new(),
-            passage_prefix: String::new(),
             batch_texts: 64,
             batch_tokens: 100_000,
             longest_text: 8000,
@@ -106,8 +105,8 @@ impl OpenAiEmbedder {
 
     async fn embed_all(&self, texts: &[String], purpose: Purpose) -> Result<Vec<Vec<f32>>, EmbedError> {
         let prefix = match purpose {
-            Purpose::Query => &self.config.query_prefix,
-            Purpose::Passage => &self.config.passage_prefix,
+            Purpose::Query => &self.config.prefixes.query,
+            Purpose::Passage => &self.config.prefixes.passage,
         };
         let prepared: Vec<String> =
             texts.iter().map(|it| format!("{prefix}{}", beginning(it, self.config.longest_text))).collect();

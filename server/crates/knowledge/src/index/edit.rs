@@ -34,7 +34,7 @@ impl Knowledge {
         let Some(record) = new.first() else { return Ok(PutReport { records: 0, embedded: true, reason: None }) };
         // Made before anything is written, so that no transaction waits for a model.
         let (vector, mut reason) = match base.embedder.as_deref() {
-            None => (None, Some(no_model())),
+            None => (None, Some(no_model().message)),
             Some(embedder) if index.has_vector(&record.hash, embedder.model()).await? => (None, None),
             Some(embedder) => match checked(embedder, &text, Purpose::Passage).await {
                 Ok(made) => (made.into_iter().next(), None),

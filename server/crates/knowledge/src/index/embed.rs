@@ -13,6 +13,7 @@ use super::tenant::{Reading, TenantIndex};
 use super::{BaseRef, DocumentRef, EmbedReport, Knowledge, Progress};
 use crate::embedder::{EmbedError, Embedder, Purpose};
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 use crate::parse::Record;
 
 /// Records that are looked at together for those that have no vector.
@@ -57,7 +58,7 @@ impl Knowledge {
             Some(embedder) => index.embed_versions(&[staged], embedder, progress, stop).await,
             None => Ok(EmbedReport {
                 missing: usize::try_from(staged.records).unwrap_or(0),
-                reason: Some(no_model()),
+                reason: Some(no_model().message),
                 ..EmbedReport::default()
             }),
         }
@@ -178,13 +179,13 @@ impl Knowledge {
     }
 }
 
-pub(super) fn no_model() -> String {
-    "no embedding model is set up".to_owned()
+pub(super) fn no_model() -> Notice {
+    notice!("no_embedding_model", "no embedding model is set up")
 }
 
 pub(super) fn no_embedder() -> KnowledgeError {
     KnowledgeError::EmbeddingUnavailable {
-        reason: no_model(),
+        reason: no_model().message,
         hint: "give the knowledge base an embedding model, or search with mode `lexical`".to_owned(),
     }
 }

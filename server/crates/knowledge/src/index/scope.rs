@@ -17,6 +17,7 @@ use crate::embedder::EmbedError;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
 use crate::lexical::{Names, Pieces};
+use crate::notice::{Notice, joined, notice};
 
 /// A search on its way into a back end.
 pub(super) struct Question<'a> {
@@ -51,7 +52,7 @@ impl Question<'_> {
     }
 
     /// Which bases can be searched by meaning, where that is asked for.
-    pub(super) fn judge(&self, scopes: &mut [Scope]) -> Result<Vec<String>, KnowledgeError> {
+    pub(super) fn judge(&self, scopes: &mut [Scope]) -> Result<Vec<Notice>, KnowledgeError> {
         let by_meaning = self.request.mode != SearchMode::Lexical && self.request.weights.dense > 0.0;
         if by_meaning { judge(self.request.mode, &self.queries, scopes) } else { Ok(Vec::new()) }
     }
@@ -73,14 +74,14 @@ pub(super) struct Gathered {
     /// The file as it was when the lists were made.
     pub(super) reading: Reading,
     pub(super) scopes: Arc<Vec<Scope>>,
-    pub(super) doubts: Vec<String>,
+    pub(super) doubts: Vec<Notice>,
     pub(super) dense: Option<Ranking>,
     pub(super) lexical: Option<Ranking>,
 }
 
 /// There is nothing to search.
 pub(super) struct Nothing {
-    pub(super) reason: String,
+    pub(super) reason: Notice,
 }
 
 /// A base within a search.
@@ -147,18 +148,18 @@ pub(super) fn why_nothing_in_scope(scopes: &[Scope]) -> Nothing {
     let records: usize = scopes.iter().map(|it| it.seen.records).sum();
     let all: usize = scopes.iter().map(|it| it.seen.all).sum();
     let reason = match (records, all) {
-        (0, 0) => "the knowledge base has no records yet".to_owned(),
+        (0, 0) => notice!("base_is_empty", "the knowledge base has no records yet"),
         // Whoever may not see a document is not told that there is one.
-        (0, _) => "the knowledge base has no records for you".to_owned(),
-        _ => format!("none of {records} records passes the filter"),
+        (0, _) => notice!("base_is_empty_for_you", "the knowledge base has no records for you"),
+        _ => notice!("filter_passes_none", "none of {records} records passes the filter", records),
     };
     Nothing { reason }
 }
 
 /// Which bases can be searched by meaning. What cannot becomes a doubt; in mode dense an error when nothing is left.
-fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Result<Vec<String>, KnowledgeError> {
+fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Result<Vec<Notice>, KnowledgeError> {
     let several = scopes.len() > 1;
-    let mut doubts: Vec<String> = Vec::new();
+    let mut doubts: Vec<Notice> = Vec::new();
     let mut error = None;
     let mut left = 0;
     let dense = mode == SearchMode::Dense;
@@ -167,29 +168,37 @@ fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Resu
         let query = scope.query.and_then(|at| queries.get(at));
         let unavailable_here = match query.map(|it| &it.vector) {
             None => Some(no_model()),
-            Some(Err(error)) => Some(error.to_string()),
+            Some(Err(error)) => Some(notice!("embedding_failed", "{error}", error = error.to_string())),
             Some(Ok(vector)) => scope.seen.dimensions.filter(|it| *it != vector.len()).map(|stored| {
-                format!(
-                    "the embedding model gave a vector of {} dimensions, and those stored have {stored}",
-                    vector.len()
+                notice!(
+                    "other_dimensions",
+                    "the embedding model gave a vector of {given} dimensions, and those stored have {stored}",
+                    given = vector.len(),
+                    stored,
                 )
             }),
         };
-        if let Some(reason) = unavailable_here {
+        if let Some(why) = unavailable_here {
             let model_error = query.and_then(|it| it.vector.as_ref().err().cloned());
             error.get_or_insert_with(|| {
                 model_error.map_or_else(
                     || KnowledgeError::EmbeddingUnavailable {
-                        reason: format!("{reason}{whose}"),
+                        reason: format!("{why}{whose}"),
                         hint: "search with mode `hybrid` or `lexical`".to_owned(),
                     },
                     unavailable,
                 )
             });
+            let base = scope.name.as_str();
             doubts.push(match (dense, several) {
-                (true, _) => format!("{reason}, so nothing was found by meaning{whose}"),
-                (false, true) => format!("{reason}, so records{whose} were found by words only"),
-                (false, false) => format!("{reason}, so this was found by words only"),
+                (true, true) => {
+                    notice!("nothing_by_meaning_in", "{why}, so nothing was found by meaning in `{base}`", why, base)
+                }
+                (true, false) => notice!("nothing_by_meaning", "{why}, so nothing was found by meaning", why),
+                (false, true) => {
+                    notice!("words_only_in", "{why}, so records in `{base}` were found by words only", why, base)
+                }
+                (false, false) => notice!("words_only", "{why}, so this was found by words only", why),
             });
             scope.query = None;
             continue;
@@ -197,16 +206,23 @@ fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Resu
         let reasons = incomplete(&scope.seen, query.map_or("", |it| &it.model));
         if scope.seen.embedded == 0 && scope.seen.records > 0 {
             error.get_or_insert_with(|| KnowledgeError::EmbeddingUnavailable {
-                reason: format!("{}{whose}", reasons.join("; ")),
+                reason: format!("{}{whose}", joined(&reasons).unwrap_or_default()),
                 hint: "embed the knowledge base again, or search with mode `hybrid` or `lexical`".to_owned(),
             });
             scope.query = None;
         } else {
             left += 1;
         }
-        doubts.extend(reasons.into_iter().map(|it| match dense {
-            true => format!("{it}, so they cannot be found by meaning{whose}"),
-            false => format!("{it}, so they are found by words only{whose}"),
+        let base = scope.name.as_str();
+        doubts.extend(reasons.into_iter().map(|why| match (dense, several) {
+            (true, true) => {
+                notice!("some_not_found_in", "{why}, so they cannot be found by meaning in `{base}`", why, base)
+            }
+            (true, false) => notice!("some_not_found", "{why}, so they cannot be found by meaning", why),
+            (false, true) => {
+                notice!("some_words_only_in", "{why}, so they are found by words only in `{base}`", why, base)
+            }
+            (false, false) => notice!("some_words_only", "{why}, so they are found by words only", why),
         }));
     }
     match error {
@@ -216,19 +232,28 @@ fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Resu
 }
 
 /// What of a base cannot be compared with the query.
-fn incomplete(seen: &Seen, current: &str) -> Vec<String> {
+fn incomplete(seen: &Seen, current: &str) -> Vec<Notice> {
     let Seen { all: _, records, in_scope: _, embedded: _, without_vector, other_models, dimensions: _ } = seen;
     let foreign: usize = other_models.values().sum();
     let mut reasons = Vec::new();
     if foreign > 0 {
-        let names: Vec<&str> = other_models.keys().map(String::as_str).collect();
-        reasons.push(format!(
-            "{foreign} of {records} records have vectors of another model ({}, and now it is {current})",
-            names.join(", ")
+        let models = other_models.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        reasons.push(notice!(
+            "vectors_of_other_models",
+            "{foreign} of {records} records have vectors of another model ({models}, and now it is {current})",
+            foreign,
+            records = *records,
+            models,
+            current,
         ));
     }
     if *without_vector > 0 {
-        reasons.push(format!("{without_vector} of {records} records are not embedded yet"));
+        reasons.push(notice!(
+            "not_embedded_yet",
+            "{missing} of {records} records are not embedded yet",
+            missing = *without_vector,
+            records = *records,
+        ));
     }
     reasons
 }

@@ -1,5 +1,5 @@
-//! A search: lists made by meaning and by words, within filters, groups and one read transaction; fused by rank, put into a
-//! reranker's order, and widened. Everything that made the answer worse than it could be is told in its status.
+//! A search: lists made by meaning and by words, within filters, groups and one read transaction; fused, put into a reranker's
+//! order, and widened. Everything that made the answer worse than it could be is told in its status.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,6 +16,7 @@ use super::{Hit, Knowledge, SearchMode, SearchRequest, SearchResponse, SearchSta
 use crate::embedder::Purpose;
 use crate::error::KnowledgeError;
 use crate::filter::Filter;
+use crate::notice::{Notice, notice};
 
 /// Each list is this many times longer than what is asked for, so that a record low in both can still come up.
 const CANDIDATES_PER_HIT: usize = 4;
@@ -104,11 +105,15 @@ impl Knowledge {
                         error = reason,
                         "a search was not reranked"
                     );
-                    let threshold = match request.min_score {
-                        Some(_) => ", and the threshold, which is for its scores, was left out",
-                        None => "",
-                    };
-                    doubts.push(format!("{reason}, so this is the order without it{threshold}"));
+                    doubts.push(match request.min_score {
+                        Some(_) => notice!(
+                            "not_reranked_nor_cut",
+                            "{reason}, so this is the order without it, and the threshold, which is for its scores, was \
+                             left out",
+                            reason,
+                        ),
+                        None => notice!("not_reranked", "{reason}, so this is the order without it", reason),
+                    });
                 }
             }
             found.truncate(wanted);
@@ -168,15 +173,16 @@ fn compile_filters(request: &SearchRequest) -> Result<Vec<Filter>, KnowledgeErro
     request.bases.iter().map(|it| Filter::compile(filter, &it.spec, &specs)).collect()
 }
 
-fn nothing(reason: String, timings: Timings) -> SearchResponse {
-    SearchResponse { status: SearchStatus::Empty, reason: Some(reason), hits: Vec::new(), timings }
+fn nothing(reason: Notice, timings: Timings) -> SearchResponse {
+    let (hits, reasons) = (Vec::new(), vec![reason]);
+    SearchResponse { status: SearchStatus::Empty, reasons, hits, timings }
 }
 
 fn answer(
     request: &SearchRequest,
     hits: Vec<Hit>,
     best: Option<f64>,
-    mut doubts: Vec<String>,
+    mut doubts: Vec<Notice>,
     timings: Timings,
 ) -> SearchResponse {
     let mut status = SearchStatus::Ok;
@@ -184,11 +190,16 @@ fn answer(
         Some(best) if hits.is_empty() => {
             status = SearchStatus::BelowThreshold;
             let least = request.min_score.unwrap_or_default();
-            doubts.push(format!("the best score is {best:.3}, below the threshold of {least:.3}"));
+            doubts.push(notice!(
+                "below_threshold",
+                "the best score is {best}, below the threshold of {least}",
+                best = format!("{best:.3}"),
+                least = format!("{least:.3}"),
+            ));
         }
         None => {
             status = SearchStatus::Empty;
-            doubts.push("no record has a word of the query".to_owned());
+            doubts.push(notice!("no_word_found", "no record has a word of the query"));
         }
         Some(_) => {}
     }
@@ -197,8 +208,7 @@ fn answer(
     if degraded {
         status = SearchStatus::Degraded;
     }
-    let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
-    SearchResponse { status, reason, hits, timings }
+    SearchResponse { status, reasons: doubts, hits, timings }
 }
 
 /// In the reranker's order and with its scores; the reason where it has none.

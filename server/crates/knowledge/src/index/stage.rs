@@ -199,7 +199,7 @@ impl Knowledge {
         index.insert_records(&mut writing, version, rest).await?;
         drop(records);
         let reason = match (base.embedder.as_deref(), progress) {
-            (None, _) => Some(no_model()),
+            (None, _) => Some(no_model().message),
             (Some(_), None) => Some("waiting to be embedded; found by words until then".to_owned()),
             (Some(embedder), Some(progress)) => {
                 writing.commit().await.map_err(index.failed("store a document"))?;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::rerank::Reranker;
 use crate::embedder::Embedder;
+use crate::notice::{Notice, joined};
 use crate::parse::{Position, Record};
 use crate::spec::BaseSpec;
 
@@ -205,8 +206,8 @@ pub struct Stage {
     pub rank: u32,
 }
 
-/// Where a hit's score comes from. `dense` is a cosine, `lexical` a BM25 score, `fused` the raw reciprocal rank sum,
-/// `rerank` what the reranker said.
+/// Where a hit's score comes from. `dense` is a cosine, `lexical` a BM25 score, `fused` the weighted
+/// mean of both (see [`Hit::score`]), `rerank` what the reranker said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,8 +238,10 @@ pub struct Hit {
     /// Of the record that was found, also where the text is larger.
     pub position: Position,
     /// Higher is better, comparable within one result. Reranked: what the reranker said. Else dense: the cosine; lexical:
-    /// BM25; hybrid, or over lists that cannot be compared by their scores (bases with models of their own, words of
-    /// several bases): the fused rank score as a share of the best possible one, so that 1 is a record which leads every list.
+    /// BM25; hybrid: the weighted mean of two parts from 0 to 1, so that 1 is a record which leads both lists. A part is the
+    /// cosine's place between the list's least and best, and the BM25 score's share of the list's best. Where scores cannot
+    /// be compared (bases with models of their own, words of several bases), parts and scores are reciprocal ranks,
+    /// 61 / (60 + rank).
     pub score: f64,
     pub stages: Stages,
     /// Where the query's words stand in `text`: from and to, in characters.
@@ -273,9 +276,17 @@ impl PartialEq for Timings {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchResponse {
     pub status: SearchStatus,
-    pub reason: Option<String>,
+    /// Why it is worse than it could be, or why there is nothing.
+    pub reasons: Vec<Notice>,
     pub hits: Vec<Hit>,
     pub timings: Timings,
+}
+
+impl SearchResponse {
+    /// The reasons as one English text.
+    pub fn reason(&self) -> Option<String> {
+        joined(&self.reasons)
+    }
 }
 
 /// A record outside of any search.

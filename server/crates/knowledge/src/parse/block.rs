@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::KnowledgeError;
+use crate::notice::Notice;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Block {
@@ -38,7 +39,7 @@ pub(crate) enum Block {
     /// What should have been a row or an object.
     Broken {
         row: u32,
-        message: String,
+        notice: Notice,
     },
     /// What follows lies on this page (or slide), from 1.
     Page(u32),
@@ -58,7 +59,7 @@ pub(crate) trait Blocks {
     fn progress(&mut self, done: u64, total: u64) -> Result<(), KnowledgeError>;
 
     /// What the owner may want to know although the file could be read.
-    fn warn(&mut self, warning: String);
+    fn warn(&mut self, warning: Notice);
 
     /// What a header is compared with; 0 where nobody knows any field.
     fn known_columns(&self, header: &[String]) -> usize {

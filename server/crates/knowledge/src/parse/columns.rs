@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::block::{Block, Blocks, question_columns};
 use super::{format, guarded, read_format, rows, source, value};
 use crate::error::KnowledgeError;
+use crate::notice::Notice;
 use crate::spec::{BaseSpec, FieldKind, FieldSpec, RESERVED_FIELDS};
 
 /// Enough to tell a keyword from a text, and read in no time.
@@ -139,7 +140,7 @@ impl Blocks for Sampler<'_> {
             }
             Block::SheetRow { cells, .. } => self.rows.push(cells),
             Block::Object { object, .. } => self.object(&object),
-            Block::Broken { message, .. } => self.failed = self.failed.take().or(Some(message)),
+            Block::Broken { notice, .. } => self.failed = self.failed.take().or(Some(notice.message)),
             Block::Question { .. } => {
                 self.kind = Some(ColumnsKind::Questions);
                 return enough();
@@ -170,7 +171,7 @@ impl Blocks for Sampler<'_> {
         Ok(())
     }
 
-    fn warn(&mut self, _: String) {}
+    fn warn(&mut self, _: Notice) {}
 
     fn known_columns(&self, header: &[String]) -> usize {
         header.iter().filter(|it| rows::field_of(self.spec, it).is_some()).count()

@@ -10,6 +10,7 @@ use super::formats::text::{cells, is_rule};
 use super::source::{Meter, Source};
 use super::{encoding, guarded, read_known, value};
 use crate::error::KnowledgeError;
+use crate::notice::Notice;
 
 /// Text, pages and tables each hold the content once more, and a run's values have 64 MiB together.
 const MAX_TEXT_BYTES: usize = 8 << 20;
@@ -251,7 +252,7 @@ impl Blocks for NoFields {
         Ok(())
     }
 
-    fn warn(&mut self, _: String) {}
+    fn warn(&mut self, _: Notice) {}
 
     fn begin_member(&mut self, _: &str, _: (u64, u64, u64)) {}
 
@@ -351,8 +352,8 @@ impl Blocks for Collector<'_> {
             Block::TableRow(cells) | Block::SheetRow { cells, .. } => self.line_of(&cells),
             Block::TableEnd => {}
             Block::Object { object, .. } => self.paragraph(&Value::Object(object).to_string()),
-            Block::Broken { row, message } => {
-                return Err(unreadable(self.name, format!("its line {row}: {message}")));
+            Block::Broken { row, notice } => {
+                return Err(unreadable(self.name, format!("its line {row}: {notice}")));
             }
             // The first page begins where the text does.
             Block::Page(_) if self.text.is_empty() && self.pages.is_empty() => self.pages.push(0),
@@ -377,7 +378,7 @@ impl Blocks for Collector<'_> {
         Ok(())
     }
 
-    fn warn(&mut self, _: String) {}
+    fn warn(&mut self, _: Notice) {}
 
     fn begin_member(&mut self, name: &str, _: (u64, u64, u64)) {
         self.paragraph(&format!("# {name}"));

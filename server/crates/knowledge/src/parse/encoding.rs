@@ -9,6 +9,7 @@ use encoding_rs::{BIG5, CoderResult, Decoder, DecoderResult, Encoding, GB18030, 
 
 use super::source::{Meter, Source, unreadable};
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 
 /// What the detector is given: from the first byte on that is not ASCII.
 const SAMPLE: usize = 1 << 20;
@@ -18,7 +19,7 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct Charset {
     pub(crate) encoding: &'static Encoding,
     mark: usize,
-    pub(crate) warning: Option<String>,
+    pub(crate) warning: Option<Notice>,
 }
 
 impl Charset {
@@ -78,8 +79,13 @@ pub(crate) fn recognise(source: &Source<'_>, file: &str) -> Result<Charset, Know
         ))
     })?;
     let chinese = encoding == GB18030 || encoding == BIG5;
-    let warning = (!chinese)
-        .then(|| format!("the file was read as {}; if its letters look wrong, save it as UTF-8", encoding.name()));
+    let warning = (!chinese).then(|| {
+        notice!(
+            "guessed_encoding",
+            "the file was read as {encoding}; if its letters look wrong, save it as UTF-8",
+            encoding = encoding.name(),
+        )
+    });
     Ok(Charset { encoding, mark: 0, warning })
 }
 
@@ -93,7 +99,11 @@ pub(crate) fn recognise_leniently(source: &Source<'_>, file: &str) -> Result<Cha
     detector.feed(&head, true);
     let guess = declared(&head).unwrap_or_else(|| detector.guess(None, Utf8Detection::Allow));
     let encoding = if guess == GBK { GB18030 } else { guess };
-    let warning = format!("some of its letters are broken; it was read as {}", encoding.name());
+    let warning = notice!(
+        "broken_letters",
+        "some of its letters are broken; it was read as {encoding}",
+        encoding = encoding.name(),
+    );
     Ok(Charset { encoding, mark: 0, warning: Some(warning) })
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use super::archive::kind_of_zip;
 use super::source::Source;
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -81,7 +82,7 @@ pub(crate) fn recognise(
     source: &Source<'_>,
     name: &str,
     media_type: Option<&str>,
-) -> Result<(Format, Option<String>), KnowledgeError> {
+) -> Result<(Format, Option<Notice>), KnowledgeError> {
     let failed = |error: io::Error| super::source::unreadable(name, &error);
     let head = source.head(HEAD).map_err(failed)?;
     let said = by_ending(name).or_else(|| media_type.and_then(by_media_type));
@@ -94,7 +95,13 @@ pub(crate) fn recognise(
             Ok((said, None))
         }
         (Some(_), Some(found)) => {
-            Ok((found, Some(format!("its ending is `.{ending}`, but it is {}; it was read as that", found.title()))))
+            let told = notice!(
+                "other_kind",
+                "its ending is `.{ending}`, but it is {kind}; it was read as that",
+                ending = ending.as_str(),
+                kind = found.notice(),
+            );
+            Ok((found, Some(told)))
         }
         (None, Some(found)) => Ok((found, None)),
         (Some(said), None) if said.is_binary() => {
@@ -104,8 +111,12 @@ pub(crate) fn recognise(
                 Ok((said, None))
             } else if is_sheet && is_text {
                 // What exports itself as a spreadsheet is often a table as text.
-                let warning = format!("its ending is `.{ending}`, but it is text; it was read as a table");
-                Ok((Format::Table { delimiter: None }, Some(warning)))
+                let told = notice!(
+                    "table_as_text",
+                    "its ending is `.{ending}`, but it is text; it was read as a table",
+                    ending = ending.as_str()
+                );
+                Ok((Format::Table { delimiter: None }, Some(told)))
             } else {
                 Err(KnowledgeError::UnreadableFile {
                     file: name.to_owned(),
@@ -142,6 +153,25 @@ impl Format {
             Format::Epub => "an EPUB",
             Format::Zip => "a zip archive",
         }
+    }
+
+    fn notice(self) -> Notice {
+        let code = match self {
+            Format::Text | Format::Unknown => "kind_text",
+            Format::Markdown => "kind_markdown",
+            Format::Html => "kind_html",
+            Format::Table { .. } => "kind_table",
+            Format::Json => "kind_json",
+            Format::JsonLines => "kind_json_lines",
+            Format::Pdf => "kind_pdf",
+            Format::Docx => "kind_word",
+            Format::Pptx => "kind_powerpoint",
+            Format::Xlsx | Format::Xlsb | Format::Xls => "kind_excel",
+            Format::Ods => "kind_open_document",
+            Format::Epub => "kind_epub",
+            Format::Zip => "kind_zip",
+        };
+        Notice { code, ..Notice::words(self.title()) }
     }
 
     pub(crate) fn is_binary(self) -> bool {

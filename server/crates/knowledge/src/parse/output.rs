@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{MAX_RECORDS, Position, ReadOptions, Record, Sink, value};
 use crate::error::{KnowledgeError, Problem};
+use crate::notice::{Notice, notice};
 use crate::spec::{BaseSpec, TemplatePart, placeholders};
 
 /// Records that are handed over at once.
@@ -27,7 +28,7 @@ pub(crate) struct Output<'a> {
     records: u64,
     problems: Vec<Problem>,
     count: usize,
-    warnings: Vec<String>,
+    warnings: Vec<Notice>,
     unsaid_warnings: usize,
     /// The member of an archive, and the sheet in it.
     pub(crate) member: Option<String>,
@@ -63,20 +64,22 @@ impl<'a> Output<'a> {
                 Ok(Some(value)) => {
                     output.metadata.insert(field.name.clone(), value);
                 }
-                Err(message) => output.problem(Problem {
-                    row: None,
-                    column: Some(field.name.clone()),
-                    message: format!("in the document's metadata: {message}"),
-                }),
+                Err(what) => {
+                    let what = notice!("in_metadata", "in the document's metadata: {what}", what);
+                    output.problem(Problem::in_column(&field.name, what));
+                }
             }
         }
         for (header, name) in options.columns.iter().filter(|(_, it)| !it.is_empty()) {
             if !options.spec.fields.is_empty() && options.spec.field(name).is_none() {
-                let message = format!(
-                    "it is to be read as `{name}`, which is no field; there are {}",
-                    options.spec.field_names()
+                let (field, fields) = (name.as_str(), options.spec.field_names());
+                let no_field = notice!(
+                    "column_of_no_field",
+                    "it is to be read as `{field}`, which is no field; there are {fields}",
+                    field,
+                    fields,
                 );
-                output.problem(Problem { row: None, column: Some(header.clone()), message });
+                output.problem(Problem::in_column(header, no_field));
             }
         }
         output
@@ -101,9 +104,11 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub(crate) fn warn(&mut self, warning: String) {
+    pub(crate) fn warn(&mut self, warning: Notice) {
         let warning = match &self.member {
-            Some(member) => format!("`{member}`: {warning}"),
+            Some(member) => {
+                notice!("in_member", "`{member}`: {what}", member = member.as_str(), what = warning)
+            }
             None => warning,
         };
         if self.warnings.contains(&warning) {
@@ -188,9 +193,9 @@ impl<'a> Output<'a> {
     }
 
     /// The warnings, if the file is good.
-    pub(crate) fn finish(mut self) -> Result<(Vec<String>, u64), KnowledgeError> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<Notice>, u64), KnowledgeError> {
         if self.count == 0 && self.records == 0 {
-            self.problem(Problem::of("it has no records"));
+            self.problem(Problem::of(notice!("no_records", "it has no records")));
         }
         self.member = None;
         if let Some(error) = self.take_problems() {
@@ -198,7 +203,7 @@ impl<'a> Output<'a> {
         }
         self.flush()?;
         if self.unsaid_warnings > 0 {
-            self.warnings.push(format!("… and {} more", self.unsaid_warnings));
+            self.warnings.push(notice!("more_warnings", "… and {more} more", more = self.unsaid_warnings));
         }
         Ok((self.warnings, self.records))
     }

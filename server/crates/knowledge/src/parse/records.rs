@@ -9,6 +9,7 @@ use super::splitter::Splitter;
 use super::tokens::{TokenCounter, surely_fits};
 use super::{Position, ReadOptions, Record, Sink, value};
 use crate::error::{KnowledgeError, Problem};
+use crate::notice::{Notice, notice};
 use crate::spec::{FieldKind, Splitting};
 
 pub(crate) struct Records<'a> {
@@ -75,16 +76,28 @@ impl<'a> Records<'a> {
         let has_rows = self.output.records() > 0;
         if !left_out.is_empty() {
             let names = left_out.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-            let text = format!("the sheets {names} have none of the columns {fields} and were left out");
-            if has_rows { self.output.warn(text) } else { self.output.problem(Problem::of(text)) }
+            let (sheets, fields) = (names, fields.as_str());
+            let left_out = notice!(
+                "sheets_left_out",
+                "the sheets {sheets} have none of the columns {fields} and were left out",
+                sheets,
+                fields,
+            );
+            if has_rows { self.output.warn(left_out) } else { self.output.problem(Problem::of(left_out)) }
         }
         if std::mem::take(&mut self.text_left_out) {
             if has_rows {
-                self.output.warn(format!("text outside of the tables with {fields} was left out"));
+                self.output.warn(notice!(
+                    "text_left_out",
+                    "text outside of the tables with {fields} was left out",
+                    fields
+                ));
             } else if !self.output.has_problems() {
-                self.output.problem(Problem::of(format!(
+                self.output.problem(Problem::of(notice!(
+                    "text_for_tables",
                     "it is text, and this knowledge base takes tables with {fields}; upload a table or JSON, or give \
-                     the base an embedded field of type text"
+                     the base an embedded field of type text",
+                    fields,
                 )));
             }
         }
@@ -150,8 +163,9 @@ impl<'a> Records<'a> {
         if text.is_empty() {
             let spec = self.output.spec;
             let embedded: Vec<&str> = spec.fields.iter().filter(|it| it.embed).map(|it| it.name.as_str()).collect();
-            let message = format!("nothing to search by: {} have no value", embedded.join(", "));
-            self.output.problem(Problem::in_row(row, message));
+            let fields = embedded.join(", ");
+            let nothing = notice!("nothing_to_search_by", "nothing to search by: {fields} have no value", fields);
+            self.output.problem(Problem::in_row(row, nothing));
             return Ok(());
         }
         self.push_row(row, text, &fields)
@@ -218,12 +232,14 @@ impl<'a> Records<'a> {
             Sheet::Rows { columns, width } => {
                 let has_fields = !self.output.spec.fields.is_empty();
                 if cells.len() != *width {
-                    let text = format!("it has {} cells, the header has {width}", cells.len());
                     if has_fields {
-                        self.output.problem(Problem::in_row(number, text));
+                        let (cells, columns) = (cells.len(), *width);
+                        let uneven =
+                            notice!("uneven_row", "it has {cells} cells, the header has {columns}", cells, columns);
+                        self.output.problem(Problem::in_row(number, uneven));
                         return Ok(());
                     }
-                    self.output.warn("some rows have more or fewer cells than the header".to_owned());
+                    self.output.warn(notice!("uneven_rows", "some rows have more or fewer cells than the header"));
                 }
                 if has_fields {
                     return match rows::read_row(number, cells, columns, &mut self.output) {
@@ -355,8 +371,8 @@ impl Blocks for Records<'_> {
                 Ok(())
             }
             Block::Object { number, object } => self.object(number, &object),
-            Block::Broken { row, message } => {
-                self.output.problem(Problem::in_row(row, message));
+            Block::Broken { row, notice } => {
+                self.output.problem(Problem::in_row(row, notice));
                 Ok(())
             }
             Block::Page(page) => {
@@ -392,7 +408,7 @@ impl Blocks for Records<'_> {
         self.output.progress(done, total)
     }
 
-    fn warn(&mut self, warning: String) {
+    fn warn(&mut self, warning: Notice) {
         self.output.warn(warning);
     }
 

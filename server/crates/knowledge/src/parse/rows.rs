@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::output::Output;
 use super::{MAX_CELL_CHARS, value};
 use crate::error::Problem;
+use crate::notice::notice;
 use crate::spec::{BaseSpec, FieldSpec, header_key};
 
 /// A column as the row reader wants it: a field of the base, or a free column of a base without fields.
@@ -73,11 +74,8 @@ pub(crate) fn columns(header: &[String], header_row: u32, output: &mut Output<'_
             }
             Some(field) if taken.contains(&field.name.as_str()) => {
                 twice = true;
-                output.problem(Problem {
-                    row: Some(header_row),
-                    column: Some(name.clone()),
-                    message: "the column is there twice".to_owned(),
-                });
+                let twice = notice!("column_twice", "the column is there twice");
+                output.problem(Problem::at(header_row, name, twice));
                 columns.push(Column::Ignored);
             }
             Some(field) => {
@@ -98,21 +96,24 @@ pub(crate) fn columns(header: &[String], header_row: u32, output: &mut Output<'_
     // Whoever says what the columns are has looked at them, and may do without a field.
     let may_miss = !output.columns.is_empty() && !taken.is_empty();
     if !missing.is_empty() && may_miss {
-        output.warn(format!("no column is read into {}", names.join(", ")));
+        output.warn(notice!("fields_without_column", "no column is read into {fields}", fields = names.join(", ")));
     } else if !missing.is_empty() {
-        let there: Vec<String> = header.iter().map(|it| format!("`{it}`")).collect();
-        let (is, are) = if missing.len() == 1 { ("the column", "is") } else { ("the columns", "are") };
-        let message = format!("{is} {} {are} missing; the header has {}", names.join(", "), there.join(", "));
-        output.problem(Problem { row: Some(header_row), column: None, message });
+        let (missing, there) = (names.join(", "), quoted(header));
+        let without = notice!("columns_missing", "the header does not have {missing}; it has {there}", missing, there,);
+        output.problem(Problem::in_row(header_row, without));
     }
     if (!missing.is_empty() && !may_miss) || twice {
         return None;
     }
     if !ignored.is_empty() {
-        let names: Vec<String> = ignored.iter().map(|it| format!("`{it}`")).collect();
-        output.warn(format!("columns that are no fields were left out: {}", names.join(", ")));
+        let columns = quoted(&ignored);
+        output.warn(notice!("columns_left_out", "columns that are no fields were left out: {columns}", columns));
     }
     Some(columns)
+}
+
+fn quoted(names: &[impl std::fmt::Display]) -> String {
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn free_columns(header: &[String], said: &BTreeMap<String, String>) -> Vec<Column> {
@@ -201,8 +202,12 @@ pub(crate) fn too_long(row: u32, column: &str, cell: &str) -> Option<Problem> {
     }
     let length = cell.chars().count();
     (length > MAX_CELL_CHARS).then(|| {
-        let text =
-            format!("the cell has {length} characters, at most {MAX_CELL_CHARS} are read; is a quote not closed?");
+        let text = notice!(
+            "cell_too_long",
+            "the cell has {length} characters, at most {most} are read; is a quote not closed?",
+            length,
+            most = MAX_CELL_CHARS,
+        );
         Problem::at(row, column, text)
     })
 }
@@ -223,7 +228,6 @@ impl Seen {
 
     pub(crate) fn finish(self, output: &mut Output<'_>) {
         let Seen { ignored, fields, objects, known: _ } = self;
-        let quoted = |names: &[String]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
         if output.spec.fields.is_empty() || objects == 0 {
             return;
         }
@@ -238,13 +242,15 @@ impl Seen {
         if !missing.is_empty() && !may_miss {
             let mut there = fields;
             there.extend(ignored);
-            output.problem(Problem::of(format!(
-                "no record has {}; the records have {}",
-                quoted(&missing),
-                if there.is_empty() { "no members".to_owned() } else { quoted(&there) }
-            )));
+            let (missing, members) = (quoted(&missing), quoted(&there));
+            output.problem(Problem::of(if there.is_empty() {
+                notice!("members_missing", "no record has {missing}; the records have no members", missing)
+            } else {
+                notice!("other_members", "no record has {missing}; the records have {members}", missing, members)
+            }));
         } else if !ignored.is_empty() {
-            output.warn(format!("members that are no fields were left out: {}", quoted(&ignored)));
+            let members = quoted(&ignored);
+            output.warn(notice!("members_left_out", "members that are no fields were left out: {members}", members));
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{output, value};
 use crate::error::Problem;
+use crate::notice::notice;
 use crate::spec::BaseSpec;
 
 /// Values as the base's fields want them. An empty value is left out. A base without fields takes any.
@@ -16,10 +17,13 @@ pub fn typed_fields(spec: &BaseSpec, given: Map<String, Value>) -> Result<Map<St
     }
     let (mut fields, mut problems) = (Map::new(), Vec::new());
     for (name, value) in given {
-        let problem = |message: String| Problem { row: None, column: Some(name.clone()), message };
         match spec.field(&name).map(|it| value::from_json(it.kind, &value)) {
-            None => problems.push(problem(format!("there is no such field; there are {}", spec.field_names()))),
-            Some(Err(message)) => problems.push(problem(message)),
+            None => {
+                let unknown =
+                    notice!("no_such_field", "there is no such field; there are {fields}", fields = spec.field_names());
+                problems.push(Problem::in_column(&name, unknown));
+            }
+            Some(Err(notice)) => problems.push(Problem::in_column(&name, notice)),
             Some(Ok(None)) => {}
             Some(Ok(Some(value))) => {
                 fields.insert(name, value);

@@ -4,10 +4,11 @@ use jiff::civil::Date;
 use serde_json::{Number, Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::notice::{Notice, notice};
 use crate::spec::FieldKind;
 
 /// A cell of a table. Empty cells have no value.
-pub(crate) fn from_cell(kind: FieldKind, cell: &str) -> Result<Option<Value>, String> {
+pub(crate) fn from_cell(kind: FieldKind, cell: &str) -> Result<Option<Value>, Notice> {
     let cell = cell.trim();
     if cell.is_empty() {
         return Ok(None);
@@ -29,7 +30,7 @@ pub(crate) fn from_cell(kind: FieldKind, cell: &str) -> Result<Option<Value>, St
 }
 
 /// A value of JSON. Strings are read as cells; other types must fit.
-pub(crate) fn from_json(kind: FieldKind, value: &Value) -> Result<Option<Value>, String> {
+pub(crate) fn from_json(kind: FieldKind, value: &Value) -> Result<Option<Value>, Notice> {
     match (kind, value) {
         (_, Value::Null) => Ok(None),
         (_, Value::String(it)) => from_cell(kind, it),
@@ -49,15 +50,24 @@ pub(crate) fn from_json(kind: FieldKind, value: &Value) -> Result<Option<Value>,
                     Value::Bool(it) => list.push(it.to_string()),
                     Value::Null => {}
                     Value::Array(_) | Value::Object(_) => {
-                        return Err(format!("a list holds words and numbers, not {}", shape(item)));
+                        let given = as_json(item);
+                        return Err(notice!("not_in_a_list", "a list holds words and numbers, not `{given}`", given));
                     }
                 }
             }
             Ok(if list.is_empty() { None } else { Some(json!(list)) })
         }
         (FieldKind::List, Value::Number(it)) => Ok(Some(json!([it.to_string()]))),
-        (_, other) => Err(format!("{} does not fit the type {}", shape(other), kind.as_str())),
+        (_, other) => {
+            let (given, kind) = (as_json(other), kind.as_str());
+            Err(notice!("wrong_type", "`{given}` does not fit the type {kind}", given, kind))
+        }
     }
+}
+
+/// As it was written, for messages.
+pub(crate) fn as_json(value: &Value) -> String {
+    shortened(&value.to_string())
 }
 
 pub(crate) fn shape(value: &Value) -> String {
@@ -88,8 +98,8 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= SHOWN { text.to_owned() } else { text.chars().take(SHOWN).chain(['…']).collect() }
 }
 
-pub(crate) fn number(cell: &str) -> Result<Number, String> {
-    let bad = || format!("“{}” is not a number", shortened(cell));
+pub(crate) fn number(cell: &str) -> Result<Number, Notice> {
+    let bad = || notice!("not_a_number", "“{cell}” is not a number", cell = shortened(cell));
     let narrow: String = cell.nfkc().map(|it| if matches!(it, '−' | '–') { '-' } else { it }).collect();
     let mut rest = narrow.trim();
     for currency in ["rmb", "cny", "usd", "hk$", "nt$", "¥", "$", "€", "£", "人民币"] {
@@ -155,20 +165,24 @@ fn without_thousands(text: &str) -> Option<String> {
     right.then(|| format!("{}{rest}", whole.replace(',', "")))
 }
 
-pub(crate) fn boolean(cell: &str) -> Result<bool, String> {
+pub(crate) fn boolean(cell: &str) -> Result<bool, Notice> {
     let key: String = cell.nfkc().flat_map(char::to_lowercase).collect();
     match key.trim() {
         "true" | "yes" | "y" | "t" | "1" | "on" | "是" | "有" | "对" | "真" | "✓" | "✔" | "√" => Ok(true),
         "false" | "no" | "n" | "f" | "0" | "off" | "否" | "无" | "没有" | "不是" | "错" | "假" | "✗" | "✘" | "×" => {
             Ok(false)
         }
-        _ => Err(format!("“{}” is neither yes nor no (write 是/否 or true/false)", shortened(cell))),
+        _ => Err(notice!(
+            "not_yes_or_no",
+            "“{cell}” is neither yes nor no (write 是/否 or true/false)",
+            cell = shortened(cell)
+        )),
     }
 }
 
 /// Any usual shape into `YYYY-MM-DD`; a time behind the date is dropped.
-pub(crate) fn date(cell: &str) -> Result<String, String> {
-    let bad = |why: &str| format!("“{}” is not a date{why} (write 2026-10-31)", shortened(cell));
+pub(crate) fn date(cell: &str) -> Result<String, Notice> {
+    let bad = || notice!("not_a_date", "“{cell}” is not a date (write 2026-10-31)", cell = shortened(cell));
     let narrow: String = cell.nfkc().collect::<String>().trim().to_lowercase();
     let words = month_name_first(&narrow);
     let narrow = words.unwrap_or(narrow);
@@ -190,14 +204,26 @@ pub(crate) fn date(cell: &str) -> Result<String, String> {
                 (Some('.'), _, false) | (_, true, false) => (read(year), b, a),
                 (_, false, true) => (read(year), a, b),
                 (_, false, false) if a == b => (read(year), a, b),
-                (_, false, false) => return Err(bad(": day and month cannot be told apart")),
-                (_, true, true) => return Err(bad("")),
+                (_, false, false) => {
+                    return Err(notice!(
+                        "ambiguous_date",
+                        "“{cell}” is not a date: day and month cannot be told apart (write 2026-10-31)",
+                        cell = shortened(cell)
+                    ));
+                }
+                (_, true, true) => return Err(bad()),
             }
         }
-        _ => return Err(bad("")),
+        _ => return Err(bad()),
     };
-    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(bad("")) };
-    Date::new(year, month, day).map(|it| it.to_string()).map_err(|_| bad(": there is no such day"))
+    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return Err(bad()) };
+    Date::new(year, month, day).map(|it| it.to_string()).map_err(|_| {
+        notice!(
+            "no_such_day",
+            "“{cell}” is not a date: there is no such day (write 2026-10-31)",
+            cell = shortened(cell)
+        )
+    })
 }
 
 /// The groups of digits with the character behind each.
@@ -297,8 +323,8 @@ mod tests {
             assert_eq!(date(cell).as_deref(), Ok("2026-10-03"), "{cell}");
         }
         assert_eq!(date("10/31/2026").as_deref(), Ok("2026-10-31"));
-        assert!(date("10/3/2026").unwrap_err().contains("cannot be told apart"));
-        assert!(date("2026-02-30").unwrap_err().contains("no such day"));
+        assert!(date("10/3/2026").unwrap_err().message.contains("cannot be told apart"));
+        assert!(date("2026-02-30").unwrap_err().message.contains("no such day"));
         for cell in ["yesterday", "2026", "45000", "13/13/2026", "约2026年10月3日"] {
             assert!(date(cell).is_err(), "{cell} should not be a date");
         }

@@ -100,7 +100,7 @@ fn every_delimiter_is_found_by_the_header_it_gives() {
             BaseSpec::from_yaml(&SPEC.replace("price: { type: number, title: 价格（元） }", "price: number")).unwrap();
         let parsed = parse(table.as_bytes(), "x.csv", &spec).unwrap();
         assert_eq!(parsed.records[0].fields["tags"], json!(["a", "b"]), "{delimiter:?}");
-        assert!(parsed.warnings[0].contains("备注"), "{:?}", parsed.warnings);
+        assert!(parsed.warnings[0].message.contains("备注"), "{:?}", parsed.warnings);
     }
 }
 
@@ -108,7 +108,7 @@ fn every_delimiter_is_found_by_the_header_it_gives() {
 fn missing_columns_are_named_with_what_was_found() {
     let error = parse("name,价格（元）,辣\n鱼,1,是\n".as_bytes(), "x.csv", &spec()).unwrap_err();
     let text = error.to_string();
-    for expected in ["`category` (分类)", "`since`", "`tags`", "header has `name`, `价格（元）`, `辣`"] {
+    for expected in ["`category` (分类)", "`since`", "`tags`", "it has `name`, `价格（元）`, `辣`"] {
         assert!(text.contains(expected), "{expected} is missing in {text}");
     }
     assert_eq!(error.code(), "invalid_document");
@@ -161,7 +161,7 @@ fn json_and_json_lines_are_read_and_checked() {
             fields,
             json!({"name": "鱼", "category": "川菜", "price": 12, "hot": true, "since": "2026-10-03", "tags": ["a", "1"]})
         );
-        assert!(parsed.warnings.iter().any(|it| it.contains("`x`")), "{:?}", parsed.warnings);
+        assert!(parsed.warnings.iter().any(|it| it.message.contains("`x`")), "{:?}", parsed.warnings);
     }
     let bad = json!([object, 7, {"name": {"zh": "x"}, "category": "c", "hot": "maybe"}]).to_string();
     let error = parse(bad.as_bytes(), "x.json", &spec()).unwrap_err();
@@ -244,7 +244,7 @@ fn a_base_without_fields_takes_every_column_as_text() {
     let parsed = parse("姓名,部门,\n王芳,财务,备用\n李雷\n".as_bytes(), "people.csv", &base).unwrap();
     assert_eq!(parsed.records[0].text, "姓名: 王芳\n部门: 财务\ncolumn_3: 备用");
     assert_eq!((parsed.records[1].text.as_str(), parsed.records[1].position.row), ("姓名: 李雷", Some(3)));
-    assert!(parsed.warnings[0].contains("more or fewer cells"), "{:?}", parsed.warnings);
+    assert!(parsed.warnings[0].message.contains("more or fewer cells"), "{:?}", parsed.warnings);
 }
 
 #[test]

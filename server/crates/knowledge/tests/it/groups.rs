@@ -106,7 +106,7 @@ async fn what_may_not_be_seen_is_as_if_it_were_not_there(on: Backend) {
     request.groups = Some(Vec::new());
     let response = search(&knowledge, request).await;
     assert_eq!(response.status, SearchStatus::Empty);
-    assert!(!response.reason.unwrap().contains('6'), "how many there are is not told");
+    assert!(!response.reason().unwrap().contains('6'), "how many there are is not told");
 }
 
 async fn groups_that_change_while_a_version_is_put_together_hold_for_it(on: Backend) {

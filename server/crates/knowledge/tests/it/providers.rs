@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::server::{Answer, Asked, Server, json as answer, status};
 use crate::support::{Hashing, ask, client, menu, menu_of, search};
 use knowledge::{
-    EmbedError, Embedder, HttpReranker, HttpRerankerConfig, Knowledge, OpenAiConfig, OpenAiEmbedder, Purpose,
+    EmbedError, Embedder, HttpReranker, HttpRerankerConfig, Knowledge, OpenAiConfig, OpenAiEmbedder, Prefixes, Purpose,
     RerankError, Reranker, SearchMode, SearchRequest, SearchStatus,
 };
 use serde_json::{Value, json};
@@ -51,8 +51,7 @@ async fn failing(config: OpenAiConfig) -> String {
 async fn vectors_come_in_the_order_of_the_texts_and_normalised() {
     let server = Server::start(|_, asked| answer(&vectors(asked))).await;
     let config = OpenAiConfig {
-        query_prefix: "query: ".to_owned(),
-        passage_prefix: "p:".to_owned(),
+        prefixes: Prefixes { query: "query: ".to_owned(), passage: "p:".to_owned() },
         batch_texts: 2,
         ..config(&server)
     };
@@ -192,7 +191,7 @@ async fn a_reranker_decides_the_order_and_its_scores_are_the_hits() {
     })
     .await;
     let response = searched(reranker(&server), None).await;
-    assert_eq!((response.status, response.reason), (SearchStatus::Ok, None));
+    assert_eq!((response.status, response.reason()), (SearchStatus::Ok, None));
     assert_eq!(response.hits.len(), 5);
     assert!(response.timings.rerank_ms.is_some());
     for (hit, rank) in response.hits.iter().zip(1u32..) {
@@ -211,7 +210,7 @@ async fn a_reranker_decides_the_order_and_its_scores_are_the_hits() {
     let best = response.hits[0].score;
     let response = searched(reranker(&server), Some(best + 0.1)).await;
     assert_eq!((response.status, response.hits.len()), (SearchStatus::BelowThreshold, 0));
-    assert!(response.reason.unwrap().contains(&format!("{best:.3}")));
+    assert!(response.reason().unwrap().contains(&format!("{best:.3}")));
 }
 
 #[tokio::test]
@@ -233,7 +232,7 @@ async fn without_its_reranker_a_search_keeps_the_fused_order_and_says_so() {
     for (server, told) in &cases {
         let response = searched(reranker(server), Some(0.0)).await;
         assert_eq!(response.status, SearchStatus::Degraded);
-        let reason = response.reason.unwrap();
+        let reason = response.reason().unwrap();
         assert!(reason.contains(told) && reason.contains("order without it"), "{told}: {reason}");
         assert!(reason.contains("threshold") && !reason.contains(KEY), "{reason}");
         assert_eq!(response.hits.len(), 5);
@@ -242,7 +241,7 @@ async fn without_its_reranker_a_search_keeps_the_fused_order_and_says_so() {
     }
     let nowhere = HttpRerankerConfig::new("http://127.0.0.1:9/rerank", "r");
     let response = searched(nowhere, None).await;
-    assert!(response.reason.unwrap().contains("the reranker cannot be reached"));
+    assert!(response.reason().unwrap().contains("the reranker cannot be reached"));
 }
 
 #[tokio::test]

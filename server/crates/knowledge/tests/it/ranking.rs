@@ -138,7 +138,7 @@ async fn a_model_that_is_not_there_degrades_search_and_says_so() {
     assert!(!report.embedded && report.reason.is_some());
     let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, names(&response)[0]), (SearchStatus::Degraded, "麻婆豆腐"));
-    assert!(response.reason.unwrap().contains("not there yet"));
+    assert!(response.reason().unwrap().contains("not there yet"));
     let error = knowledge.search("tenant-a", ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
     assert!(error.hint().unwrap().contains("e5-small-q4.bin"));

@@ -86,7 +86,7 @@ fn sheets_are_tables_wherever_their_header_stands() {
     assert_eq!(parsed.records[1].fields, json!({"name": "虾", "price": 36.5}).as_object().unwrap().clone());
     let position = &parsed.records[0].position;
     assert_eq!((position.part.as_deref(), position.row), (Some("午餐"), Some(4)));
-    assert!(parsed.warnings.iter().any(|it| it.contains("`说明`")), "{:?}", parsed.warnings);
+    assert!(parsed.warnings.iter().any(|it| it.message.contains("`说明`")), "{:?}", parsed.warnings);
     let parsed = read(&book, "a.xlsx");
     assert_eq!(texts(&parsed)[..2], ["2026年菜单", "菜名: 鱼\n价格: 28\n备注: 辣"]);
     assert_eq!(parsed.records.last().unwrap().position.part.as_deref(), Some("说明"));
@@ -146,8 +146,10 @@ fn archives_are_one_document_of_many_files() {
         ]
     );
     assert_eq!(parsed.warnings.len(), 2, "{:?}", parsed.warnings);
-    assert!(parsed.warnings[0].contains("inner.zip") && parsed.warnings[0].contains("within an archive"));
-    assert!(parsed.warnings[1].contains("bad.pdf"), "{:?}", parsed.warnings);
+    assert!(
+        parsed.warnings[0].message.contains("inner.zip") && parsed.warnings[0].message.contains("within an archive")
+    );
+    assert!(parsed.warnings[1].message.contains("bad.pdf"), "{:?}", parsed.warnings);
     let error = parse(&zipped(&[("bad.pdf", b"%PDF-1.4"), ("b.doc", b"x")]), "all.zip", &base()).unwrap_err();
     assert!(error.to_string().contains("none of the 2 files"), "{error}");
     // A bad table in a base with fields is left out as a whole file is refused: with its row and column.
@@ -155,14 +157,22 @@ fn archives_are_one_document_of_many_files() {
         zipped(&[("good.csv", "菜名,价格\n鱼,28\n".as_bytes()), ("bad.csv", "菜名,价格\n虾,贵\n".as_bytes())]);
     let parsed = parse(&archive, "all.zip", &menu()).unwrap();
     assert_eq!(parsed.records.len(), 1);
-    assert!(parsed.warnings[0].contains("bad.csv") && parsed.warnings[0].contains("row 2"), "{:?}", parsed.warnings);
+    assert!(
+        parsed.warnings[0].message.contains("bad.csv") && parsed.warnings[0].message.contains("row 2"),
+        "{:?}",
+        parsed.warnings
+    );
 }
 
 #[test]
 fn what_a_file_is_wins_over_its_name() {
     let parsed = read(&docx(&paragraph("", "", "一段话。")), "a.pdf");
     assert_eq!(texts(&parsed), ["一段话。"]);
-    assert!(parsed.warnings[0].contains("`.pdf`") && parsed.warnings[0].contains("Word"), "{:?}", parsed.warnings);
+    assert!(
+        parsed.warnings[0].message.contains("`.pdf`") && parsed.warnings[0].message.contains("Word"),
+        "{:?}",
+        parsed.warnings
+    );
     let parsed = read("<html><body><table><tr><td>a<td>b</table>".as_bytes(), "export.xls");
     assert!(texts(&parsed)[0].contains("| a | b |"), "{:?}", texts(&parsed));
     let parsed = parse("菜名\t价格\n鱼\t3\n".as_bytes(), "export.xls", &menu()).unwrap();
@@ -284,7 +294,7 @@ fn columns_can_be_said_and_metadata_fills_fields() {
         Value::Object(records[0].fields.clone()),
         json!({"name": "鱼", "price": 28, "branch": "上海", "since": "2026-01-05"})
     );
-    assert_eq!(recognised.warnings, Vec::<String>::new());
+    assert_eq!(recognised.warnings, []);
     metadata.insert("since".to_owned(), json!("昨天"));
     let error = read(&metadata, &columns).unwrap_err();
     assert!(error.to_string().contains("metadata"), "{error}");

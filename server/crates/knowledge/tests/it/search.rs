@@ -60,14 +60,13 @@ fn filtered(base: &BaseRef, query: &str, mode: SearchMode, filter: Value) -> Sea
 async fn hybrid_hits_carry_every_stage_and_are_in_order(on: Backend) {
     let it = bench(&on, Some("m")).await;
     let response = search(&it.knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await;
-    assert_eq!((response.status, &response.reason), (SearchStatus::Ok, &None));
+    assert_eq!((response.status, response.reason()), (SearchStatus::Ok, None));
     assert_eq!(names(&response)[0], "麻婆豆腐");
     let best = &response.hits[0];
-    let (dense, lexical) = (best.stages.dense.unwrap(), best.stages.lexical.unwrap());
-    assert_eq!(lexical.rank, 1);
-    let sum = 1.0 / (60.0 + f64::from(dense.rank)) + 1.0 / (60.0 + f64::from(lexical.rank));
-    assert!((best.stages.fused.unwrap() - sum).abs() < 1e-9);
-    assert!((best.score - sum / (2.0 / 61.0)).abs() < 1e-9, "1 is what leads every list: {}", best.score);
+    assert_eq!(best.stages.lexical.unwrap().rank, 1);
+    assert_eq!(best.stages.fused, Some(best.score));
+    let leads = best.stages.dense.unwrap().rank == 1;
+    assert!((leads && best.score == 1.0) || (!leads && best.score > 0.5 && best.score < 1.0), "{}", best.score);
     assert!(response.hits.windows(2).all(|it| it[0].score >= it[1].score));
     assert_eq!((best.document.as_str(), best.base.as_str()), ("menu.csv", "base-menu"));
     assert_eq!(it.knowledge.get(TENANT, "base-menu", &best.id, None).await.unwrap().unwrap().fields, best.fields);
@@ -231,26 +230,26 @@ async fn nothing_found_says_which_nothing_it_is(on: Backend) {
     let empty =
         search(&it.knowledge, filtered(&it.base, "鱼", SearchMode::Hybrid, json!({"price": {"gt": 9999}}))).await;
     assert_eq!((empty.status, empty.hits.len()), (SearchStatus::Empty, 0));
-    assert!(empty.reason.unwrap().contains("none of 68 records passes the filter"));
+    assert!(empty.reason().unwrap().contains("none of 68 records passes the filter"));
     let no_word = search(&it.knowledge, ask(&it.base, "quantum chromodynamics", SearchMode::Lexical)).await;
     assert_eq!(no_word.status, SearchStatus::Empty);
     let below =
         search(&it.knowledge, SearchRequest { min_score: Some(0.999), ..ask(&it.base, "鱼汤面", SearchMode::Dense) })
             .await;
     assert_eq!((below.status, below.hits.len()), (SearchStatus::BelowThreshold, 0));
-    assert!(below.reason.unwrap().contains("the best score is 0."));
+    assert!(below.reason().unwrap().contains("the best score is 0."));
     let other = BaseRef { id: "never-filled".to_owned(), ..it.base.clone() };
     let unknown =
         search(&it.knowledge, SearchRequest { bases: vec![other], ..ask(&it.base, "鱼", SearchMode::Hybrid) }).await;
     assert_eq!(unknown.status, SearchStatus::Empty);
-    assert!(unknown.reason.unwrap().contains("no records yet"));
+    assert!(unknown.reason().unwrap().contains("no records yet"));
 }
 
 async fn without_a_model_words_still_find_and_the_answer_says_so(on: Backend) {
     let it = bench(&on, None).await;
     let response = search(&it.knowledge, ask(&it.base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!((response.status, names(&response)[0]), (SearchStatus::Degraded, "麻婆豆腐"));
-    assert!(response.reason.unwrap().contains("no embedding model is set up"));
+    assert!(response.reason().unwrap().contains("no embedding model is set up"));
     assert!(response.hits[0].stages.dense.is_none());
     assert!((response.hits[0].score - 1.0).abs() < 1e-9, "of one list, the first is the best there can be");
     let error = it.knowledge.search(TENANT, ask(&it.base, "鱼", SearchMode::Dense)).await.unwrap_err();
@@ -276,7 +275,7 @@ async fn a_model_that_comes_late_is_made_up_for(on: Backend) {
 
     embedder.broken.store(false, Ordering::SeqCst);
     let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
-    assert!(response.reason.unwrap().contains("68 of 68 records are not embedded yet"));
+    assert!(response.reason().unwrap().contains("68 of 68 records are not embedded yet"));
     let error = knowledge.search(TENANT, ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
 
@@ -286,7 +285,7 @@ async fn a_model_that_comes_late_is_made_up_for(on: Backend) {
     assert_eq!(done.unwrap().embedded, 68);
     assert_eq!(told.into_inner().unwrap(), [(64, 68), (68, 68)]);
     let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
-    assert_eq!((response.status, response.reason), (SearchStatus::Ok, None));
+    assert_eq!((response.status, response.reason()), (SearchStatus::Ok, None));
     let again = knowledge.embed_missing(TENANT, &base, &|_| {}, &|| false).await.unwrap();
     assert_eq!((again.embedded, again.reused, again.missing), (0, 68, 0));
 }
@@ -305,9 +304,9 @@ async fn records_not_embedded_yet_are_counted_in_the_reason(on: Backend) {
     let response = search(&it.knowledge, ask(&it.base, "佛跳墙", SearchMode::Hybrid)).await;
     assert_eq!(response.status, SearchStatus::Degraded);
     assert!(names(&response).contains(&"佛跳墙"), "{:?}", names(&response));
-    assert!(response.reason.unwrap().contains("1 of 69 records are not embedded yet"));
+    assert!(response.reason().unwrap().contains("1 of 69 records are not embedded yet"));
     let response = search(&it.knowledge, ask(&it.base, "佛跳墙", SearchMode::Dense)).await;
-    assert!(response.reason.unwrap().contains("cannot be found by meaning"));
+    assert!(response.reason().unwrap().contains("cannot be found by meaning"));
 }
 
 async fn vectors_of_another_model_are_never_compared(on: Backend) {
@@ -316,7 +315,7 @@ async fn vectors_of_another_model_are_never_compared(on: Backend) {
     let (knowledge, base) = (it.knowledge.clone(), with(&renewed));
     let response = search(&knowledge, ask(&base, "麻婆豆腐", SearchMode::Hybrid)).await;
     assert_eq!(response.status, SearchStatus::Degraded);
-    let reason = response.reason.unwrap();
+    let reason = response.reason().unwrap();
     assert!(reason.contains("old-model") && reason.contains("new-model"), "{reason}");
     assert!(response.hits.iter().all(|it| it.stages.dense.is_none()));
     let error = knowledge.search(TENANT, ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();

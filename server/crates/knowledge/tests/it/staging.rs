@@ -245,7 +245,7 @@ async fn a_model_that_fails_leaves_the_rest_to_words_and_says_why(on: Backend) {
     embedder.broken.store(false, Ordering::SeqCst);
     let response = search(&knowledge, ask(&base, "共同的段落", SearchMode::Hybrid)).await;
     assert_eq!(response.status, SearchStatus::Degraded);
-    assert!(response.reason.unwrap().contains("136 of 200 records are not embedded yet"));
+    assert!(response.reason().unwrap().contains("136 of 200 records are not embedded yet"));
     let report = knowledge.embed_missing(TENANT, &base, &|_| {}, NEVER).await.unwrap();
     assert_eq!((report.embedded, report.reused), (136, 64));
     assert_eq!(search(&knowledge, ask(&base, "共同的段落", SearchMode::Dense)).await.status, SearchStatus::Ok);
@@ -406,7 +406,7 @@ async fn a_file_of_version_1_keeps_its_vectors(on: Backend) {
         assert_eq!(knowledge.count(TENANT, "base").await.unwrap(), 4);
         assert_eq!(knowledge.documents(TENANT, "base").await.unwrap()["doc"], 3);
         let response = search(&knowledge, ask(&base, "甲共同的段落", SearchMode::Hybrid)).await;
-        assert!(response.reason.unwrap().contains("1 of 4 records are not embedded yet"));
+        assert!(response.reason().unwrap().contains("1 of 4 records are not embedded yet"));
         let best = &response.hits[0];
         assert_eq!((best.id.as_str(), best.also.as_slice()), ("doc:0", ["doc:2".to_owned()].as_slice()));
         assert_eq!(best.fields["price"], 3);

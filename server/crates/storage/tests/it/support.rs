@@ -256,7 +256,7 @@ pub(crate) fn retrieval_test(base: KnowledgeBaseId, query: &str) -> RetrievalTes
 }
 
 pub(crate) fn finished(records: i64, at: i64) -> Finished {
-    Finished { records, media_type: None, warnings: vec!["GB18030".into()], reason: None, at }
+    Finished { records, media_type: None, warnings: vec![json!({ "code": "guessed_encoding" })], reason: None, at }
 }
 
 /// A new version of a document, from its file to the moment when it counts.

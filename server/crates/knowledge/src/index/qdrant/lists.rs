@@ -25,6 +25,7 @@ use crate::index::tenant::{Reading, TenantIndex};
 use crate::index::types::permits;
 use crate::index::{BaseRef, Timings};
 use crate::lexical::{Names, terms_of_query};
+use crate::notice::notice;
 
 /// Where one base is searched, and which of its records pass the filter; none where no record of it does.
 pub(in crate::index) struct There {
@@ -75,7 +76,10 @@ impl QdrantIndex {
             && is_outdated
             && [dense, lexical].into_iter().flatten().all(|it| it.records.is_empty())
         {
-            doubts.push("what Qdrant found is not what this server has, which is being brought up to date".to_owned());
+            doubts.push(notice!(
+                "qdrant_is_behind",
+                "what Qdrant found is not what this server has, which is being brought up to date"
+            ));
         }
         Ok(gathered)
     }

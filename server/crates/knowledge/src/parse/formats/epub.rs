@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::pptx::resolved;
 use super::{Input, html};
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 use crate::parse::archive::Archive;
 use crate::parse::block::{Block, Blocks};
 use crate::parse::encoding;
@@ -39,7 +40,8 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
     let mut read_any = false;
     for (at, path) in chapters.iter().enumerate() {
         let Some(index) = archive.index_of(path) else {
-            blocks.warn(format!("the chapter `{path}` is missing"));
+            let chapter = path.as_str();
+            blocks.warn(notice!("chapter_missing", "the chapter `{chapter}` is missing", chapter));
             continue;
         };
         let member =
@@ -50,7 +52,8 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
         let charset = match encoding::recognise_leniently(&source, input.name) {
             Ok(charset) => charset,
             Err(error) => {
-                blocks.warn(format!("the chapter `{path}` was left out: {error}"));
+                let (chapter, what) = (path.as_str(), error.notice());
+                blocks.warn(notice!("chapter_left_out", "the chapter `{chapter}` was left out: {what}", chapter, what));
                 continue;
             }
         };
@@ -73,7 +76,7 @@ impl Blocks for Chapter<'_> {
         Ok(())
     }
 
-    fn warn(&mut self, warning: String) {
+    fn warn(&mut self, warning: Notice) {
         self.0.warn(warning);
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Input;
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 use crate::parse::block::{Block, Blocks};
 use crate::parse::encoding::Charset;
 use crate::parse::source::{MAX_ROW_BYTES, Meter, unreadable};
@@ -46,12 +47,14 @@ pub(crate) fn read(input: &Input<'_>, charset: &Charset, blocks: &mut dyn Blocks
             return blocks.block(Block::Object { number: 1, object });
         }
         Shape::Scalar(what) => {
-            let message = format!("a JSON array of objects is wanted, and it is {what}");
-            return blocks.block(Block::Broken { row: 1, message });
+            let notice =
+                notice!("not_a_json_list", "a JSON array of objects is wanted, and it is {what}", what = *what);
+            return blocks.block(Block::Broken { row: 1, notice });
         }
     };
     if let Some(name) = &only_list {
-        blocks.warn(format!("the records were taken from `{name}`"));
+        let member = name.as_str();
+        blocks.warn(notice!("records_from_member", "the records were taken from `{member}`", member));
     }
     let meter = Meter::default();
     let reader = charset.reader(input.source, &meter).map_err(failed)?;
@@ -214,6 +217,10 @@ struct Elements<'a> {
     error: Option<KnowledgeError>,
 }
 
+fn not_an_object(given: &Value) -> Notice {
+    notice!("not_an_object", "an object is wanted, and it is `{given}`", given = value::as_json(given))
+}
+
 impl Elements<'_> {
     fn take(&mut self, item: Value) -> Result<(), KnowledgeError> {
         self.number = self.number.saturating_add(1);
@@ -221,8 +228,7 @@ impl Elements<'_> {
         let block = match item {
             Value::Object(object) => Block::Object { number, object },
             other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                let message = format!("an object is wanted, and it is {}", value::shape(&other));
-                Block::Broken { row: number, message }
+                Block::Broken { row: number, notice: not_an_object(&other) }
             }
         };
         self.blocks.block(block)?;
@@ -301,11 +307,11 @@ pub(crate) fn read_lines(input: &Input<'_>, charset: &Charset, blocks: &mut dyn 
         }
         let block = match serde_json::from_str::<Value>(&line) {
             Ok(Value::Object(object)) => Block::Object { number, object },
-            Ok(other) => {
-                let message = format!("an object is wanted, and it is {}", value::shape(&other));
-                Block::Broken { row: number, message }
+            Ok(other) => Block::Broken { row: number, notice: not_an_object(&other) },
+            Err(error) => {
+                let notice = notice!("not_json", "it is not JSON: {error}", error = error.to_string());
+                Block::Broken { row: number, notice }
             }
-            Err(error) => Block::Broken { row: number, message: format!("it is not JSON: {error}") },
         };
         blocks.block(block)?;
         if number.is_multiple_of(1024) {

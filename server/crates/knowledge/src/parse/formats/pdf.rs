@@ -23,6 +23,7 @@ use hayro_interpret::{
 
 use super::Input;
 use crate::error::KnowledgeError;
+use crate::notice::notice;
 use crate::parse::block::{Block, Blocks};
 use crate::parse::format::encrypted;
 use crate::parse::source::unreadable;
@@ -222,17 +223,23 @@ impl PageNumbers {
             return refused("there is no text on its pages", "check that it is the right file");
         }
         if !self.broken.is_empty() {
-            blocks.warn(format!("damaged pages were left out: {}", ranges(&self.broken)));
+            let pages = ranges(&self.broken);
+            blocks.warn(notice!("pages_damaged", "damaged pages were left out: {pages}", pages));
         }
         if !self.pictures.is_empty() {
-            blocks.warn(format!(
-                "pages without text were left out: {}; if they are scanned, have their text recognised (OCR) first",
-                ranges(&self.pictures)
+            blocks.warn(notice!(
+                "pages_without_text",
+                "pages without text were left out: {pages}; if they are scanned, have their text recognised (OCR) first",
+                pages = ranges(&self.pictures),
             ));
         }
         if self.unknown * 10 > self.letters {
             let share = self.unknown * 100 / self.letters.max(1);
-            blocks.warn(format!("{share} % of its letters are drawn by fonts that do not say which letters they are"));
+            blocks.warn(notice!(
+                "unknown_letters",
+                "{share} % of its letters are drawn by fonts that do not say which letters they are",
+                share,
+            ));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Input;
 use crate::error::KnowledgeError;
+use crate::notice::notice;
 use crate::parse::archive::Archive;
 use crate::parse::block::{Block, Blocks};
 use crate::parse::xml::{Element, Node, XmlReader, elements};
@@ -43,12 +44,14 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
         blocks.block(Block::Page(number))?;
         let Some(slide) = archive.part(path)? else {
-            blocks.warn(format!("slide {number} is missing"));
+            blocks.warn(notice!("slide_missing", "slide {number} is missing", number));
             continue;
         };
         match slide_blocks(&slide) {
             Ok(all) => all.into_iter().try_for_each(|it| blocks.block(it))?,
-            Err(message) => blocks.warn(format!("slide {number} is damaged: {message}")),
+            Err(error) => {
+                blocks.warn(notice!("slide_damaged", "slide {number} is damaged: {error}", number, error));
+            }
         }
         let notes = relations_of(&mut archive, path)
             .ok()

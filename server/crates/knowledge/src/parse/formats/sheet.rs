@@ -7,6 +7,7 @@ use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetVisible, Xls, Xls
 
 use super::Input;
 use crate::error::KnowledgeError;
+use crate::notice::notice;
 use crate::parse::archive::Archive;
 use crate::parse::block::{Block, Blocks};
 use crate::parse::format::Format;
@@ -80,7 +81,8 @@ fn sheets_of(sheets: &[calamine::Sheet], blocks: &mut dyn Blocks) -> Vec<String>
         if sheet.visible == SheetVisible::Visible {
             shown.push(sheet.name.clone());
         } else {
-            blocks.warn(format!("the hidden sheet `{}` was left out", sheet.name));
+            let sheet = sheet.name.as_str();
+            blocks.warn(notice!("hidden_sheet", "the hidden sheet `{sheet}` was left out", sheet));
         }
     }
     shown
@@ -107,7 +109,12 @@ fn streamed<R: Read + Seek>(
                 }
             },
             // A sheet that is a chart has no cells.
-            Err(error) => rows.blocks.warn(format!("the sheet `{name}` cannot be read: {error}")),
+            Err(error) => rows.blocks.warn(notice!(
+                "sheet_unreadable",
+                "the sheet `{sheet}` cannot be read: {error}",
+                sheet = name.as_str(),
+                error = error.to_string(),
+            )),
         }
         rows.finish()?;
         blocks.progress(at as u64 + 1, total)?;

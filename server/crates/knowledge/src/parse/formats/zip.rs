@@ -3,6 +3,7 @@
 
 use super::Input;
 use crate::error::KnowledgeError;
+use crate::notice::{Notice, notice};
 use crate::parse::archive::{Archive, Member};
 use crate::parse::block::Blocks;
 use crate::parse::{format, guarded, read_format};
@@ -31,10 +32,7 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
             Ok(()) => read_any = true,
             Err(error) if is_final(&error, input.name) => return Err(error),
             Err(error) => {
-                blocks.warn(match error.hint() {
-                    Some(hint) => format!("{error} ({hint})"),
-                    None => error.to_string(),
-                });
+                blocks.warn(left_out(member, &error));
                 first_error.get_or_insert(error);
             }
         }
@@ -48,6 +46,15 @@ pub(crate) fn read(input: &Input<'_>, blocks: &mut dyn Blocks) -> Result<(), Kno
             hint: error.hint().unwrap_or_else(|| "unpack it and upload the files one by one".to_owned()),
         }),
         Some(_) | None => Ok(()),
+    }
+}
+
+fn left_out(member: &Member, error: &KnowledgeError) -> Notice {
+    let member = member.name.as_str();
+    let what = error.notice();
+    match error.hint() {
+        Some(hint) => notice!("member_left_out", "{what} ({hint})", member, what, hint),
+        None => notice!("member_left_out", "{what}", member, what),
     }
 }
 

@@ -122,7 +122,10 @@ pub(crate) async fn records_are_replaced_whole(storage: &Storage) {
     let stored = storage.document(a, it.id).await.unwrap().unwrap();
     assert_eq!((stored.version, stored.records, stored.size_bytes, stored.updated_at), (1, 700, 5, 50));
     assert_eq!((stored.state(), stored.media_type.as_deref()), (DocumentState::Ready, Some("text/csv")));
-    assert_eq!((stored.columns, stored.warnings), (json!({ "菜名": "name" }), vec!["GB18030".to_owned()]));
+    assert_eq!(
+        (stored.columns, stored.warnings),
+        (json!({ "菜名": "name" }), vec![json!({ "code": "guessed_encoding" })])
+    );
     let chunks = storage.chunks(a, it.id, None, (None, 1000)).await.unwrap();
     assert_eq!(chunks.iter().map(|it| it.ordinal).collect::<Vec<_>>(), (0..700).collect::<Vec<_>>());
     assert_eq!((chunks[8].text.as_str(), &chunks[8].fields), ("第 8 道菜 v1", &json!({ "spice_level": 2 })));
