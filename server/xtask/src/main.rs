@@ -17,6 +17,7 @@ mod npm;
 mod plugins;
 mod process;
 mod python;
+mod qdrant;
 mod report;
 mod run;
 mod server;

@@ -167,7 +167,7 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     for folder in of(Language::Python) {
         python::test(root, folder)?;
     }
-    if std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1") {
+    if crate::test::slow() {
         // Its dependencies cost a minute of one core and serve nothing else, so they stay beside the plugins' builds.
         let mut command = cargo(root);
         command.env("CARGO_TARGET_DIR", root.join("plugins/target/bindgen"));

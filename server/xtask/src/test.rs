@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::process::{cargo, run};
 use crate::report::{Kind, Report};
 use crate::server::{self, Profile};
-use crate::{browser, codegen, plugins, tools, web};
+use crate::{browser, codegen, plugins, qdrant, tools, web};
 
 const PARTS: [&str; 4] = ["plugins", "web", "rust", "browser"];
 
@@ -67,6 +67,11 @@ pub(crate) fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     report.finish(Some(binary))
 }
 
+/// Whether the tests that take long, or that need what few machines have, are wanted too.
+pub(crate) fn slow() -> bool {
+    std::env::var_os("RUN_SLOW_TESTS").is_some_and(|value| value == "1")
+}
+
 /// The workspace's own tests. Gives the server's program file, which they build on the way.
 fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
     report.step(Kind::SetUp, "Postgres", tools::require_postgres)?;
@@ -76,5 +81,8 @@ fn rust(root: &Path, report: &mut Report) -> Option<PathBuf> {
     report.step(Kind::Test, "cargo test --workspace", || {
         run(cargo(root).args(["test", "--workspace", "--no-fail-fast"]))
     });
+    if slow() {
+        report.step(Kind::Test, "search on Qdrant's engine", || qdrant::test(root));
+    }
     Some(server::binary(root, Profile::Debug))
 }

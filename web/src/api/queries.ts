@@ -36,11 +36,13 @@ export const conversationsQuery = queryOptions({
 
 /** While the embedding model is on its way its progress is worth asking for often. */
 const DOWNLOAD_POLL_MS = 2000;
+/** A search server that is away comes back by itself. */
+const AWAY_POLL_MS = 10_000;
 
 export const modelsQuery = queryOptions({
   queryKey: ["models"],
   queryFn: () => request<ModelsStatus>("/api/v1/models"),
-  refetchInterval: (query) => (query.state.data?.embedding?.state === "downloading" ? DOWNLOAD_POLL_MS : false),
+  refetchInterval: ({ state: { data } }) => (data?.embedding?.state === "downloading" ? DOWNLOAD_POLL_MS : data?.index?.state === "unavailable" ? AWAY_POLL_MS : false),
 });
 
 export interface RunFilter {

@@ -240,6 +240,8 @@ export interface ModelsStatus {
     done?: number | null;
     total?: number | null;
   } | null;
+  /** What finds knowledge: `embedded` or `qdrant`; `ready` or `unavailable`. */
+  index?: { kind: string; state: string; reason?: string | null } | null;
 }
 
 export interface Page<T> {

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { asProblem, request } from "@/api/client";
 import { baseAddress, baseQuery } from "@/api/knowledge";
 import type { KnowledgeBase } from "@/api/knowledge";
+import { modelsQuery } from "@/api/queries";
 import { lastSearch } from "@/api/retrieval-settings";
 import { Button } from "@/ui/button";
 import { Retry } from "@/ui/icons";
@@ -38,6 +39,7 @@ export function BaseFrame({ name, page, children }: BaseFrameProps) {
       {base.data && problem?.status !== 404 && (
         <>
           <Head base={base.data} />
+          <SearchServer />
           <Embedding base={base.data} />
           <div className="mt-6">{children(base.data)}</div>
         </>
@@ -68,6 +70,19 @@ function Head({ base }: { base: KnowledgeBase }) {
         <Link to="/knowledge/$name/settings" params={params} className={tab} activeProps={active}>{t("knowledge.settings")}</Link>
       </nav>
     </header>
+  );
+}
+
+/** Where a server of its own finds the passages, and it is away: why nothing is found, and why uploads wait. */
+function SearchServer() {
+  const { t } = useTranslation();
+  const { data } = useQuery(modelsQuery);
+  if (data?.index?.state !== "unavailable") return null;
+  return (
+    <div role="status" data-testid="index-unavailable" className="mt-5 rounded-xl border border-seal/35 bg-seal-wash px-4 py-3 text-sm">
+      <p className="font-medium">{t("knowledge.index_unavailable")}</p>
+      {data.index.reason && <p className="mt-1 text-quiet wrap-anywhere"><Words text={data.index.reason} /></p>}
+    </div>
   );
 }
 
