@@ -40,6 +40,7 @@ const ALLOWED: &[Allowed] = &[
             "ring",
             "roxmltree",
             "rust-embed",
+            "rustix",
             "rustls",
             "serde",
             "serde-saphyr",

@@ -1,5 +1,7 @@
 //! What can go wrong with knowledge, in the words of the person who can mend it. The cause for the log is the `#[source]`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::notice::{Notice, notice};
@@ -177,9 +179,11 @@ impl KnowledgeError {
 
     /// The error as what is told of one file among several.
     pub(crate) fn notice(&self) -> Notice {
-        let first = self.problems().first().map(Problem::placed);
-        let values = first.map(|it| ("what", it.into())).into_iter().collect();
-        Notice { code: self.code(), message: self.to_string(), values }
+        let (code, values) = match self.problems().first() {
+            Some(first) => ("problems_in_file", [("what", first.placed().into())].into()),
+            None => (self.code(), BTreeMap::new()),
+        };
+        Notice { code, message: self.to_string(), values }
     }
 
     /// Every collected problem, for lists; empty where the message says it all.

@@ -30,7 +30,7 @@ export function Work({ document }: { document: KnowledgeDocument }) {
       {document.warnings.length > 0 && (
         <details className="mt-1.5 text-sm">
           <summary className="w-fit text-brass-ink">{t("knowledge.warnings", { count: document.warnings.length })}</summary>
-          <ul className="mt-1 list-disc space-y-0.5 ps-5 text-quiet">{document.warnings.map((warning, index) => <li key={index}><Words text={sayNotice(i18n.language, warning)} /></li>)}</ul>
+          <ul className="mt-1 list-disc space-y-0.5 ps-5 text-quiet">{document.warnings.map((warning, index) => <li key={index} title={warning.message}><Words text={sayNotice(i18n.language, warning)} /></li>)}</ul>
         </details>
       )}
     </>

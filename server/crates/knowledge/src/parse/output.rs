@@ -178,6 +178,11 @@ impl<'a> Output<'a> {
                 }
             }
         }
+        let texts = [Some(&mut record.text), record.answer.as_mut()].into_iter().flatten();
+        texts.chain(&mut record.position.headings).for_each(drop_nul);
+        if record.text.trim().is_empty() {
+            return Ok(());
+        }
         record.ordinal = u32::try_from(self.records).unwrap_or(u32::MAX);
         self.records += 1;
         self.batch.push(record);
@@ -206,6 +211,13 @@ impl<'a> Output<'a> {
             self.warnings.push(notice!("more_warnings", "… and {more} more", more = self.unsaid_warnings));
         }
         Ok((self.warnings, self.records))
+    }
+}
+
+/// The database keeps another character in its place, and the index would differ from it.
+fn drop_nul(text: &mut String) {
+    if text.contains('\0') {
+        text.retain(|it| it != '\0');
     }
 }
 
