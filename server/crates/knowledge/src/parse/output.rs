@@ -179,10 +179,7 @@ impl<'a> Output<'a> {
             }
         }
         let texts = [Some(&mut record.text), record.answer.as_mut()].into_iter().flatten();
-        texts.chain(&mut record.position.headings).for_each(drop_nul);
-        if record.text.trim().is_empty() {
-            return Ok(());
-        }
+        texts.chain(&mut record.position.headings).for_each(replace_nul);
         record.ordinal = u32::try_from(self.records).unwrap_or(u32::MAX);
         self.records += 1;
         self.batch.push(record);
@@ -214,10 +211,10 @@ impl<'a> Output<'a> {
     }
 }
 
-/// The database keeps another character in its place, and the index would differ from it.
-fn drop_nul(text: &mut String) {
+/// As the database does, which cannot keep this character: text and index are the same, and no position moves.
+fn replace_nul(text: &mut String) {
     if text.contains('\0') {
-        text.retain(|it| it != '\0');
+        *text = text.replace('\0', "\u{fffd}");
     }
 }
 
