@@ -77,6 +77,14 @@ impl AppError {
         it
     }
 
+    fn disk_full(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
+        let it = AppError::new(ErrorCode::StorageFull, "nothing was stored: the disk is full");
+        AppError {
+            internal: Some(error.into()),
+            ..it.hint("free space on the disk of the data folder, then try again")
+        }
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> AppError {
         self.hint = Some(hint.into());
         self
@@ -117,12 +125,7 @@ impl From<storage::StorageError> for AppError {
             storage::StorageError::InvalidCursor { ref cursor } => {
                 AppError::invalid(format!("`{cursor}` is not a cursor")).hint("take `next_cursor` of the page before")
             }
-            storage::StorageError::StorageFull { .. } => {
-                let mut it = AppError::new(ErrorCode::StorageFull, "nothing was stored: the disk is full")
-                    .hint("free space on the disk of the data folder, then try again");
-                it.internal = Some(Box::new(error));
-                it
-            }
+            storage::StorageError::StorageFull { .. } => AppError::disk_full(error),
             other @ (storage::StorageError::Open { .. }
             | storage::StorageError::NewerDatabase { .. }
             | storage::StorageError::Migrate { .. }
@@ -150,6 +153,7 @@ impl From<knowledge::KnowledgeError> for AppError {
             | "document_without_text"
             | "unknown_encoding"
             | "unsupported_document" => ErrorCode::InvalidDocument,
+            "storage_full" => return AppError::disk_full(error),
             "index_damaged" => {
                 let mut it = AppError::new(ErrorCode::IndexDamaged, "the search index on the server's disk is damaged")
                     .maybe_hint(error.hint());

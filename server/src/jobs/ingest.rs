@@ -95,7 +95,9 @@ impl Reading {
         };
         if let Some(internal) = &error.internal {
             tracing::error!(document.id = %self.document.id, error = %internal, "a document cannot be read");
-            error.detail = "something went wrong on the server; its log says what".to_owned();
+            if error.code == ErrorCode::Internal {
+                error.detail = "something went wrong on the server; its log says what".to_owned();
+            }
         }
         let now = self.app.clock().now_ms();
         let attempt = usize::try_from(self.ingestion.attempts - 1).unwrap_or(0);

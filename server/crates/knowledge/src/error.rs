@@ -110,6 +110,11 @@ pub enum KnowledgeError {
     },
 }
 
+/// Whether SQLite has no room on the disk: its `SQLITE_FULL`.
+fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|it| it.code()).is_some_and(|it| it == "13")
+}
+
 fn first_of(problems: &[Problem]) -> String {
     /// A reader fixes a few things at a time; all of them are in `problems()`.
     const SHOWN: usize = 3;
@@ -136,6 +141,8 @@ impl KnowledgeError {
             KnowledgeError::DocumentGone { .. } => "document_gone",
             KnowledgeError::EmbeddingUnavailable { .. } => "embedding_unavailable",
             KnowledgeError::IndexUnavailable { .. } => "index_unavailable",
+            KnowledgeError::Index { source, .. } if is_full(source) => "storage_full",
+            KnowledgeError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "storage_full",
             KnowledgeError::Index { .. } => "index",
             KnowledgeError::Damaged { .. } => "index_damaged",
             KnowledgeError::Io { .. } => "io",
