@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use domain::KnowledgeBase;
 use knowledge::{
     CachedEmbedder, Embedder, EstimatedTokens, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalTokens,
-    OpenAiConfig, OpenAiEmbedder, Prefixes, Reranker, TokenCounter,
+    OpenAiConfig, OpenAiEmbedder, Reranker, TokenCounter,
 };
 
 use super::{App, AppError, Result};
-use crate::config::Config;
+use crate::config::{Config, EmbeddingPrefixes};
 
 /// Query embeddings that are kept: about 1.5 KB each.
 const CACHED_QUERIES: usize = 10_000;
@@ -39,13 +39,14 @@ impl EmbeddingModels {
         if let Some(provider) = &config.embedding_provider {
             let mut settings = OpenAiConfig::new(&provider.url, &provider.model);
             settings.key.clone_from(&provider.api_key);
-            let Prefixes { query, passage } = settings.prefixes.clone();
-            let wanted = &config.embedding_prefixes;
-            settings.prefixes.query = wanted.query.clone().unwrap_or(query);
-            settings.prefixes.passage = wanted.passage.clone().unwrap_or_else(|| passage.clone());
-            if settings.prefixes.passage != passage {
+            let EmbeddingPrefixes { query, passage } = &config.embedding_prefixes;
+            if let Some(query) = query {
+                settings.prefixes.query.clone_from(query);
+            }
+            if let Some(passage) = passage.as_ref().filter(|it| **it != settings.prefixes.passage) {
+                settings.prefixes.passage.clone_from(passage);
                 // Vectors of passages with another prefix are not compared with these.
-                settings.name = format!("{} [{}]", provider.model, settings.prefixes.passage);
+                settings.name = format!("{} [{passage}]", provider.model);
             }
             all.push(cached(Arc::new(OpenAiEmbedder::new(settings, client.clone()))));
         }

@@ -77,7 +77,7 @@ impl AppError {
         it
     }
 
-    fn disk_full(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
+    pub(super) fn disk_full(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
         let it = AppError::new(ErrorCode::StorageFull, "nothing was stored: the disk is full");
         AppError {
             internal: Some(error.into()),

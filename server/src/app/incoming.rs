@@ -59,8 +59,7 @@ impl Arriving {
 
 fn not_written(error: std::io::Error) -> AppError {
     if error.kind() == std::io::ErrorKind::StorageFull {
-        return AppError::new(ErrorCode::StorageFull, "nothing was stored: the disk is full")
-            .hint("free space on the disk of the data folder, then try again");
+        return AppError::disk_full(error);
     }
     AppError::internal(error)
 }

@@ -1,5 +1,6 @@
 // Knowledge bases: the shapes that the server sends of them, and where each is asked for.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import type { Notice } from "@/i18n/notices";
 import { request } from "./client";
 import type { Page, Timestamp } from "./types";
 
@@ -51,13 +52,6 @@ export interface KnowledgeBase {
   records: number;
   created_at?: Timestamp | null;
   updated_at?: Timestamp | null;
-}
-
-/** A sentence of the server, see i18n/notices. */
-export interface Notice {
-  code: string;
-  message: string;
-  values?: Record<string, unknown> | null;
 }
 
 export interface FileProblem extends Notice {

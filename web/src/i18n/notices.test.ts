@@ -20,6 +20,7 @@ describe("the sentences", () => {
     for (const [code, english] of all) {
       const values = [...english.matchAll(/\{(\w+)\}/g)].map((found) => found[1]);
       expect(said[code], code).toBeTruthy();
+      // What is left out of an archive is told by its own error, which names it.
       for (const [, name] of (said[code] ?? "").matchAll(/\{\{(\w+)\}\}/g)) expect([...values, "member"], code).toContain(name);
     }
   });

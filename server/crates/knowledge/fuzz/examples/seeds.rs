@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use knowledge_fuzz::{ENDINGS, unpackaged};
+use knowledge_fuzz::{ENDINGS, PACKAGES, unpackaged};
 
 #[path = "../../tests/it/office.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
@@ -16,15 +16,9 @@ fn main() -> std::io::Result<()> {
     }
     for (name, bytes) in documents(&here.join("../tests/fixtures"))? {
         let ending = name.rsplit('.').next().unwrap_or_default();
-        let Some(at) = ENDINGS.iter().position(|it| *it == ending) else { continue };
-        for base in 0..3u8 {
-            let seed = |bytes: &[u8], at: usize| [&[u8::try_from(at).unwrap_or(0), base], bytes].concat();
-            std::fs::write(files.join(format!("{name}-{base}")), seed(&bytes, at))?;
-            if at >= 8
-                && let Some(text) = unpackaged(&bytes)
-            {
-                std::fs::write(packages.join(format!("{name}-{base}")), seed(&text, at - 8))?;
-            }
+        seeds(&files, &ENDINGS, (&name, ending), &bytes)?;
+        if let Some(text) = unpackaged(&bytes) {
+            seeds(&packages, &PACKAGES, (&name, ending), &text)?;
         }
     }
     for path in [
@@ -32,6 +26,17 @@ fn main() -> std::io::Result<()> {
         "../../../../workflows/marketing/knowledge/ads/knowledge.yaml",
     ] {
         std::fs::copy(here.join(path), specs.join(path.replace(['/', '.'], "_")))?;
+    }
+    Ok(())
+}
+
+/// The same for each kind of knowledge base, behind the ending's place and the base's; nothing for an ending that is none of
+/// these.
+fn seeds(folder: &Path, endings: &[&str], (name, ending): (&str, &str), bytes: &[u8]) -> std::io::Result<()> {
+    let Some(place) = endings.iter().position(|it| *it == ending) else { return Ok(()) };
+    for base in 0..3u8 {
+        let seed = [&[u8::try_from(place).unwrap_or(0), base], bytes].concat();
+        std::fs::write(folder.join(format!("{name}-{base}")), seed)?;
     }
     Ok(())
 }

@@ -14,6 +14,9 @@ pub const ENDINGS: [&str; 16] = [
     "zip",
 ];
 
+/// Those of files that are archives of others.
+pub const PACKAGES: [&str; 6] = ["docx", "pptx", "xlsx", "ods", "epub", "zip"];
+
 /// Knowledge bases of each kind: of text, of small passages in larger ones, and of a table.
 static SPECS: LazyLock<Vec<BaseSpec>> = LazyLock::new(|| {
     [

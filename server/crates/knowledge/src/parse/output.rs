@@ -211,7 +211,8 @@ impl<'a> Output<'a> {
     }
 }
 
-/// As the database does, which cannot keep this character: text and index are the same, and no position moves.
+/// Postgres cannot keep this character, and SQLite looks for nothing behind it. Another stands in its place, so that no
+/// position moves.
 fn replace_nul(text: &mut String) {
     if text.contains('\0') {
         *text = text.replace('\0', "\u{fffd}");
