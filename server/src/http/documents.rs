@@ -199,6 +199,13 @@ fn problems_of(ingestion: &Ingestion) -> (Option<String>, Vec<Problem>) {
     (serde_json::from_value(part("hint")).ok(), serde_json::from_value(part("errors")).unwrap_or_default())
 }
 
+/// What a failed document is to whoever waited for it: the API's own code where the first problem has one (a full disk), and
+/// otherwise a file that cannot be read.
+fn code_of(problems: &[Problem]) -> ErrorCode {
+    let of_api = |problem: &Problem| ErrorCode::ALL.iter().copied().find(|it| it.code() == problem.code);
+    problems.first().and_then(of_api).unwrap_or(ErrorCode::InvalidDocument)
+}
+
 fn chunk_view(it: Chunk) -> ChunkView {
     let Chunk { ordinal, text, answer, fields, position, tokens, enabled, edited, .. } = it;
     ChunkView { ordinal, text, answer, fields, position, tokens, enabled, edited }
@@ -304,7 +311,7 @@ pub(super) async fn put(
         // Whoever waited for it hears it as an error; it stays listed, with a way to try again.
         let (hint, errors) = document.ingestion.as_ref().map(problems_of).unwrap_or_default();
         let reason = document.ingestion.and_then(|it| it.reason).unwrap_or_default();
-        return Err(AppError::new(ErrorCode::InvalidDocument, reason).maybe_hint(hint).errors(errors));
+        return Err(AppError::new(code_of(&errors), reason).maybe_hint(hint).errors(errors));
     }
     Ok(Json(document_view(document)).into_response())
 }

@@ -3,6 +3,7 @@
 //! A handler's [`AppError`] travels in the response's extensions; `render`, which sees the request as well, writes it as
 //! `application/problem+json` in the caller's language, or in OpenAI's shape below `/v1`. Internal text goes to the log.
 
+use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -61,8 +62,8 @@ pub(super) async fn render(State(_): State<App>, request: Request, next: Next) -
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Arc<AppError>>() else { return response };
     let request_id = new_uuid().to_string();
-    if let Some(internal) = &error.internal {
-        tracing::error!(request.id = request_id, path, error = %internal, "a request failed inside the server");
+    if let Some(cause) = error.source() {
+        tracing::error!(request.id = request_id, path, error = cause, "a request failed inside the server");
     }
     let body = if openai { openai_body(&error) } else { problem_body(&error, chinese, request_id) };
     let retry_after = response.headers_mut().remove(header::RETRY_AFTER);

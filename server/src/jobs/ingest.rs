@@ -2,6 +2,7 @@
 //! version in one step. Between any two steps the process may end: what was stored is not done again.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -93,8 +94,8 @@ impl Reading {
             Err(Stopped::ServerStops) => return Ok(()),
             Err(Stopped::Failed(error)) => error,
         };
-        if let Some(internal) = &error.internal {
-            tracing::error!(document.id = %self.document.id, error = %internal, "a document cannot be read");
+        if let Some(cause) = error.source() {
+            tracing::error!(document.id = %self.document.id, error = cause, "a document cannot be read");
             if error.code == ErrorCode::Internal {
                 error.detail = "something went wrong on the server; its log says what".to_owned();
             }
@@ -369,11 +370,13 @@ impl Reading {
         let knowledge = self.app.knowledge_index();
         let index = knowledge.discard(&tenant, &self.reference.id, &document.id, document.version).await;
         let records = self.app.storage().unstage(self.tenant, self.held.document, self.held.version).await;
-        if let (Err(error), _) = (index, &records) {
-            tracing::warn!(document.id = document.id, error = %error, "unfinished records stay for now");
+        if let Err(error) = index {
+            let error: &(dyn Error + 'static) = &error;
+            tracing::warn!(document.id = document.id, error, "unfinished records stay in the index for now");
         }
         if let Err(error) = records {
-            tracing::warn!(document.id = document.id, error = %error, "unfinished records stay for now");
+            let error: &(dyn Error + 'static) = &error;
+            tracing::warn!(document.id = document.id, error, "unfinished records stay for now");
         }
     }
 }

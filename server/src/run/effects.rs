@@ -10,6 +10,7 @@ mod recall;
 mod run_workflow;
 mod search;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -201,8 +202,8 @@ pub(crate) fn failed(code: &str, message: impl Into<String>, hint: Option<&str>)
 
 /// A use case's refusal as the engine understands it.
 pub(crate) fn refused(error: crate::app::AppError) -> Outcome {
-    if let Some(internal) = &error.internal {
-        tracing::error!(error = %internal, "an effect failed inside the server");
+    if let Some(cause) = error.source() {
+        tracing::error!(error = cause, "an effect failed inside the server");
     }
     Outcome::Failed {
         error: EffectError {

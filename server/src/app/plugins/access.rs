@@ -1,5 +1,6 @@
 //! What one call of a plugin reaches of its tenant. The host has checked ask and grant before it gets here.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use domain::TenantId;
@@ -255,8 +256,8 @@ fn plugin_entry(entry: knowledge::Entry) -> plugin_host::Entry {
 }
 
 fn host_error(error: AppError) -> plugin_host::HostError {
-    if let Some(internal) = &error.internal {
-        tracing::error!(error = %internal, "a plugin's host call failed inside the server");
+    if let Some(cause) = error.source() {
+        tracing::error!(error = cause, "a plugin's host call failed inside the server");
     }
     let text = match &error.hint {
         Some(hint) => format!("{} ({hint})", error.detail),

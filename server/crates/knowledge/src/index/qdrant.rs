@@ -13,6 +13,7 @@ pub(super) use lists::There;
 pub use server::QdrantConfig;
 
 use futures::future::BoxFuture;
+use std::error::Error;
 
 use super::scope::{Gathered, Nothing, Question};
 use super::stage::Staged;
@@ -92,5 +93,6 @@ impl VectorIndex for QdrantIndex {
 }
 
 fn warn(index: &TenantIndex, error: &KnowledgeError) {
-    tracing::warn!(tenant.id = index.tenant, error = %error, "Qdrant will be told of a change before the next search");
+    let error: &(dyn Error + 'static) = error;
+    tracing::warn!(tenant.id = index.tenant, error, "Qdrant will be told of a change before the next search");
 }

@@ -146,7 +146,16 @@ impl TenantIndex {
     }
 
     pub(super) async fn begin_writing(&self) -> Result<Reading, KnowledgeError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(self.failed("begin to write"))
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let failed = || self.failed("begin to write");
+        match self.writer.begin_with(BEGIN).await {
+            // SQLite ended the one before by itself, as it does when the disk is full, and the connection still counts it.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await.map_err(failed())?.close().await.map_err(failed())?;
+                self.writer.begin_with(BEGIN).await.map_err(failed())
+            }
+            begun => begun.map_err(failed()),
+        }
     }
 
     pub(super) fn damaged(&self, message: String) -> KnowledgeError {
@@ -217,5 +226,29 @@ impl TenantIndex {
             .await
             .map_err(self.failed("read records side by side"))?;
         found.iter().map(|row| self.stored(row)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::vector_index::Embedded;
+
+    #[tokio::test]
+    async fn the_next_transaction_begins_after_one_that_a_full_disk_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Arc::new(TenantIndex::new(dir.path(), "tenant", Arc::new(Embedded)).unwrap());
+        index.prepare().await.unwrap();
+        // No smaller than it is.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&index.writer).await.unwrap();
+        let mut writing = index.begin_writing().await.unwrap();
+        let filled = sqlx::query("INSERT INTO models (name, dimensions) VALUES (hex(zeroblob(1000000)), 1)")
+            .execute(&mut *writing)
+            .await;
+        let error = index.failed("write")(filled.unwrap_err());
+        assert_eq!(error.code(), "storage_full");
+        drop(writing);
+        let writing = index.begin_writing().await.unwrap();
+        writing.commit().await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! How records get into the tables and out of them, below the question whose they are: in batches, so that a statement
 //! costs little for each, and so that nobody waits long for the file.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
@@ -176,7 +177,8 @@ impl TenantIndex {
         tokio::spawn(async move {
             let _one = index.purging.lock().await;
             if let Err(error) = index.purge().await {
-                tracing::warn!(tenant.id = index.tenant, error = %error, "old versions of documents could not be removed yet");
+                let error: &(dyn Error + 'static) = &error;
+                tracing::warn!(tenant.id = index.tenant, error, "old versions of documents could not be removed yet");
             }
         });
     }
