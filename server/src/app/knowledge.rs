@@ -2,10 +2,9 @@
 //! [`super::documents`] and [`crate::jobs`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use domain::{DocumentState, KnowledgeBase, KnowledgeBaseId, TenantId};
-use knowledge::{BaseRef, BaseSpec, Expand, Hit, Notice, Reranker, SearchMode, SearchRequest, SearchResponse, Weights};
+use knowledge::{BaseRef, BaseSpec, Expand, Hit, Notice, SearchMode, SearchRequest, SearchResponse, Weights};
 use serde_json::{Map, Value, json};
 
 use super::clock::new_uuid;
@@ -276,14 +275,16 @@ impl App {
         request.groups = groups;
         let with_parents = request.bases.iter().any(|it| it.spec.splitting.parent.is_some());
         request.expand = expand.unwrap_or(if with_parents { Expand::Parent } else { Expand::None });
-        request.reranker = self.0.reranker.clone().filter(|_| rerank);
+        let reranker = self.reranker().filter(|_| rerank);
+        let unavailable = rerank && reranker.is_none();
+        request.reranker = reranker;
         let mut found = self.0.knowledge.search(&tenant.to_string(), request).await?;
         for hit in &mut found.hits {
             if let Some(name) = names.get(&hit.base) {
                 hit.base.clone_from(name);
             }
         }
-        if rerank && self.0.reranker.is_none() && !found.hits.is_empty() {
+        if unavailable && !found.hits.is_empty() {
             found.status = knowledge::SearchStatus::Degraded;
             found.reasons.push(Notice {
                 code: "no_reranker",
@@ -313,11 +314,6 @@ impl App {
 
     pub(crate) fn knowledge_index(&self) -> &knowledge::Knowledge {
         &self.0.knowledge
-    }
-
-    /// None when the operator has set none up.
-    pub fn reranker(&self) -> Option<&Arc<dyn Reranker>> {
-        self.0.reranker.as_ref()
     }
 }
 

@@ -53,7 +53,9 @@ impl Models {
 }
 
 /// The one client for everything that the operator has configured: model providers and the model download.
-pub(super) fn http_client() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    // reqwest and async-openai are built without a TLS provider of their own; the first one installed wins.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder()
         .user_agent(concat!("parlour/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))

@@ -52,6 +52,10 @@ pub struct CaseReport {
     pub status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same, each with a code and the values in it; none where the search itself failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub reasons: Vec<Value>,
 }
 
 /// What came of all of a base's tests at one moment.
@@ -161,6 +165,7 @@ impl App {
             reciprocal_rank: 0.0,
             status: "error".to_owned(),
             reason: None,
+            reasons: Vec::new(),
         };
         // A filter of the settings holds beside the test's own.
         let filter = match (search.filter.clone(), test.filter.clone()) {
@@ -173,6 +178,7 @@ impl App {
             Ok(response) => {
                 report.status = response.status.as_str().to_owned();
                 report.reason = response.reason();
+                report.reasons = response.reasons.iter().cloned().map(Value::from).collect();
                 let rank = |it: &Expected| response.hits.iter().zip(1u32..).find(|(hit, _)| it.is(hit)).map(|it| it.1);
                 report.found = expected.iter().map(rank).collect();
                 let found = report.found.iter().flatten();

@@ -1,4 +1,4 @@
-//! `parlour models fetch`: gets the embedding model before it is needed.
+//! `parlour models fetch`: gets the models that run inside the server before they are needed.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use knowledge::DownloadProgress;
 
-use crate::app::App;
-use crate::config::{Config, ModelsCommand};
+use crate::config::{Config, ModelsCommand, TextModel};
 
 pub(super) async fn execute(config: Config, command: ModelsCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -16,19 +15,31 @@ pub(super) async fn execute(config: Config, command: ModelsCommand) -> anyhow::R
 }
 
 async fn fetch(config: Config) -> anyhow::Result<ExitCode> {
-    let folder = config.embedding.as_ref().map(|it| it.model_dir.clone());
-    let Some(local) = App::local_embedder(&config)? else {
-        anyhow::bail!("the embedding model is switched off (`--embedding off`)");
-    };
-    local.ensure(&show_progress()).await?;
-    if let Some(folder) = folder {
-        println!("the embedding model is in {}", folder.display());
+    let models = [
+        ("embedding", config.embedding.clone()),
+        (
+            "reranking",
+            match config.reranker.clone() {
+                Some(TextModel::Inside(model)) => Some(model),
+                Some(TextModel::Provider(_)) | None => None,
+            },
+        ),
+    ];
+    if models.iter().all(|(_, it)| it.is_none()) {
+        anyhow::bail!("the embedding model is switched off (`--embedding off`), and no other runs inside the server");
+    }
+    let client = crate::app::models::http_client()?;
+    for (kind, model) in models {
+        let Some(model) = model else { continue };
+        let folder = model.folder();
+        model.fetch(&client, &show_progress(kind)).await.map_err(|reason| anyhow::anyhow!(reason))?;
+        println!("the {kind} model is in {}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One line that is written over on a terminal, and one line per tenth elsewhere.
-pub(super) fn show_progress() -> impl Fn(DownloadProgress) + Send + Sync {
+pub(super) fn show_progress(kind: &str) -> impl Fn(DownloadProgress) + Send + Sync {
     let last = AtomicU64::new(u64::MAX);
     let terminal = std::io::stderr().is_terminal();
     move |DownloadProgress { done, total }| {
@@ -39,9 +50,9 @@ pub(super) fn show_progress() -> impl Fn(DownloadProgress) + Send + Sync {
         }
         let megabytes = done >> 20;
         if terminal {
-            eprint!("\rfetching the embedding model: {percent} % ({megabytes} MB)");
+            eprint!("\rfetching the {kind} model: {percent} % ({megabytes} MB)");
         } else {
-            eprintln!("fetching the embedding model: {percent} % ({megabytes} MB)");
+            eprintln!("fetching the {kind} model: {percent} % ({megabytes} MB)");
         }
         if terminal && percent == 100 {
             eprintln!();

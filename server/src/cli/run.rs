@@ -31,7 +31,7 @@ pub(super) async fn execute(mut config: Config, args: RunArgs) -> anyhow::Result
     let app = App::open(config).await?;
     let tenant = app.first_tenant().await?.id;
     if let Some(local) = app.local_model()
-        && let Err(error) = local.ensure(&super::models::show_progress()).await
+        && let Err(error) = local.ensure(&super::models::show_progress("embedding")).await
     {
         eprintln!("note: {error}; search goes by words only");
     }

@@ -323,7 +323,7 @@ pub(super) async fn embedding_models(State(app): State<App>) -> Result<Json<Embe
     let items = app.embedding_models().iter().enumerate().map(|(at, it)| {
         let here = local.as_deref() == Some(it.model());
         let state = match app.embedding_state().filter(|_| here) {
-            Some(state) => super::models::embedding_state_name(&state),
+            Some(state) => super::models::model_state_name(&state),
             None => "provider",
         };
         EmbeddingModelView {

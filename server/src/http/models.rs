@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use knowledge::{Embedder as _, Reranker as _};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,7 +20,10 @@ pub(crate) struct ModelsView {
     source: Option<String>,
     /// A local Ollama that could be used.
     offer: Option<OfferView>,
-    embedding: EmbeddingView,
+    /// The embedding model that runs inside the server.
+    embedding: LocalModelView,
+    /// The reranking model, where it runs inside the server.
+    reranking: LocalModelView,
     index: IndexView,
     /// How to add a model, where none is set up.
     hint: Option<String>,
@@ -32,7 +36,7 @@ pub(crate) struct OfferView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct EmbeddingView {
+pub(crate) struct LocalModelView {
     /// `off`, `missing`, `downloading`, `ready` or `failed`
     state: String,
     model: Option<String>,
@@ -71,13 +75,14 @@ pub(super) async fn status(State(app): State<App>, caller: Caller) -> Result<Jso
         model,
         source,
         offer: status.offer.map(|(base_url, models)| OfferView { base_url, models }),
-        embedding: embedding(&app),
+        embedding: local_model(app.local_model().map(|it| (it.model().to_owned(), it.state()))),
+        reranking: local_model(app.local_reranker().map(|it| (it.name().to_owned(), it.state()))),
         index: index(&app).await,
         hint,
     }))
 }
 
-pub(super) fn embedding_state_name(state: &knowledge::ModelState) -> &'static str {
+pub(super) fn model_state_name(state: &knowledge::ModelState) -> &'static str {
     use knowledge::ModelState as State;
     match state {
         State::Missing => "missing",
@@ -87,16 +92,16 @@ pub(super) fn embedding_state_name(state: &knowledge::ModelState) -> &'static st
     }
 }
 
-fn embedding(app: &App) -> EmbeddingView {
+/// A model inside the server, with its state; none where it is not wanted.
+fn local_model(model: Option<(String, knowledge::ModelState)>) -> LocalModelView {
     use knowledge::ModelState as State;
-    let none = EmbeddingView { state: "off".to_owned(), model: None, done: None, total: None, reason: None };
-    let Some(state) = app.embedding_state() else { return none };
-    let model = app.embedder().map(|it| it.model().to_owned());
-    let view = EmbeddingView { state: embedding_state_name(&state).to_owned(), model, ..none };
+    let none = LocalModelView { state: "off".to_owned(), model: None, done: None, total: None, reason: None };
+    let Some((name, state)) = model else { return none };
+    let view = LocalModelView { state: model_state_name(&state).to_owned(), model: Some(name), ..none };
     match state {
         State::Missing | State::Ready => view,
-        State::Downloading { done, total } => EmbeddingView { done: Some(done), total, ..view },
-        State::Failed { reason } => EmbeddingView { reason: Some(reason), ..view },
+        State::Downloading { done, total } => LocalModelView { done: Some(done), total, ..view },
+        State::Failed { reason } => LocalModelView { reason: Some(reason), ..view },
     }
 }
 

@@ -1,4 +1,4 @@
-//! Vectors that are still missing, and knowledge bases on their way to another embedding model.
+//! Vectors that are still missing, knowledge bases on their way to another embedding model, and the files of models.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +59,26 @@ impl App {
                 tokio::select! {
                     () = app.jobs().moving.notified() => {}
                     () = tokio::time::sleep(AGAIN) => {}
+                    () = app.stopping() => return,
+                }
+            }
+        });
+    }
+
+    /// Has the reranker's files fetched, where it runs inside the server.
+    pub(super) fn fetch_reranker(&self) {
+        let Some(reranker) = self.local_reranker().cloned() else { return };
+        let app = self.clone();
+        self.spawn(async move {
+            loop {
+                let fetched = tokio::select! {
+                    fetched = reranker.ensure(&|_| {}) => fetched,
+                    () = app.stopping() => return,
+                };
+                let Err(error) = fetched else { return };
+                tracing::warn!(error = %error, "the reranking model cannot be had; hits stay in the order of the search");
+                tokio::select! {
+                    () = tokio::time::sleep(FETCH_AGAIN) => {}
                     () = app.stopping() => return,
                 }
             }

@@ -20,6 +20,7 @@ mod crash;
 mod fetch;
 mod isolation;
 mod knowledge;
+mod models_inside;
 mod openapi;
 mod passages;
 mod plugin_cli;

@@ -1,7 +1,6 @@
 //! The shipped projects as their visitors meet them, with the real embedding model and the real plugins.
 
 use parlour::app::accounts::Scope;
-use parlour::config::EmbeddingSettings;
 use serde_json::{Value, json};
 
 use crate::support::mock_model::MockModel;
@@ -10,7 +9,7 @@ use crate::support::{Client, TestApp, model_settings};
 /// The embedding model is fetched once per machine (about 90 MB) and shared by all tests.
 async fn with_embeddings(model: Option<&MockModel>) -> TestApp {
     let app = TestApp::with(|config| {
-        config.embedding = Some(EmbeddingSettings { model_dir: crate::support::model_dir(), package_index: None });
+        config.embedding = Some(knowledge::LocalModelConfig::new(crate::support::model_dir()));
         config.model = model.map(model_settings);
     })
     .await;

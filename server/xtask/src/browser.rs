@@ -16,7 +16,8 @@ pub(crate) fn test(root: &Path, chromium: &Path, model_port: Option<u16>) -> any
     let tests = files(&root.join("web/e2e"))?;
     let folder =
         target_directory(root).join("browser-tests").join(if model_port.is_some() { "slow-model" } else { "no-model" });
-    let mut settings = Vec::new();
+    let reranker = root.join("server/crates/knowledge/tests/fixtures/xlm_roberta/reranker");
+    let mut settings = vec![("PARLOUR_RERANK_MODEL", reranker.display().to_string())];
     if let Some(port) = model_port {
         settings.push(("PARLOUR_MODEL_BASE_URL", format!("http://127.0.0.1:{port}/v1")));
         settings.push(("PARLOUR_MODEL_NAME", "slow".to_owned()));

@@ -69,6 +69,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         folder: "server/crates/knowledge",
         dependencies: &[
+            "base64",
             "calamine",
             "chardetng",
             "csv",
@@ -90,6 +91,7 @@ const ALLOWED: &[Allowed] = &[
             "rten-tensor",
             "rten-vecmath",
             "rust-stemmers",
+            "safetensors",
             "serde",
             "serde-saphyr",
             "serde_json",

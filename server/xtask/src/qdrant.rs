@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::process::{cargo, run};
+use crate::process::{cargo, run, target_directory};
 use crate::python;
 
 /// # Errors
@@ -14,7 +14,14 @@ use crate::python;
 pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("server/crates/knowledge/tests/qdrant_engine");
     let python = python::environment(&folder)?;
+    // The engine keeps each collection in a temporary folder; it is stopped too suddenly to remove them.
+    let collections = target_directory(root).join("qdrant-engine");
+    if collections.exists() {
+        std::fs::remove_dir_all(&collections)?;
+    }
+    std::fs::create_dir_all(&collections)?;
     let mut command = Command::new(python);
+    command.env("TMPDIR", &collections);
     command.arg(folder.join("server.py")).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut server = Stopped(command.spawn().context("cannot start Qdrant's engine")?);
     let mut url = String::new();

@@ -168,6 +168,8 @@ export interface TestCase {
   reciprocal_rank: number;
   status: string;
   reason?: string | null;
+  /** The same, to be said in the reader's language. */
+  reasons?: Notice[];
 }
 
 export interface TestReport {

@@ -34,7 +34,7 @@ export const conversationsQuery = queryOptions({
   queryFn: async () => (await request<Page<Conversation>>("/api/v1/conversations?limit=100")).items,
 });
 
-/** While the embedding model is on its way its progress is worth asking for often. */
+/** While a model is on its way its progress is worth asking for often. */
 const DOWNLOAD_POLL_MS = 2000;
 /** A search server that is away comes back by itself. */
 const AWAY_POLL_MS = 10_000;
@@ -42,7 +42,10 @@ const AWAY_POLL_MS = 10_000;
 export const modelsQuery = queryOptions({
   queryKey: ["models"],
   queryFn: () => request<ModelsStatus>("/api/v1/models"),
-  refetchInterval: ({ state: { data } }) => (data?.embedding?.state === "downloading" ? DOWNLOAD_POLL_MS : data?.index?.state === "unavailable" ? AWAY_POLL_MS : false),
+  refetchInterval: ({ state: { data } }) => {
+    if ([data?.embedding, data?.reranking].some((model) => model?.state === "downloading")) return DOWNLOAD_POLL_MS;
+    return data?.index?.state === "unavailable" ? AWAY_POLL_MS : false;
+  },
 });
 
 export interface RunFilter {

@@ -1318,6 +1318,8 @@ export interface components {
             id: string;
             query: string;
             reason?: string | null;
+            /** @description The same, each with a code and the values in it; none where the search itself failed. */
+            reasons?: Record<string, never>[];
             /** Format: double */
             recall: number;
             /**
@@ -1471,19 +1473,6 @@ export interface components {
             state: string;
             title: string;
         };
-        EmbeddingView: {
-            /**
-             * Format: int64
-             * @description Bytes fetched, while downloading.
-             */
-            done?: number | null;
-            model?: string | null;
-            reason?: string | null;
-            /** @description `off`, `missing`, `downloading`, `ready` or `failed` */
-            state: string;
-            /** Format: int64 */
-            total?: number | null;
-        };
         EnabledBody: {
             enabled: boolean;
         };
@@ -1547,6 +1536,19 @@ export interface components {
             /** @description What the server allows at most; null is no limit. */
             server: components["schemas"]["RunLimits"];
         };
+        LocalModelView: {
+            /**
+             * Format: int64
+             * @description Bytes fetched, while downloading.
+             */
+            done?: number | null;
+            model?: string | null;
+            reason?: string | null;
+            /** @description `off`, `missing`, `downloading`, `ready` or `failed` */
+            state: string;
+            /** Format: int64 */
+            total?: number | null;
+        };
         MessageList: {
             items: components["schemas"]["MessageView"][];
         };
@@ -1566,12 +1568,15 @@ export interface components {
         ModelsView: {
             base_url?: string | null;
             configured: boolean;
-            embedding: components["schemas"]["EmbeddingView"];
+            /** @description The embedding model that runs inside the server. */
+            embedding: components["schemas"]["LocalModelView"];
             /** @description How to add a model, where none is set up. */
             hint?: string | null;
             index: components["schemas"]["IndexView"];
             model?: string | null;
             offer?: components["schemas"]["OfferView"] | null;
+            /** @description The reranking model, where it runs inside the server. */
+            reranking: components["schemas"]["LocalModelView"];
             /** @description Where the setting comes from: `configuration` or `local Ollama`. */
             source?: string | null;
         };

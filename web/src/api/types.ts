@@ -226,6 +226,17 @@ export interface JsonSchema {
   [key: string]: unknown;
 }
 
+/** A model that runs inside the server. */
+export interface LocalModel {
+  /** `off`, `missing`, `downloading`, `ready` or `failed` */
+  state: string;
+  model?: string | null;
+  reason?: string | null;
+  /** Bytes fetched, while downloading. */
+  done?: number | null;
+  total?: number | null;
+}
+
 export interface ModelsStatus {
   configured: boolean;
   base_url?: string | null;
@@ -233,13 +244,9 @@ export interface ModelsStatus {
   source?: string | null;
   reachable?: boolean | null;
   offer?: { base_url: string; models: string[] } | null;
-  embedding?: {
-    state: string;
-    model?: string | null;
-    reason?: string | null;
-    done?: number | null;
-    total?: number | null;
-  } | null;
+  embedding?: LocalModel | null;
+  /** `off` where none runs inside the server, which a provider's does not. */
+  reranking?: LocalModel | null;
   /** What finds knowledge: `embedded` or `qdrant`; `ready` or `unavailable`. */
   index?: { kind: string; state: string; reason?: string | null } | null;
 }

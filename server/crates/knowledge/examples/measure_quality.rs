@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use knowledge::{
-    CachedEmbedder, Embedder, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalModelConfig, OpenAiConfig,
-    OpenAiEmbedder, Reranker,
+    CachedEmbedder, Embedder, HttpReranker, HttpRerankerConfig, LocalEmbedder, LocalModelConfig, LocalReranker,
+    ModelSource, OpenAiConfig, OpenAiEmbedder, Reranker,
 };
 
 #[path = "measure_quality/folder.rs"]
@@ -111,7 +111,7 @@ async fn measure() -> Outcome<()> {
         });
     }
     let embedder = Arc::new(CachedEmbedder::new(embedder(&client).await?, KEPT_QUESTIONS));
-    let searcher = run::Searcher { embedder: embedder.clone(), reranker: reranker(client)?, options: &options };
+    let searcher = run::Searcher { embedder: embedder.clone(), reranker: reranker(client).await?, options: &options };
     println!("Model: {}.", embedder.model());
     if let Some(reranker) = &searcher.reranker {
         println!("Reranker: {}.", reranker.name());
@@ -140,13 +140,28 @@ async fn embedder(client: &reqwest::Client) -> Outcome<Arc<dyn Embedder>> {
         let config = OpenAiConfig { key, ..OpenAiConfig::new(url, model) };
         return Ok(Arc::new(OpenAiEmbedder::new(config, client.clone())));
     }
-    let dir = std::env::var_os("PARLOUR_MODEL_DIR").map_or_else(|| cache().join("models"), PathBuf::from);
-    let local = LocalEmbedder::new(LocalModelConfig::new(dir), client.clone());
+    let local = LocalEmbedder::new(inside("PARLOUR_EMBEDDING")?, client.clone());
     local.ensure(&|_| {}).await?;
     Ok(Arc::new(local))
 }
 
-fn reranker(client: reqwest::Client) -> Outcome<Option<Arc<dyn Reranker>>> {
+/// The model that runs inside the process, as the server takes it from its environment.
+fn inside(prefix: &str) -> Outcome<LocalModelConfig> {
+    let dir = std::env::var_os("PARLOUR_MODEL_DIR").map_or_else(|| cache().join("models"), PathBuf::from);
+    let config = LocalModelConfig::new(dir);
+    let hub = std::env::var("HF_ENDPOINT").unwrap_or_else(|_| "https://huggingface.co".to_owned());
+    match setting(prefix, "MODEL") {
+        Some(model) => Ok(LocalModelConfig { source: ModelSource::named(&model, &hub)?, ..config }),
+        None => Ok(config),
+    }
+}
+
+async fn reranker(client: reqwest::Client) -> Outcome<Option<Arc<dyn Reranker>>> {
+    if setting("PARLOUR_RERANK", "URL").is_none() && setting("PARLOUR_RERANK", "MODEL").is_some() {
+        let local = LocalReranker::new(inside("PARLOUR_RERANK")?, client);
+        local.ensure(&|_| {}).await?;
+        return Ok(Some(Arc::new(local)));
+    }
     Ok(provider("PARLOUR_RERANK", "URL")?.map(|(url, model, key)| {
         // On a processor, thirty passages may take longer than a visitor would wait.
         let timeout = std::time::Duration::from_secs(120);
@@ -157,10 +172,14 @@ fn reranker(client: reqwest::Client) -> Outcome<Option<Arc<dyn Reranker>>> {
 
 /// An address, a model and a key, if there is an address.
 fn provider(prefix: &str, address: &str) -> Outcome<Option<(String, String, Option<String>)>> {
-    let setting = |name: &str| std::env::var(format!("{prefix}_{name}")).ok().filter(|it| !it.is_empty());
-    let Some(url) = setting(address) else { return Ok(None) };
-    let model = setting("MODEL").ok_or_else(|| format!("{prefix}_{address} is set, and {prefix}_MODEL is not"))?;
-    Ok(Some((url, model, setting("API_KEY"))))
+    let Some(url) = setting(prefix, address) else { return Ok(None) };
+    let model =
+        setting(prefix, "MODEL").ok_or_else(|| format!("{prefix}_{address} is set, and {prefix}_MODEL is not"))?;
+    Ok(Some((url, model, setting(prefix, "API_KEY"))))
+}
+
+fn setting(prefix: &str, name: &str) -> Option<String> {
+    std::env::var(format!("{prefix}_{name}")).ok().filter(|it| !it.is_empty())
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use knowledge::{BaseSpec, EstimatedTokens, LocalTokens, ReadOptions, Record, Sink, TokenCounter, read_records};
+use knowledge::{
+    BaseSpec, EstimatedTokens, LocalModelConfig, LocalTokens, ReadOptions, Record, Sink, TokenCounter, read_records,
+};
 use serde_json::Map;
 
 struct Counting {
@@ -101,7 +103,7 @@ fn measure(path: &Path, spec: &str, kind: &str) {
 
 /// How far off the estimate is, line by line.
 fn compare_counters(model_dir: &Path, text: &Path) {
-    let local = LocalTokens::open(model_dir).unwrap();
+    let local = LocalTokens::open(&LocalModelConfig::new(model_dir.to_owned())).unwrap();
     let text = std::fs::read_to_string(text).unwrap();
     let (mut real, mut guessed, mut lines, mut under) = (0usize, 0usize, 0usize, 0usize);
     let mut worst = f64::MAX;

@@ -8,9 +8,11 @@ mod prefixes;
 
 use futures::future::BoxFuture;
 
+use crate::notice::{Notice, notice};
+
 pub use cache::CachedEmbedder;
 pub(crate) use http::{Post, PostError};
-pub use local::{DownloadProgress, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState};
+pub use local::LocalEmbedder;
 pub use openai::{OpenAiConfig, OpenAiEmbedder};
 pub use prefixes::Prefixes;
 
@@ -23,25 +25,47 @@ pub enum Purpose {
 
 /// Why no vectors came back. The text is for the owner of the server; `hint` says what to do.
 #[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.notice())]
 pub enum EmbedError {
-    #[error("the embedding model is not there yet")]
     Missing,
-    #[error("the embedding model is being fetched ({})", crate::embedder::share(*done, *total))]
-    Downloading { done: u64, total: Option<u64> },
-    #[error("the embedding model cannot be used: {reason}")]
-    Failed { reason: String },
+    Downloading {
+        done: u64,
+        total: Option<u64>,
+    },
+    Failed {
+        reason: String,
+    },
     /// A provider outside of this process. The reason never holds a key.
-    #[error("{reason}")]
-    Provider { reason: String, hint: String },
+    Provider {
+        reason: String,
+        hint: String,
+    },
 }
 
 impl EmbedError {
+    pub(crate) fn notice(&self) -> Notice {
+        match self {
+            EmbedError::Missing => notice!("embedding_missing", "the embedding model is not there yet"),
+            EmbedError::Downloading { done, total } => {
+                let share = share(*done, *total);
+                notice!("embedding_downloading", "the embedding model is being fetched ({share})", share)
+            }
+            EmbedError::Failed { reason } => {
+                let reason = reason.clone();
+                notice!("embedding_failed", "the embedding model cannot be used: {reason}", reason)
+            }
+            EmbedError::Provider { reason, .. } => {
+                let reason = reason.clone();
+                notice!("embedding_provider_failed", "{reason}", reason)
+            }
+        }
+    }
+
     pub fn hint(&self) -> Option<String> {
         match self {
-            EmbedError::Missing => Some(
-                "`parlour models fetch` gets it (about 90 MB); or put `e5-small-q4.bin` into the model folder"
-                    .to_owned(),
-            ),
+            EmbedError::Missing => {
+                Some("`parlour models fetch` gets it; or put its files into the model folder".to_owned())
+            }
             EmbedError::Downloading { .. } => Some("try again in a moment".to_owned()),
             EmbedError::Failed { .. } => Some(
                 "check the network or the model folder; `parlour models fetch` tries again and tells more".to_owned(),
@@ -51,10 +75,11 @@ impl EmbedError {
     }
 }
 
+/// How much of a download is there.
 pub(crate) fn share(done: u64, total: Option<u64>) -> String {
     match total {
         Some(total) if total > 0 => format!("{} %", done.saturating_mul(100) / total),
-        Some(_) | None => format!("{} MB so far", done >> 20),
+        Some(_) | None => format!("{} MB", done >> 20),
     }
 }
 

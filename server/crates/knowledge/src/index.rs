@@ -35,7 +35,7 @@ use sqlx::Row as _;
 pub use qdrant::QdrantConfig;
 pub use query::Rows;
 pub use rebuild::Rebuild;
-pub use rerank::{HttpReranker, HttpRerankerConfig, RerankError, Reranker};
+pub use rerank::{HttpReranker, HttpRerankerConfig, LocalReranker, RerankError, Reranker};
 pub use types::{
     BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, IndexState, ListRequest, Page,
     Progress, PutReport, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,

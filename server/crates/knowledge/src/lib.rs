@@ -7,21 +7,22 @@ mod error;
 mod filter;
 mod index;
 mod lexical;
+mod model;
 mod notice;
 mod parse;
 mod query;
 mod spec;
 
 pub use embedder::{
-    CachedEmbedder, DownloadProgress, EmbedError, Embedder, LocalEmbedder, LocalModelConfig, LocalTokens, ModelState,
-    OpenAiConfig, OpenAiEmbedder, Prefixes, Purpose,
+    CachedEmbedder, EmbedError, Embedder, LocalEmbedder, OpenAiConfig, OpenAiEmbedder, Prefixes, Purpose,
 };
 pub use error::{KnowledgeError, Problem};
 pub use index::{
     BaseRef, Completed, DocumentIn, DocumentRef, EmbedReport, Entry, Expand, Hit, HttpReranker, HttpRerankerConfig,
-    IndexState, Knowledge, ListRequest, Page, Progress, PutReport, QdrantConfig, Rebuild, RerankError, Reranker, Rows,
-    SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
+    IndexState, Knowledge, ListRequest, LocalReranker, Page, Progress, PutReport, QdrantConfig, Rebuild, RerankError,
+    Reranker, Rows, SearchMode, SearchRequest, SearchResponse, SearchStatus, Stage, Stages, Timings, Weights,
 };
+pub use model::{DownloadProgress, LocalModelConfig, LocalTokens, ModelSource, ModelState};
 pub use notice::Notice;
 pub use parse::{
     ColumnFound, Columns, ColumnsKind, Content, DocumentText, EstimatedTokens, Parsed, Position, ReadOptions,

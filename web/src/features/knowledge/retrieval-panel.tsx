@@ -5,11 +5,13 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { embeddingModelsQuery } from "@/api/knowledge";
 import type { KnowledgeBase } from "@/api/knowledge";
+import { modelsQuery } from "@/api/queries";
 import { DEFAULTS, EXPANSIONS, MODES, MOST_HITS } from "@/api/retrieval-settings";
 import type { RetrievalSettings } from "@/api/retrieval-settings";
 import { Button } from "@/ui/button";
 import { INPUT } from "@/ui/field";
 import { Chevron } from "@/ui/icons";
+import { Words } from "@/ui/words";
 import { FilterEditor } from "./filter-editor";
 import { groupsOf } from "./metadata";
 
@@ -49,13 +51,32 @@ export function RetrievalPanel({ base, settings, onChange }: RetrievalPanelProps
           <label className={`flex min-h-9 items-center gap-2 text-sm ${canRerank ? "" : "opacity-60"}`} title={t("knowledge.rerank_text")}>
             <input type="checkbox" className="size-4 accent-lacquer" checked={settings.rerank} disabled={!canRerank && !settings.rerank} onChange={(event) => change({ rerank: event.target.checked })} />{t("knowledge.rerank")}
           </label>
-          {reranker.isSuccess && <p className="text-xs wrap-anywhere text-faint">{canRerank ? reranker.data.reranker : t("knowledge.rerank_none")}</p>}
+          {reranker.isSuccess && <RerankerNote name={reranker.data.reranker ?? null} />}
         </div>
         <FilterEditor fields={base.fields} filter={settings.filter} onCommit={(filter) => change({ filter })} />
         <Groups groups={settings.groups} onCommit={(groups) => change({ groups })} />
         {!usual && <Button weight="bare" className="-ms-2" onClick={() => onChange(DEFAULTS)}>{t("knowledge.how_usual")}</Button>}
       </div>
     </section>
+  );
+}
+
+/** Which reranker there is, and whether it can be used already. */
+function RerankerNote({ name }: { name: string | null }) {
+  const { t } = useTranslation();
+  const inside = useQuery(modelsQuery).data?.reranking;
+  const share = inside?.total ? Math.floor(((inside.done ?? 0) / inside.total) * 100) : null;
+  const notes: Record<string, string> = {
+    downloading: share === null ? t("knowledge.rerank_downloading_unknown") : t("knowledge.rerank_downloading", { share }),
+    missing: t("knowledge.rerank_missing"),
+    failed: t("knowledge.rerank_failed", { reason: inside?.reason ?? "" }),
+  };
+  const note = notes[inside?.state ?? ""];
+  return (
+    <div className="text-xs wrap-anywhere text-faint" data-testid="reranker">
+      <p>{name ?? t("knowledge.rerank_none")}</p>
+      {name && note && <p role="status" className="text-brass-ink"><Words text={note} /></p>}
+    </div>
   );
 }
 

@@ -8,6 +8,7 @@ import type { Expected, RetrievalTest, TestCase, TestReport } from "@/api/knowle
 import { bodyOf } from "@/api/retrieval-settings";
 import type { RetrievalSettings } from "@/api/retrieval-settings";
 import { millis } from "@/api/run-progress";
+import { sayNotice } from "@/i18n/notices";
 import { Button, IconButton } from "@/ui/button";
 import { Confirm } from "@/ui/dialog";
 import { Trash } from "@/ui/icons";
@@ -129,7 +130,7 @@ function Row({ base, test, result, onShow }: RowProps) {
         {result && (
           <p className="mt-1 text-xs text-faint tabular-nums">
             {t("knowledge.recall")} {sayShare(result.recall, i18n.language)} · {t("knowledge.reciprocal_rank")} {sayFigure(result.reciprocal_rank, i18n.language)}
-            {result.reason && ` · ${result.reason}`}
+            {result.reason && ` · ${result.reasons?.map((one) => sayNotice(i18n.language, one)).join(" · ") || result.reason}`}
             {!result.reason && result.status !== "ok" && ` · ${t(`knowledge.status_${result.status as "empty"}`, { defaultValue: result.status })}`}
           </p>
         )}

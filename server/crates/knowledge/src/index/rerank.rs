@@ -1,22 +1,51 @@
-//! A second opinion on the order of the best candidates, from a model that reads query and text together. Over HTTP, in the
-//! form that Jina, Cohere, Xinference, vLLM and llama.cpp share: `POST …/rerank {model, query, documents, top_n}`.
+//! A second opinion on the order of the best candidates, from a model that reads query and text together: inside the process,
+//! or over HTTP, in the form that Jina, Cohere, Xinference, vLLM and llama.cpp share:
+//! `POST …/rerank {model, query, documents, top_n}`.
+
+mod local;
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::embedder::{Post, PostError};
+use crate::embedder::{Post, PostError, share};
+use crate::notice::{Notice, notice};
+
+pub use local::LocalReranker;
 
 /// Why there is no second opinion. The text is for the owner of the server; it never holds a key.
 #[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.notice())]
 pub enum RerankError {
-    #[error("the reranker cannot be reached: {reason}")]
     Unreachable { reason: String },
-    #[error("the reranker refused: {reason}")]
     Refused { reason: String },
-    #[error("the reranker's answer cannot be used: {reason}")]
     Unusable { reason: String },
+    Missing,
+    Downloading { done: u64, total: Option<u64> },
+    Failed { reason: String },
+}
+
+impl RerankError {
+    pub(super) fn notice(&self) -> Notice {
+        match self.clone() {
+            RerankError::Unreachable { reason } => {
+                notice!("reranker_unreachable", "the reranker cannot be reached: {reason}", reason)
+            }
+            RerankError::Refused { reason } => notice!("reranker_refused", "the reranker refused: {reason}", reason),
+            RerankError::Unusable { reason } => {
+                notice!("reranker_unusable", "the reranker's answer cannot be used: {reason}", reason)
+            }
+            RerankError::Missing => notice!("reranker_missing", "the reranking model is not there yet"),
+            RerankError::Downloading { done, total } => {
+                let share = share(done, total);
+                notice!("reranker_downloading", "the reranking model is being fetched ({share})", share)
+            }
+            RerankError::Failed { reason } => {
+                notice!("reranker_failed", "the reranking model cannot be used: {reason}", reason)
+            }
+        }
+    }
 }
 
 pub trait Reranker: Send + Sync {

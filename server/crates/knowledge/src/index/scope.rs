@@ -168,7 +168,7 @@ fn judge(mode: SearchMode, queries: &[ModelQuery], scopes: &mut [Scope]) -> Resu
         let query = scope.query.and_then(|at| queries.get(at));
         let unavailable_here = match query.map(|it| &it.vector) {
             None => Some(no_model()),
-            Some(Err(error)) => Some(notice!("embedding_failed", "{error}", error = error.to_string())),
+            Some(Err(error)) => Some(error.notice()),
             Some(Ok(vector)) => scope.seen.dimensions.filter(|it| *it != vector.len()).map(|stored| {
                 notice!(
                     "other_dimensions",

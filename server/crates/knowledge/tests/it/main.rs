@@ -14,6 +14,7 @@ mod fetch;
 mod files;
 mod groups;
 mod hostile;
+mod local_models;
 mod model;
 mod office;
 mod providers;

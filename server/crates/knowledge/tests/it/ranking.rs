@@ -141,5 +141,5 @@ async fn a_model_that_is_not_there_degrades_search_and_says_so() {
     assert!(response.reason().unwrap().contains("not there yet"));
     let error = knowledge.search("tenant-a", ask(&base, "鱼", SearchMode::Dense)).await.unwrap_err();
     assert_eq!(error.code(), "embedding_unavailable");
-    assert!(error.hint().unwrap().contains("e5-small-q4.bin"));
+    assert!(error.hint().unwrap().contains("parlour models fetch"));
 }

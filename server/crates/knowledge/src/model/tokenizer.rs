@@ -1,11 +1,10 @@
 //! Text into the pieces that the model knows: a unigram vocabulary as SentencePiece trains it, and the most probable way to
 //! write the text with it (Viterbi). One table of 2 MB over the vocabulary's own letters, instead of a tree of 277 MB.
 
-use std::path::Path;
-
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{fetch, quantised_file::QuantisedFile};
+use super::LocalModelConfig;
+use super::charsmap::Charsmap;
 use crate::embedder::EmbedError;
 use crate::parse::TokenCounter;
 
@@ -14,22 +13,21 @@ const SPACE: char = '\u{2581}';
 /// What an unknown character costs beyond the rarest piece, as SentencePiece has it.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
-/// Counts tokens as the local model does. It holds the vocabulary alone, about 10 MB, and none of the weights.
+/// Counts tokens as a local model does. It holds the vocabulary alone, about 10 MB, and none of the weights.
 pub struct LocalTokens {
     tokenizer: Tokenizer,
 }
 
 impl LocalTokens {
-    /// Reads the vocabulary out of the model's file in this folder.
+    /// Reads the vocabulary of the model.
     ///
     /// # Errors
-    /// `Missing` where there is no model yet, `Failed` where its file is damaged.
-    pub fn open(model_dir: &Path) -> Result<LocalTokens, EmbedError> {
-        if !fetch::is_there(model_dir) {
+    /// `Missing` where its files are not there yet, `Failed` where they are damaged.
+    pub fn open(model: &LocalModelConfig) -> Result<LocalTokens, EmbedError> {
+        if !model.is_there() {
             return Err(EmbedError::Missing);
         }
-        let opened = QuantisedFile::open(&fetch::model_path(model_dir));
-        let (_, tokenizer) = opened.map_err(|reason| EmbedError::Failed { reason })?;
+        let tokenizer = model.tokenizer().map_err(|reason| EmbedError::Failed { reason })?;
         Ok(LocalTokens { tokenizer })
     }
 }
@@ -49,11 +47,26 @@ pub(super) struct Vocabulary {
     /// Logarithms of probabilities.
     pub(super) scores: Vec<f32>,
     pub(super) letters: Vec<u8>,
-    /// What the model was trained to see in place of a character; without it, Unicode's NFKC.
-    pub(super) replacements: Option<Vec<(char, String)>>,
+    pub(super) replacements: Replacements,
 }
 
-pub(super) struct Tokenizer {
+/// What the model was trained to see in place of what is written.
+pub(super) enum Replacements {
+    /// Unicode's NFKC.
+    Nfkc,
+    /// In ascending order.
+    Characters(Vec<(char, String)>),
+    Map(Charsmap),
+}
+
+impl Replacements {
+    pub(super) fn of_characters(mut replacements: Vec<(char, String)>) -> Replacements {
+        replacements.sort_by_key(|(from, _)| *from);
+        Replacements::Characters(replacements)
+    }
+}
+
+pub(crate) struct Tokenizer {
     vocabulary: Vocabulary,
     /// Open addressing; a piece's number plus one, 0 where there is none.
     table: Vec<u32>,
@@ -62,7 +75,7 @@ pub(super) struct Tokenizer {
 }
 
 impl Tokenizer {
-    pub(super) fn new(mut vocabulary: Vocabulary) -> Result<Tokenizer, String> {
+    pub(super) fn new(vocabulary: Vocabulary) -> Result<Tokenizer, String> {
         let damaged = || "the vocabulary of the model file is damaged".to_owned();
         let pieces = vocabulary.scores.len();
         if vocabulary.offsets.len() != pieces + 1
@@ -70,9 +83,6 @@ impl Tokenizer {
             || vocabulary.offsets.last().is_none_or(|it| *it as usize > vocabulary.letters.len())
         {
             return Err(damaged());
-        }
-        if let Some(replacements) = &mut vocabulary.replacements {
-            replacements.sort_by_key(|(from, _)| *from);
         }
         let mut tokenizer = Tokenizer {
             table: vec![0; (pieces * 2).next_power_of_two()],
@@ -96,11 +106,16 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    pub(super) fn begin(&self) -> u32 {
+    /// How many pieces there are.
+    pub(super) fn size(&self) -> usize {
+        self.vocabulary.scores.len()
+    }
+
+    pub(crate) fn begin(&self) -> u32 {
         self.vocabulary.begin
     }
 
-    pub(super) fn end(&self) -> u32 {
+    pub(crate) fn end(&self) -> u32 {
         self.vocabulary.end
     }
 
@@ -131,7 +146,7 @@ impl Tokenizer {
     }
 
     /// The pieces of a text, without begin and end.
-    pub(super) fn pieces(&self, text: &str) -> Vec<u32> {
+    pub(crate) fn pieces(&self, text: &str) -> Vec<u32> {
         let text = self.normalised(text);
         let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         #[derive(Clone, Copy)]
@@ -176,10 +191,13 @@ impl Tokenizer {
             at = place.from;
         }
         pieces.reverse();
+        // What is unknown is one piece, however long it is.
+        pieces.dedup_by(|next, before| next == before && *next == self.vocabulary.unknown);
         pieces
     }
 
-    /// As the model saw text in training: characters replaced, runs of spaces as one, and a space before the first word.
+    /// As the model saw text in training: characters replaced, runs of spaces as one, one before the first word and none
+    /// behind the last.
     fn normalised(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + SPACE.len_utf8());
         let mut last = None;
@@ -193,8 +211,8 @@ impl Tokenizer {
             last = Some(it);
         };
         match &self.vocabulary.replacements {
-            None => text.nfkc().filter(|it| *it == ' ' || !it.is_control()).for_each(push),
-            Some(replacements) => {
+            Replacements::Nfkc => text.nfkc().filter(|it| *it == ' ' || !it.is_control()).for_each(push),
+            Replacements::Characters(replacements) => {
                 for character in text.chars() {
                     match replacements.binary_search_by_key(&character, |(from, _)| *from) {
                         Ok(at) => replacements.get(at).into_iter().flat_map(|(_, to)| to.chars()).for_each(&mut push),
@@ -202,10 +220,24 @@ impl Tokenizer {
                     }
                 }
             }
+            Replacements::Map(map) => {
+                let mut rest = text;
+                while let Some(character) = rest.chars().next() {
+                    let length = match map.longest(rest) {
+                        Some((length, to)) => {
+                            to.chars().for_each(&mut push);
+                            length
+                        }
+                        None => {
+                            push(character);
+                            character.len_utf8()
+                        }
+                    };
+                    rest = rest.get(length..).unwrap_or_default();
+                }
+            }
         }
-        if out.is_empty() {
-            out.push(SPACE);
-        }
+        out.truncate(out.trim_end_matches(SPACE).len());
         out
     }
 }
@@ -228,7 +260,7 @@ mod tests {
             offsets,
             scores: pieces.iter().map(|(_, score)| *score).collect(),
             letters,
-            replacements: None,
+            replacements: Replacements::Nfkc,
         })
         .unwrap()
     }
@@ -252,6 +284,7 @@ mod tests {
         assert_eq!(it.pieces("ab  ab"), [8, 9, 8, 9]);
         assert_eq!(it.pieces("ａ"), [8], "full width is narrow");
         assert_eq!(it.pieces("a龍b"), [8, 2, 9]);
-        assert_eq!(it.pieces(""), [3]);
+        assert_eq!(it.pieces("a龍龍 龍 "), [8, 2, 3, 2], "what is unknown is one piece within a word");
+        assert!(it.pieces("").is_empty() && it.pieces("  ").is_empty());
     }
 }

@@ -8,22 +8,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::tokenizer::{Tokenizer, Vocabulary};
+use super::tokenizer::{Replacements, Tokenizer, Vocabulary};
+use super::weights::{Pooling, Sizes, Weights, Words, half};
 
 /// Numbers in a block, its bytes, and the scale's bytes among them.
 pub(super) const BLOCK: usize = 32;
 pub(super) const BLOCK_BYTES: usize = 18;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) hidden: usize,
-    pub(super) layers: usize,
-    pub(super) heads: usize,
-    pub(super) inner: usize,
-    pub(super) vocabulary: usize,
-    pub(super) positions: usize,
-    pub(super) epsilon: f32,
-}
 
 #[derive(Clone)]
 struct Tensor {
@@ -36,7 +26,7 @@ struct Tensor {
 pub(super) struct QuantisedFile {
     file: BufReader<File>,
     length: u64,
-    pub(super) sizes: Sizes,
+    sizes: Sizes,
     tensors: Vec<Tensor>,
 }
 
@@ -58,8 +48,10 @@ impl QuantisedFile {
         Ok((QuantisedFile { file: reader.file, length, sizes, tensors }, tokenizer))
     }
 
-    fn raw(&mut self, name: &str, numbers: usize) -> Result<Vec<u8>> {
-        let tensor = self.tensors.iter().find(|it| it.name == name).ok_or(format!("the model file has no `{name}`"))?;
+    /// A tensor of at least so many numbers.
+    fn raw(&mut self, name: &str, numbers: usize) -> Result<(Tensor, Vec<u8>)> {
+        let found = self.tensors.iter().find(|it| it.name == name).cloned();
+        let tensor = found.ok_or_else(|| format!("the model file has no `{name}`"))?;
         if tensor.numbers < numbers || tensor.offset.saturating_add(tensor.bytes) > self.length {
             return Err(format!("`{name}` in the model file is too short"));
         }
@@ -68,32 +60,75 @@ impl QuantisedFile {
             .seek(SeekFrom::Start(tensor.offset))
             .and_then(|_| self.file.read_exact(&mut bytes))
             .map_err(|error| format!("`{name}` cannot be read from the model file: {error}"))?;
-        Ok(bytes)
+        Ok((tensor, bytes))
+    }
+}
+
+/// The tensor's name in the file, which is short.
+fn short(name: &str) -> String {
+    const PARTS: &[(&str, &str)] = &[
+        ("embeddings.word_embeddings", "emb.word"),
+        ("embeddings.position_embeddings", "emb.pos"),
+        ("embeddings.token_type_embeddings", "emb.type"),
+        ("embeddings.LayerNorm", "emb.ln"),
+        ("encoder.layer.", "l"),
+        ("attention.self.query", "q"),
+        ("attention.self.key", "k"),
+        ("attention.self.value", "v"),
+        ("attention.output.dense", "ao"),
+        ("attention.output.LayerNorm", "aln"),
+        ("intermediate.dense", "fi"),
+        ("output.dense", "fo"),
+        ("output.LayerNorm", "oln"),
+        (".weight", ".w"),
+        (".bias", ".b"),
+    ];
+    let name = PARTS.iter().fold(name.to_owned(), |name, (long, short)| name.replace(long, short));
+    // Tables that are looked up have neither weight nor bias.
+    match name.strip_suffix(".w") {
+        Some(table @ ("emb.word" | "emb.pos" | "emb.type")) => table.to_owned(),
+        Some(_) | None => name,
+    }
+}
+
+impl Weights for QuantisedFile {
+    fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
-    /// The blocks as they are in the file.
-    pub(super) fn blocks(&mut self, name: &str, numbers: usize) -> Result<Vec<u8>> {
-        let bytes = self.raw(name, numbers)?;
-        if bytes.len() != numbers / BLOCK * BLOCK_BYTES {
-            return Err(format!("`{name}` in the model file is not in blocks of four-bit numbers"));
+    fn pooling(&self) -> Pooling {
+        Pooling::Mean
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let name = short(name);
+        self.tensors.iter().any(|it| it.name == name)
+    }
+
+    fn numbers(&mut self, name: &str, count: usize) -> Result<Vec<f32>> {
+        let (tensor, bytes) = self.raw(&short(name), count)?;
+        if bytes.len() == tensor.numbers.saturating_mul(4) {
+            return Ok(bytes
+                .chunks_exact(4)
+                .take(count)
+                .map(|it| it.try_into().map_or(0.0, f32::from_le_bytes))
+                .collect());
         }
-        Ok(bytes)
-    }
-
-    pub(super) fn floats(&mut self, name: &str, numbers: usize) -> Result<Vec<f32>> {
-        let bytes = self.raw(name, numbers)?;
-        if bytes.len() < numbers * 4 {
-            return Err(format!("`{name}` in the model file is not in 32-bit floats"));
+        if bytes.len() < count / BLOCK * BLOCK_BYTES {
+            return Err(format!("`{}` in the model file is neither in floats nor in blocks", tensor.name));
         }
-        Ok(bytes.chunks_exact(4).take(numbers).map(|it| it.try_into().map_or(0.0, f32::from_le_bytes)).collect())
-    }
-
-    /// A matrix of blocks as floats.
-    pub(super) fn matrix(&mut self, name: &str, numbers: usize) -> Result<Vec<f32>> {
-        let blocks = self.blocks(name, numbers)?;
-        let mut floats = vec![0.0; numbers];
-        expand(&blocks, &mut floats);
+        let mut floats = vec![0.0; count];
+        expand(&bytes, &mut floats);
         Ok(floats)
+    }
+
+    fn words(&mut self) -> Result<Words> {
+        let count = self.sizes.vocabulary * self.sizes.hidden;
+        let (tensor, bytes) = self.raw(&short("embeddings.word_embeddings.weight"), count)?;
+        if bytes.len() != count / BLOCK * BLOCK_BYTES {
+            return Err(format!("`{}` in the model file is not in blocks of four-bit numbers", tensor.name));
+        }
+        Ok(Words::FourBits(bytes))
     }
 }
 
@@ -107,19 +142,6 @@ pub(super) fn expand(blocks: &[u8], floats: &mut [f32]) {
             *low = (f32::from(byte & 15) - 8.0) * scale;
             *high = (f32::from(byte >> 4) - 8.0) * scale;
         }
-    }
-}
-
-/// IEEE 754 half precision.
-fn half(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from((bits >> 10) & 0x1F);
-    let fraction = f32::from(bits & 0x3FF) / 1024.0;
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-14),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1.0 + fraction) * 2f32.powi(exponent - 15),
     }
 }
 
@@ -204,7 +226,15 @@ fn read_vocabulary(reader: &mut Reader, embeddings: usize) -> Result<Vocabulary>
     let length = reader.u32()? as usize;
     let map = reader.bytes(length)?;
     let replacements = read_replacements(&map, replacements as usize)?;
-    Ok(Vocabulary { begin, end, unknown, offsets, scores, letters, replacements: Some(replacements) })
+    Ok(Vocabulary {
+        begin,
+        end,
+        unknown,
+        offsets,
+        scores,
+        letters,
+        replacements: Replacements::of_characters(replacements),
+    })
 }
 
 /// For each character that is replaced: itself, a count, and so many characters in its place.
@@ -254,11 +284,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_precision_and_blocks_are_read_as_written() {
-        for (bits, value) in [(0x3C00, 1.0), (0xC000, -2.0), (0x3555, 0.333_251_95), (0x0001, 5.960_464_5e-8), (0, 0.0)]
-        {
-            assert_eq!(half(bits), value);
-        }
+    fn tensors_have_short_names() {
+        assert_eq!(short("embeddings.word_embeddings.weight"), "emb.word");
+        assert_eq!(short("embeddings.LayerNorm.bias"), "emb.ln.b");
+        assert_eq!(short("encoder.layer.11.attention.output.LayerNorm.weight"), "l11.aln.w");
+        assert_eq!(short("encoder.layer.0.attention.self.query.weight"), "l0.q.w");
+        assert_eq!(short("encoder.layer.0.output.dense.bias"), "l0.fo.b");
+    }
+
+    #[test]
+    fn blocks_are_read_as_written() {
         let mut block = vec![0x00, 0x3C];
         block.extend((0u8..16).map(|it| it | (15 - it) << 4));
         let mut floats = [0.0; BLOCK];

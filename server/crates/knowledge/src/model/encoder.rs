@@ -1,29 +1,48 @@
-//! The encoder of multilingual-e5-small: BERT with 12 layers, in plain Rust on the matrix kernels of `rten-gemm`. Weights
+//! A BERT, as which multilingual-e5 and XLM-RoBERTa are built as well, in plain Rust on the matrix kernels of `rten-gemm`. Weights
 //! are bytes with a scale for each output, activations become bytes with a scale for each token, and products are summed in
 //! integers; everything between is in floats. The texts of a batch lie behind each other without padding.
-
-use std::path::Path;
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_simd::{SimdOp as _, SimdUnaryOp as _};
 use rten_tensor::NdTensorView;
 use rten_vecmath::{ExtendInit as _, Gelu, MinMax, Normalize, NormalizeOptions, Quantize, Softmax, Sum, SumSquareSub};
 
-use super::quantised_file::{BLOCK, BLOCK_BYTES, QuantisedFile, Sizes, expand};
-use super::tokenizer::Tokenizer;
+use super::quantised_file::{BLOCK, BLOCK_BYTES, expand};
+use super::weights::{Pooling, Sizes, Weights, Words, as_bytes};
 
 type Result<T> = std::result::Result<T, String>;
 
 /// Matrix products of activations (unsigned) with weights (signed).
 type Bytes = GemmExecutor<u8, i8, i32>;
 
+/// What a model is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A vector for each text.
+    Embed,
+    /// A number for each pair of texts.
+    Score,
+}
+
 pub(super) struct Encoder {
     sizes: Sizes,
-    /// One row for each piece, in blocks: a row is expanded when its piece occurs.
-    words: Vec<u8>,
+    words: Words,
     positions: Vec<f32>,
     first_norm: Norm,
     layers: Vec<Layer>,
+    head: Head,
+}
+
+/// What is made of a text's tokens in the end.
+enum Head {
+    Vector(Pooling),
+    /// One number, out of the first token's vector: `out(tanh(dense(vector)))`.
+    Score {
+        dense: Vec<f32>,
+        dense_bias: Vec<f32>,
+        out: Vec<f32>,
+        out_bias: f32,
+    },
 }
 
 struct Layer {
@@ -94,11 +113,8 @@ impl Linear {
         let mut bytes: Vec<i8> = Vec::with_capacity(weight.len());
         let mut sums = Vec::with_capacity(outputs);
         for row in weight.chunks_exact(inputs) {
-            let largest = row.iter().fold(0f32, |largest, it| largest.max(it.abs()));
-            let scale = (largest / most).max(f32::MIN_POSITIVE);
-            scales.push(scale);
             let begin = bytes.len();
-            bytes.extend(row.iter().map(|it| (it / scale).round() as i8));
+            scales.push(as_bytes(row, most, &mut bytes));
             sums.push(bytes.iter().skip(begin).map(|it| i32::from(*it)).sum());
         }
         let by_output: NdTensorView<'_, i8, 2> = NdTensorView::from_data([outputs, inputs], bytes.as_slice());
@@ -131,8 +147,11 @@ impl Linear {
 }
 
 impl Norm {
-    fn read(file: &mut QuantisedFile, name: &str, width: usize) -> Result<Norm> {
-        Ok(Norm { weight: file.floats(&format!("{name}.w"), width)?, bias: file.floats(&format!("{name}.b"), width)? })
+    fn read(weights: &mut dyn Weights, name: &str, width: usize) -> Result<Norm> {
+        Ok(Norm {
+            weight: weights.numbers(&format!("{name}.weight"), width)?,
+            bias: weights.numbers(&format!("{name}.bias"), width)?,
+        })
     }
 
     fn apply(&self, values: &mut [f32], epsilon: f32) {
@@ -153,25 +172,31 @@ impl Norm {
 }
 
 impl Encoder {
-    pub(super) fn open(path: &Path) -> Result<(Encoder, Tokenizer)> {
-        let (mut file, tokenizer) = QuantisedFile::open(path)?;
-        let sizes = file.sizes;
+    pub(super) fn read(weights: &mut dyn Weights, wanted: Use) -> Result<Encoder> {
+        let sizes = weights.sizes();
         let bytes = Bytes::new();
         let hidden = sizes.hidden;
-        let words = file.blocks("emb.word", sizes.vocabulary * hidden)?;
-        let mut positions = file.floats("emb.pos", sizes.positions * hidden)?;
-        // There is one token type, so its vector is part of every position.
-        let kind = file.floats("emb.type", hidden)?;
-        for row in positions.chunks_exact_mut(hidden) {
-            row.iter_mut().zip(&kind).for_each(|(a, b)| *a += b);
-        }
-        let first_norm = Norm::read(&mut file, "emb.ln", hidden)?;
-        let layers = (0..sizes.layers).map(|it| read_layer(&mut file, &bytes, it)).collect::<Result<Vec<_>>>()?;
-        Ok((Encoder { sizes, words, positions, first_norm, layers }, tokenizer))
+        let words = weights.words()?;
+        let mut positions = weights.numbers("embeddings.position_embeddings.weight", sizes.positions * hidden)?;
+        // All tokens are of the first type, so its vector is part of every position.
+        let kind = weights.numbers("embeddings.token_type_embeddings.weight", hidden)?;
+        positions.chunks_exact_mut(hidden).for_each(|row| add(row, &kind));
+        let first_norm = Norm::read(weights, "embeddings.LayerNorm", hidden)?;
+        let layers = (0..sizes.layers).map(|it| read_layer(weights, &bytes, it)).collect::<Result<Vec<_>>>()?;
+        let head = match wanted {
+            Use::Embed => Head::Vector(weights.pooling()),
+            Use::Score => Head::read(weights, hidden)?,
+        };
+        Ok(Encoder { sizes, words, positions, first_norm, layers, head })
     }
 
     pub(super) fn width(&self) -> usize {
         self.sizes.hidden
+    }
+
+    /// Rows of the table of words.
+    pub(super) fn vocabulary(&self) -> usize {
+        self.sizes.vocabulary
     }
 
     /// Pieces that a text can have, begin and end included.
@@ -179,8 +204,8 @@ impl Encoder {
         self.sizes.positions
     }
 
-    /// The mean of each text's token vectors, not yet normalised.
-    pub(super) fn means(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+    /// What the head makes of each text; a vector is not yet normalised.
+    pub(super) fn run(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
         let hidden = self.sizes.hidden;
         // The kernels are chosen for this processor; they hold nothing and stay on the thread that made them.
         let (bytes, floats) = (Bytes::new(), GemmExecutor::new());
@@ -197,29 +222,23 @@ impl Encoder {
             layer.inner_norm.apply(&mut state, self.sizes.epsilon);
         }
         let mut rest = state.as_slice();
-        let mut means = Vec::with_capacity(texts.len());
+        let mut made = Vec::with_capacity(texts.len());
         for text in texts {
             let (own, after) = rest.split_at(text.len() * hidden);
             rest = after;
-            let mut mean = vec![0.0; hidden];
-            own.chunks_exact(hidden).for_each(|row| add(&mut mean, row));
-            mean.iter_mut().for_each(|it| *it /= text.len() as f32);
-            means.push(mean);
+            made.push(self.head.apply(own, hidden));
         }
-        Ok(means)
+        Ok(made)
     }
 
     fn embed(&self, texts: &[&[u32]]) -> Result<Vec<f32>> {
         let hidden = self.sizes.hidden;
-        let row_bytes = hidden / BLOCK * BLOCK_BYTES;
         let tokens: usize = texts.iter().map(|it| it.len()).sum();
         let mut state = vec![0.0; tokens * hidden];
         let pieces = texts.iter().flat_map(|it| it.iter().zip(self.positions.chunks_exact(hidden)));
         let mut filled = 0;
         for ((piece, position), row) in pieces.zip(state.chunks_exact_mut(hidden)) {
-            let from = *piece as usize * row_bytes;
-            let blocks = self.words.get(from..from + row_bytes).ok_or("a piece has no embedding")?;
-            expand(blocks, row);
+            self.words.row(*piece as usize, row).ok_or("a piece has no embedding")?;
             add(row, position);
             filled += 1;
         }
@@ -278,33 +297,92 @@ fn product(
         .map_err(|error| format!("a matrix product failed: {error}"))
 }
 
-fn read_layer(file: &mut QuantisedFile, gemm: &Bytes, at: usize) -> Result<Layer> {
-    let (hidden, inner) = (file.sizes.hidden, file.sizes.inner);
+impl Words {
+    /// Writes a piece's vector; none where there is no such piece.
+    fn row(&self, piece: usize, row: &mut [f32]) -> Option<()> {
+        let width = row.len();
+        match self {
+            Words::FourBits(blocks) => {
+                let row_bytes = width / BLOCK * BLOCK_BYTES;
+                expand(blocks.get(piece * row_bytes..(piece + 1) * row_bytes)?, row);
+            }
+            Words::EightBits { bytes, scales } => {
+                let (bytes, scale) = (bytes.get(piece * width..(piece + 1) * width)?, scales.get(piece)?);
+                row.iter_mut().zip(bytes).for_each(|(to, byte)| *to = f32::from(*byte) * scale);
+            }
+        }
+        Some(())
+    }
+}
+
+impl Head {
+    /// That of `XLMRobertaForSequenceClassification` or, where there is a pooler, of `BertForSequenceClassification`.
+    fn read(weights: &mut dyn Weights, hidden: usize) -> Result<Head> {
+        let names = [("classifier.dense", "classifier.out_proj"), ("pooler.dense", "classifier")];
+        let found = names.into_iter().find(|(dense, out)| {
+            [dense, out]
+                .into_iter()
+                .all(|it| weights.has(&format!("{it}.weight")) && weights.has(&format!("{it}.bias")))
+        });
+        let (dense, out) = found.ok_or("the model has no head that scores pairs: it is no reranker")?;
+        let bias = weights.numbers(&format!("{out}.bias"), 1)?;
+        Ok(Head::Score {
+            dense_bias: weights.numbers(&format!("{dense}.bias"), hidden)?,
+            dense: weights.numbers(&format!("{dense}.weight"), hidden * hidden)?,
+            out: weights.numbers(&format!("{out}.weight"), hidden)?,
+            out_bias: bias.first().copied().unwrap_or(0.0),
+        })
+    }
+
+    fn apply(&self, tokens: &[f32], hidden: usize) -> Vec<f32> {
+        let first = tokens.get(..hidden).unwrap_or(tokens);
+        match self {
+            Head::Vector(Pooling::First) => first.to_vec(),
+            Head::Vector(Pooling::Mean) => {
+                let mut mean = vec![0.0; hidden];
+                tokens.chunks_exact(hidden).for_each(|row| add(&mut mean, row));
+                let count = (tokens.len() / hidden).max(1) as f32;
+                mean.iter_mut().for_each(|it| *it /= count);
+                mean
+            }
+            Head::Score { dense, dense_bias, out, out_bias } => {
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                let rows = dense.chunks_exact(hidden).zip(dense_bias);
+                let inner: Vec<f32> = rows.map(|(row, bias)| (dot(row, first) + bias).tanh()).collect();
+                vec![dot(out, &inner) + out_bias]
+            }
+        }
+    }
+}
+
+fn read_layer(weights: &mut dyn Weights, gemm: &Bytes, at: usize) -> Result<Layer> {
+    let Sizes { hidden, inner, .. } = weights.sizes();
+    let layer = format!("encoder.layer.{at}");
     let linear =
-        |file: &mut QuantisedFile, name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
-            let weight = file.matrix(&format!("l{at}.{name}.w"), inputs * outputs)?;
-            Ok((weight, file.floats(&format!("l{at}.{name}.b"), outputs)?))
+        |weights: &mut dyn Weights, name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
+            let weight = weights.numbers(&format!("{layer}.{name}.weight"), inputs * outputs)?;
+            Ok((weight, weights.numbers(&format!("{layer}.{name}.bias"), outputs)?))
         };
-    let (mut weight, mut bias) = linear(file, "q", hidden, hidden)?;
-    for name in ["k", "v"] {
-        let (more, more_bias) = linear(file, name, hidden, hidden)?;
+    let (mut weight, mut bias) = linear(weights, "attention.self.query", hidden, hidden)?;
+    for name in ["attention.self.key", "attention.self.value"] {
+        let (more, more_bias) = linear(weights, name, hidden, hidden)?;
         weight.extend(more);
         bias.extend(more_bias);
     }
     let attention_in = Linear::new(gemm, &weight, bias);
-    let (weight, bias) = linear(file, "ao", hidden, hidden)?;
+    let (weight, bias) = linear(weights, "attention.output.dense", hidden, hidden)?;
     let attention_out = Linear::new(gemm, &weight, bias);
-    let (weight, bias) = linear(file, "fi", hidden, inner)?;
+    let (weight, bias) = linear(weights, "intermediate.dense", hidden, inner)?;
     let inner_in = Linear::new(gemm, &weight, bias);
-    let (weight, bias) = linear(file, "fo", inner, hidden)?;
+    let (weight, bias) = linear(weights, "output.dense", inner, hidden)?;
     let inner_out = Linear::new(gemm, &weight, bias);
     Ok(Layer {
         attention_in,
         attention_out,
-        attention_norm: Norm::read(file, &format!("l{at}.aln"), hidden)?,
+        attention_norm: Norm::read(weights, &format!("{layer}.attention.output.LayerNorm"), hidden)?,
         inner_in,
         inner_out,
-        inner_norm: Norm::read(file, &format!("l{at}.oln"), hidden)?,
+        inner_norm: Norm::read(weights, &format!("{layer}.output.LayerNorm"), hidden)?,
     })
 }
 
