@@ -240,7 +240,7 @@ pub struct Settings {
     /// IANA time zone of dates in workflows; the machine's own if not given.
     #[arg(long, env = "PARLOUR_TIMEZONE", global = true, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// A host inside your network that workflows may fetch from, as `host` or `host:port`. May be given several times.
+    /// A host inside your network that workflows and knowledge bases may fetch from, as `host` or `host:port`. May be given several times.
     #[arg(
         long = "allow-host",
         value_name = "HOST",
@@ -333,7 +333,7 @@ pub struct Config {
     pub qdrant: Option<knowledge::QdrantConfig>,
     pub public_url: Option<String>,
     pub timezone: Option<String>,
-    /// Hosts that workflows may fetch from although they are not on the public internet.
+    /// Hosts that may be fetched from although they are not on the public internet.
     pub allowed_hosts: Vec<String>,
     /// None: the key is in a file of the data folder.
     pub master_key: Option<MasterKey>,

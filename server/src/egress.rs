@@ -67,7 +67,7 @@ pub(crate) struct Arrived {
 pub(crate) enum EgressError {
     #[error("`{scheme}:` addresses cannot be fetched")]
     Scheme { scheme: String },
-    #[error("`{host}` is not on the public internet, and workflows may fetch from there only")]
+    #[error("`{host}` is not on the public internet, and nothing else is fetched")]
     Denied { host: String },
     #[error("{reason}")]
     NotGranted { reason: String },
