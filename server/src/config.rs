@@ -72,7 +72,7 @@ pub enum Command {
     /// The search index of the knowledge bases.
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),
-    /// The embedding model that runs inside the server.
+    /// The models that run inside the server.
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print the OpenAPI document of the HTTP interface.
@@ -157,7 +157,7 @@ pub enum KnowledgeCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum ModelsCommand {
-    /// Fetch the embedding model (about 90 MB) and check its checksum.
+    /// Fetch them before they are needed, and check their checksums. The default one takes about 90 MB.
     Fetch,
 }
 

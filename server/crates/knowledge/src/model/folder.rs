@@ -169,6 +169,8 @@ impl Weights for Folder {
 
     fn words(&mut self) -> Result<Words> {
         let Sizes { hidden, vocabulary, .. } = self.sizes;
+        // Refuses a table that is too small before room is made for a large one.
+        self.part("embeddings.word_embeddings.weight", vocabulary * hidden, 0)?;
         let (mut bytes, mut scales) = (Vec::with_capacity(vocabulary * hidden), Vec::with_capacity(vocabulary));
         let at_once = (NUMBERS_AT_ONCE / hidden).max(1);
         for first in (0..vocabulary).step_by(at_once) {
