@@ -20,7 +20,7 @@ pub use limits::{Limits, LimitsFile};
 pub use plugin_command::{
     BuildPluginArgs, Grant, InspectPluginArgs, InstallPluginArgs, Language, NewPluginArgs, PluginCommand, RunPluginArgs,
 };
-use text_models::{ModelPlaces, Said, given};
+use text_models::{ModelPlaces, TextModelSettings, given};
 pub use text_models::{ProviderSettings, TextModel};
 
 /// Where Ollama listens when nobody changed it.
@@ -453,19 +453,19 @@ impl Config {
             package_index: given(settings.package_index.or(file.package_index)),
             hub: given(settings.hub.or(file.hub)),
         };
-        let said = Said {
+        let embedding = TextModelSettings {
             model: ("EMBEDDING_MODEL", settings.embedding_model.or(file.embedding_model)),
             url: ("EMBEDDING_BASE_URL", settings.embedding_base_url.or(file.embedding_base_url)),
             api_key: settings.embedding_api_key.or(file.embedding_api_key),
         };
         let switch = settings.embedding.or(file.embedding);
-        let (embedding, embedding_provider) = text_models::embedding(switch.as_deref(), said, &places)?;
-        let said = Said {
+        let (embedding, embedding_provider) = text_models::embedding(switch.as_deref(), embedding, &places)?;
+        let reranker = TextModelSettings {
             model: ("RERANK_MODEL", settings.rerank_model.or(file.rerank_model)),
             url: ("RERANK_URL", settings.rerank_url.or(file.rerank_url)),
             api_key: settings.rerank_api_key.or(file.rerank_api_key),
-        };
-        let reranker = said.read(&places)?;
+        }
+        .read(&places)?;
         let qdrant_api_key = given(settings.qdrant_api_key.or(file.qdrant_api_key));
         let qdrant =
             given(settings.qdrant_url.or(file.qdrant_url)).map(|url| knowledge::QdrantConfig::new(url, qdrant_api_key));

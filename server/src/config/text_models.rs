@@ -54,13 +54,13 @@ impl ModelPlaces {
 }
 
 /// What the operator says of one of the models; the names are those of its settings, without `PARLOUR_`.
-pub(super) struct Said {
+pub(super) struct TextModelSettings {
     pub(super) model: (&'static str, Option<String>),
     pub(super) url: (&'static str, Option<String>),
     pub(super) api_key: Option<String>,
 }
 
-impl Said {
+impl TextModelSettings {
     pub(super) fn read(self, places: &ModelPlaces) -> anyhow::Result<Option<TextModel>> {
         let ((model_name, model), (url_name, url)) = (self.model, self.url);
         match (given(url), given(model)) {
@@ -87,10 +87,10 @@ impl Said {
 /// The embedding model inside the server, if there is to be one, and the provider's.
 pub(super) fn embedding(
     switch: Option<&str>,
-    said: Said,
+    settings: TextModelSettings,
     places: &ModelPlaces,
 ) -> anyhow::Result<(Option<LocalModelConfig>, Option<ProviderSettings>)> {
-    let (inside, provider) = match said.read(places)? {
+    let (inside, provider) = match settings.read(places)? {
         Some(TextModel::Inside(model)) => (Some(model), None),
         Some(TextModel::Provider(provider)) => (None, Some(provider)),
         None => (None, None),

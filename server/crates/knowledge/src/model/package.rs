@@ -92,7 +92,8 @@ fn address_in_json(text: &str) -> Option<String> {
 }
 
 fn address_in_html(text: &str) -> Option<String> {
-    text.split("href=").skip(1).find_map(|rest| {
+    text.match_indices("href=").find_map(|(at, attribute)| {
+        let rest = text.get(at + attribute.len()..)?;
         let quote = rest.chars().next().filter(|it| matches!(it, '"' | '\''))?;
         let address = rest.get(1..)?.split(quote).next()?.replace("&amp;", "&");
         let path = address.split(['#', '?']).next()?;
