@@ -2,6 +2,7 @@
 //! configured. A base names its model; who names none gets the first there is. And the reranker, of which there is one.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use domain::KnowledgeBase;
 use knowledge::{
@@ -14,6 +15,9 @@ use crate::config::{Config, EmbeddingPrefixes, TextModel};
 
 /// Query embeddings that are kept: about 1.5 KB each.
 const CACHED_QUERIES: usize = 10_000;
+
+/// A visitor waits for it. A provider's has as long.
+const RERANKED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct EmbeddingModels {
     /// The first one is what a base without a choice uses.
@@ -62,7 +66,7 @@ impl Reranking {
         match &config.reranker {
             None => Reranking::None,
             Some(TextModel::Inside(model)) => {
-                Reranking::Local(Arc::new(LocalReranker::new(model.clone(), client.clone())))
+                Reranking::Local(Arc::new(LocalReranker::new(model.clone(), client.clone(), RERANKED_WITHIN)))
             }
             Some(TextModel::Provider(provider)) => {
                 let mut settings = HttpRerankerConfig::new(&provider.url, &provider.model);

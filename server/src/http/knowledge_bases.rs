@@ -318,6 +318,13 @@ pub(super) async fn change(
     Ok(Json(base_view(&app, &caller, &base).await?))
 }
 
+/// A model's name without its owner's; what is behind `@` is a revision, and may have slashes of its own.
+fn title(model: &str) -> &str {
+    let named = model.split('@').next().unwrap_or(model);
+    let from = named.rfind('/').map_or(0, |at| at + 1);
+    model.get(from..).unwrap_or(model)
+}
+
 pub(super) async fn embedding_models(State(app): State<App>) -> Result<Json<EmbeddingModelList>> {
     let local = app.local_model().map(|it| it.model().to_owned());
     let items = app.embedding_models().iter().enumerate().map(|(at, it)| {
@@ -328,7 +335,7 @@ pub(super) async fn embedding_models(State(app): State<App>) -> Result<Json<Embe
         };
         EmbeddingModelView {
             model: it.model().to_owned(),
-            title: it.model().rsplit_once('/').map_or(it.model(), |it| it.1).to_owned(),
+            title: title(it.model()).to_owned(),
             dimensions: Some(it.dimensions()).filter(|it| *it > 0),
             state: state.to_owned(),
             default: at == 0,

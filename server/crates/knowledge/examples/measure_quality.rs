@@ -42,6 +42,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// Vectors of questions that are kept, so that each mode has the same and none pays for them again.
 const KEPT_QUESTIONS: usize = 100_000;
 
+/// On a processor, thirty passages may take longer than a visitor would wait.
+const RERANKED_WITHIN: std::time::Duration = std::time::Duration::from_secs(120);
+
 struct Options {
     data: PathBuf,
     from: Option<String>,
@@ -158,14 +161,12 @@ fn inside(prefix: &str) -> Outcome<LocalModelConfig> {
 
 async fn reranker(client: reqwest::Client) -> Outcome<Option<Arc<dyn Reranker>>> {
     if setting("PARLOUR_RERANK", "URL").is_none() && setting("PARLOUR_RERANK", "MODEL").is_some() {
-        let local = LocalReranker::new(inside("PARLOUR_RERANK")?, client);
+        let local = LocalReranker::new(inside("PARLOUR_RERANK")?, client, RERANKED_WITHIN);
         local.ensure(&|_| {}).await?;
         return Ok(Some(Arc::new(local)));
     }
     Ok(provider("PARLOUR_RERANK", "URL")?.map(|(url, model, key)| {
-        // On a processor, thirty passages may take longer than a visitor would wait.
-        let timeout = std::time::Duration::from_secs(120);
-        let config = HttpRerankerConfig { key, timeout, ..HttpRerankerConfig::new(url, model) };
+        let config = HttpRerankerConfig { key, timeout: RERANKED_WITHIN, ..HttpRerankerConfig::new(url, model) };
         Arc::new(HttpReranker::new(config, client)) as Arc<dyn Reranker>
     }))
 }

@@ -36,11 +36,13 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
 ];
 
 impl Prefixes {
-    /// By the name that a provider gives the model: `BAAI/bge-large-zh-v1.5`, `nomic-embed-text:latest`. None before the texts
+    /// By the name that a provider or the hub gives the model: `BAAI/bge-large-zh-v1.5`, `nomic-embed-text:latest`,
+    /// `intfloat/multilingual-e5-base@refs/pr/1`. None before the texts
     /// of a model that is not known, or that wants none, such as bge-m3.
     pub fn of_model(name: &str) -> Prefixes {
         let name = name.to_lowercase().replace('_', "-");
-        let name = name.rsplit('/').next().unwrap_or_default();
+        let without_revision = name.split('@').next().unwrap_or_default();
+        let name = without_revision.rsplit('/').next().unwrap_or_default();
         let found = KNOWN.iter().find(|(parts, ..)| parts.iter().all(|it| name.contains(it)));
         found.map_or_else(Prefixes::default, |(_, query, passage)| Prefixes {
             query: (*query).to_owned(),
@@ -59,6 +61,7 @@ mod tests {
             ("intfloat/multilingual-e5-small", "query: ", "passage: "),
             ("jeffh/intfloat-multilingual-e5-large:f16", "query: ", "passage: "),
             ("multilingual-e5-large-instruct", INSTRUCT, ""),
+            ("intfloat/multilingual-e5-base@refs/pr/1", "query: ", "passage: "),
             ("BAAI/bge-large-zh-v1.5", "为这个句子生成表示以用于检索相关文章：", ""),
             ("bge-small-en", REPRESENT, ""),
             ("BAAI/bge-m3", "", ""),

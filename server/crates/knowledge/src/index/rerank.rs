@@ -24,6 +24,7 @@ pub enum RerankError {
     Missing,
     Downloading { done: u64, total: Option<u64> },
     Failed { reason: String },
+    Slow { seconds: u64 },
 }
 
 impl RerankError {
@@ -44,6 +45,11 @@ impl RerankError {
             RerankError::Failed { reason } => {
                 notice!("reranker_failed", "the reranking model cannot be used: {reason}", reason)
             }
+            RerankError::Slow { seconds } => notice!(
+                "reranker_slow",
+                "the reranking model took longer than {seconds} s: a smaller one, or fewer hits, take less",
+                seconds,
+            ),
         }
     }
 }

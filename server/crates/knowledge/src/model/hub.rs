@@ -94,6 +94,12 @@ pub(super) async fn fetch(
         std::fs::create_dir_all(target.parent().unwrap_or(dir)).map_err(failed)?;
         std::fs::rename(&part, &target).map_err(failed)?;
     }
+    // What an interrupted download of an earlier commit left is only space.
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|it| it == "part") {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
     Ok(())
 }
 

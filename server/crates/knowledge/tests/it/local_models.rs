@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use knowledge::{
     EmbedError, Embedder as _, LocalEmbedder, LocalModelConfig, LocalReranker, LocalTokens, ModelSource, ModelState,
@@ -14,6 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fetch::{page, serve};
 use crate::support::client;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 struct Expected {
@@ -88,7 +91,7 @@ async fn vectors_are_those_of_transformers_with_either_pooling() {
 
 #[tokio::test]
 async fn scores_are_those_of_transformers_in_halves_of_floats() {
-    let reranker = LocalReranker::new(folder(&fixtures().join("reranker")), client());
+    let reranker = LocalReranker::new(folder(&fixtures().join("reranker")), client(), PATIENCE);
     let mut seen = 0;
     for Pair { query, text, logit } in expected().pairs {
         // There, a pair with nothing is no pair.
@@ -105,7 +108,7 @@ async fn scores_are_those_of_transformers_in_halves_of_floats() {
 
 #[tokio::test]
 async fn a_text_has_the_same_score_alone_and_in_company() {
-    let reranker = LocalReranker::new(folder(&fixtures().join("reranker")), client());
+    let reranker = LocalReranker::new(folder(&fixtures().join("reranker")), client(), PATIENCE);
     let texts: Vec<String> = (0..30).map(|it| format!("第{it}道菜 dish {it} {}", "很辣 ".repeat(it))).collect();
     let together = reranker.rerank("有没有不辣的菜？", &texts).await.unwrap();
     assert_eq!(together.len(), 30);
@@ -119,8 +122,16 @@ async fn a_text_has_the_same_score_alone_and_in_company() {
 }
 
 #[tokio::test]
+async fn a_reranker_that_takes_too_long_is_not_waited_for() {
+    let reranker = LocalReranker::new(folder(&fixtures().join("reranker")), client(), Duration::ZERO);
+    let texts: Vec<String> = (0..200).map(|it| format!("dish {it} {}", "very spicy ".repeat(50))).collect();
+    let error = reranker.rerank("spicy", &texts).await.unwrap_err();
+    assert!(matches!(error, RerankError::Slow { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn what_cannot_run_is_told_in_words() {
-    let embedder = LocalReranker::new(folder(&fixtures().join("embedder")), client());
+    let embedder = LocalReranker::new(folder(&fixtures().join("embedder")), client(), PATIENCE);
     let error = embedder.rerank("a", &["b".to_owned()]).await.unwrap_err();
     assert!(matches!(&error, RerankError::Failed { reason } if reason.contains("no reranker")), "{error}");
     let nowhere = LocalEmbedder::new(folder(Path::new("nowhere")), client());
@@ -202,11 +213,15 @@ async fn a_model_of_a_hub_is_fetched_once_and_goes_on_where_it_stopped() {
     .await;
     let config = on_hub(dir.path(), &address, "owner/tiny-reranker");
     assert!(matches!(LocalTokens::open(&config), Err(EmbedError::Missing)));
-    let reranker = LocalReranker::new(config.clone(), client());
+    let reranker = LocalReranker::new(config.clone(), client(), PATIENCE);
     assert_eq!((reranker.name(), reranker.state()), ("owner/tiny-reranker@main", ModelState::Missing));
     let texts = ["清蒸鱼不辣".to_owned()];
     assert!(matches!(reranker.rerank("a", &texts).await, Err(RerankError::Missing)));
 
+    // As an earlier commit's would have been left.
+    let other = config.folder().join("model.safetensors.0ther.part");
+    std::fs::create_dir_all(config.folder()).unwrap();
+    std::fs::write(&other, "half").unwrap();
     let error = reranker.ensure(&|_| {}).await.unwrap_err();
     assert!(error.to_string().contains("stopped"), "{error}");
     assert!(matches!(reranker.rerank("a", &texts).await, Err(RerankError::Failed { .. })));
@@ -215,12 +230,13 @@ async fn a_model_of_a_hub_is_fetched_once_and_goes_on_where_it_stopped() {
     let told = told.into_inner().unwrap();
     let last = told.last().unwrap();
     assert_eq!(Some(last.0), last.1, "{told:?}");
+    assert!(!other.exists());
     assert!(heads.lock().unwrap().iter().any(|it| it.to_ascii_lowercase().contains("range: bytes=50000-")));
 
-    let here = LocalReranker::new(folder(&fixtures().join("reranker")), client());
+    let here = LocalReranker::new(folder(&fixtures().join("reranker")), client(), PATIENCE);
     assert_eq!(reranker.rerank("a", &texts).await.unwrap(), here.rerank("a", &texts).await.unwrap());
     let asked = heads.lock().unwrap().len();
-    LocalReranker::new(config.clone(), client()).ensure(&|_| {}).await.unwrap();
+    LocalReranker::new(config.clone(), client(), PATIENCE).ensure(&|_| {}).await.unwrap();
     assert_eq!(heads.lock().unwrap().len(), asked, "what is there is not asked for");
     assert!(LocalTokens::open(&config).unwrap().count("清蒸鱼不辣") > 2);
 }

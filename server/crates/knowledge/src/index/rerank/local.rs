@@ -1,6 +1,7 @@
 //! A cross-encoder inside the process: the model reads query and text in one sequence, and says how well they fit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -15,11 +16,13 @@ const MARKS: usize = 4;
 /// Cheap to share; every method can be called concurrently.
 pub struct LocalReranker {
     model: LocalModel,
+    timeout: Duration,
 }
 
 impl LocalReranker {
-    pub fn new(config: LocalModelConfig, client: reqwest::Client) -> LocalReranker {
-        LocalReranker { model: LocalModel::new(config, Use::Score, client) }
+    /// `timeout`: for one call, once the model is in memory.
+    pub fn new(config: LocalModelConfig, client: reqwest::Client, timeout: Duration) -> LocalReranker {
+        LocalReranker { model: LocalModel::new(config, Use::Score, client), timeout }
     }
 
     pub fn state(&self) -> ModelState {
@@ -42,9 +45,15 @@ impl LocalReranker {
             ModelState::Failed { reason } => RerankError::Failed { reason },
         })?;
         let (cutter, query, texts) = (model.clone(), query.to_owned(), texts.to_vec());
-        let pairs = tokio::task::spawn_blocking(move || pairs(&cutter, &query, &texts)).await;
-        let pairs = pairs.map_err(|error| failed(error.to_string()))?;
-        let logits = self.model.run(&model, pairs).await.map_err(failed)?;
+        let scored = async {
+            let pairs = tokio::task::spawn_blocking(move || pairs(&cutter, &query, &texts)).await;
+            self.model.run(&model, pairs.map_err(|error| error.to_string())?).await
+        };
+        // Whoever asked waits no longer; of what is not scored by then, no more than what runs at this moment is finished.
+        let logits = tokio::time::timeout(self.timeout, scored)
+            .await
+            .map_err(|_| RerankError::Slow { seconds: self.timeout.as_secs() })?
+            .map_err(failed)?;
         // As sentence-transformers shows the single label of a cross-encoder: 0 to 1.
         let scores = logits.iter().filter_map(|it| it.first()).map(|it| 1.0 / (1.0 + (-f64::from(*it)).exp()));
         Ok(scores.collect())
