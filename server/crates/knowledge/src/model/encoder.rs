@@ -325,7 +325,11 @@ impl Head {
                 .all(|it| weights.has(&format!("{it}.weight")) && weights.has(&format!("{it}.bias")))
         });
         let (dense, out) = found.ok_or("the model has no head that scores pairs: it is no reranker")?;
-        let bias = weights.numbers(&format!("{out}.bias"), 1)?;
+        let out_bias = format!("{out}.bias");
+        if weights.numbers(&out_bias, 2).is_ok() {
+            return Err("the model gives several labels a score each, where a reranker has one".to_owned());
+        }
+        let bias = weights.numbers(&out_bias, 1)?;
         Ok(Head::Score {
             dense_bias: weights.numbers(&format!("{dense}.bias"), hidden)?,
             dense: weights.numbers(&format!("{dense}.weight"), hidden * hidden)?,

@@ -9,6 +9,8 @@ use knowledge::{
     EmbedError, Embedder as _, LocalEmbedder, LocalModelConfig, LocalReranker, LocalTokens, ModelSource, ModelState,
     Purpose, RerankError, Reranker as _, TokenCounter as _,
 };
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -69,6 +71,24 @@ fn change(dir: &Path, file: &str, change: impl FnOnce(&mut serde_json::Value)) {
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// As a classifier has, that is no reranker.
+fn give_two_labels(weights: &Path) {
+    let bytes = std::fs::read(weights).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let twice: Vec<(String, Vec<u8>)> = ["classifier.out_proj.weight", "classifier.out_proj.bias"]
+        .map(|name| (name.to_owned(), tensors.tensor(name).unwrap().data().repeat(2)))
+        .into();
+    let mut changed: Vec<(String, TensorView<'_>)> = tensors.tensors();
+    changed.retain(|(name, _)| twice.iter().all(|(it, _)| it != name));
+    for (name, data) in &twice {
+        let before = tensors.tensor(name).unwrap();
+        let mut shape = before.shape().to_vec();
+        shape[0] = 2;
+        changed.push((name.clone(), TensorView::new(before.dtype(), shape, data).unwrap()));
+    }
+    std::fs::write(weights, safetensors::serialize(changed, None).unwrap()).unwrap();
 }
 
 #[tokio::test]
@@ -134,6 +154,10 @@ async fn what_cannot_run_is_told_in_words() {
     let embedder = LocalReranker::new(folder(&fixtures().join("embedder")), client(), PATIENCE);
     let error = embedder.rerank("a", &["b".to_owned()]).await.unwrap_err();
     assert!(matches!(&error, RerankError::Failed { reason } if reason.contains("no reranker")), "{error}");
+    let labels = copy("reranker");
+    give_two_labels(&labels.path().join("model.safetensors"));
+    let error = LocalReranker::new(folder(labels.path()), client(), PATIENCE).rerank("a", &["b".to_owned()]).await;
+    assert!(matches!(&error, Err(RerankError::Failed { reason }) if reason.contains("several labels")), "{error:?}");
     let nowhere = LocalEmbedder::new(folder(Path::new("nowhere")), client());
     let error = nowhere.ensure(&|_| {}).await.unwrap_err().to_string();
     assert!(error.contains("`config.json`") && error.contains("`model.safetensors`"), "{error}");
